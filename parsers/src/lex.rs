@@ -1,0 +1,219 @@
+//! Atoms of log text that the mail servers share: each takes the rest and gives the rest (nom), works on bytes, and allocates nothing.
+//!
+//! What is not here: the meaning of any text, and addresses written in another way than Postfix does (`host [192.0.2.1]`).
+
+use memchr::memchr;
+use nom::bytes::complete::{tag, take_till1, take_while1};
+use nom::character::complete::u16 as decimal_u16;
+use nom::combinator::{map, opt};
+use nom::error::{Error, ErrorKind};
+use nom::sequence::{delimited, preceded};
+use nom::{Err, IResult, Parser};
+
+use crate::event::Relay;
+use crate::peer::Peer;
+
+/// Offset of `needle`, which must not be empty. For the short needles and short texts of a log line this beats a prepared searcher.
+pub fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    let first = *needle.first()?;
+    let mut from = 0;
+    loop {
+        let at = from + memchr(first, text.get(from..)?)?;
+        if text[at..].starts_with(needle) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+}
+
+/// The text before `literal`; the literal is consumed too.
+pub fn until<'a>(literal: &'static [u8]) -> impl Fn(&'a [u8]) -> IResult<&'a [u8], &'a [u8]> {
+    move |text| match find(text, literal) {
+        Some(at) => Ok((&text[at + literal.len()..], &text[..at])),
+        None => Err(Err::Error(Error::new(text, ErrorKind::TakeUntil))),
+    }
+}
+
+/// The rest of `text` after `literal`.
+pub fn after<'a>(literal: &[u8], text: &'a [u8]) -> Option<&'a [u8]> {
+    find(text, literal).map(|at| &text[at + literal.len()..])
+}
+
+/// One `key=value` of a list separated by `, `: key, value and what follows the separator.
+pub fn field(text: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
+    let (rest, key) = take_while1(|b: u8| b.is_ascii_alphanumeric() || b == b'_').parse(text)?;
+    let (rest, _) = tag("=")(rest)?;
+    let end = find(rest, b", ").unwrap_or(rest.len());
+    let (value, rest) = rest.split_at(end);
+    Ok((rest.get(2..).unwrap_or(b""), (key, value)))
+}
+
+/// The value of `key=` at the start of the text, up to `, ` or the end.
+pub fn value_of<'a>(key: &[u8], text: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let (rest, (found, value)) = field(text).ok()?;
+    (found == key).then_some((value, rest))
+}
+
+/// Digits at the start of the text as a number, 0 if there are none; numbers too large for the type stay at its end.
+pub fn digits(text: &[u8]) -> (u32, &[u8]) {
+    let end = text.iter().take_while(|b| b.is_ascii_digit()).count();
+    let grow = |n: u32, b: &u8| n.saturating_mul(10).saturating_add(u32::from(b - b'0'));
+    (text[..end].iter().fold(0, grow), &text[end..])
+}
+
+/// A decimal fraction without sign or exponent: `0.01`, `302`.
+pub fn decimal(text: &[u8]) -> Option<f32> {
+    let (whole, rest) = digits(text);
+    let Some(fraction) = rest.strip_prefix(b".") else {
+        return (rest.is_empty() && !text.is_empty()).then_some(whole as f32);
+    };
+    let (parts, rest) = digits(fraction);
+    let scale = 10f32.powi(i32::try_from(fraction.len()).ok()?);
+    (rest.is_empty() && fraction.len() < 10).then(|| whole as f32 + parts as f32 / scale)
+}
+
+/// `host[address]:port`, `host[address]`, `[address]:port`; the port only where digits follow the colon. What stands in the brackets
+/// need not be an address: logs are made anonymous in many ways.
+pub fn bracketed_peer(text: &[u8]) -> IResult<&[u8], Peer<'_>> {
+    let name = take_till1(|b| matches!(b, b'[' | b' ' | b',' | b'=' | b'(' | b'<'));
+    let address = delimited(tag("["), take_till1(|b| b == b']'), tag("]"));
+    let port = opt(preceded(tag(":"), decimal_u16));
+    map((opt(name), address, port), |(name, address, port)| Peer {
+        name: name.unwrap_or(b""),
+        address,
+        port,
+    })
+    .parse(text)
+}
+
+/// A peer as in [`bracketed_peer`], or a name alone up to a blank, a comma or a colon (Postfix 2.2 to 2.4).
+pub fn peer(text: &[u8]) -> IResult<&[u8], Peer<'_>> {
+    if let Ok(done) = bracketed_peer(text) {
+        return Ok(done);
+    }
+    let name = take_till1(|b| matches!(b, b'[' | b' ' | b',' | b':' | b';' | b'(' | b'<'));
+    map(name, Peer::named).parse(text)
+}
+
+/// The value of `relay=`: a peer, a socket of this machine (`host[private/lmtp]`, `host[/run/lmtp]`), `local`, or `none`.
+pub fn relay(value: &[u8]) -> Relay<'_> {
+    match value {
+        b"none" | b"" => Relay::None,
+        b"local" | b"virtual" => Relay::Local,
+        _ => match peer(value) {
+            Ok((_, peer)) if memchr(b'/', peer.address).is_some() => Relay::Local,
+            Ok((_, peer)) => Relay::Peer(peer),
+            Err(_) => Relay::None,
+        },
+    }
+}
+
+/// Offset of the `>` that ends an address: the first one outside quotes that one of `follow` stands behind. If quotes are not
+/// balanced (Postfix up to 3.4 does not quote), the first one anywhere.
+pub fn end_of_address(text: &[u8], follow: &[&[u8]]) -> Option<usize> {
+    let ends = |at: usize| follow.iter().any(|f| text[at + 1..].starts_with(f));
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'>' if !quoted && ends(at) => return Some(at),
+            _ => {}
+        }
+    }
+    memchr::memchr_iter(b'>', text).find(|at| ends(*at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_peer() {
+        let p = |text: &'static str| {
+            peer(text.as_bytes()).map(|(rest, p)| (p.name, p.address, p.port, rest))
+        };
+        assert_eq!(
+            p("mx1.example.net[2001:db8::25]:25: x"),
+            Ok((
+                b"mx1.example.net".as_slice(),
+                b"2001:db8::25".as_slice(),
+                Some(25),
+                b": x".as_slice()
+            ))
+        );
+        assert_eq!(
+            p("[192.0.2.1]:25"),
+            Ok((
+                b"".as_slice(),
+                b"192.0.2.1".as_slice(),
+                Some(25),
+                b"".as_slice()
+            ))
+        );
+        assert_eq!(
+            p("a[b] while"),
+            Ok((b"a".as_slice(), b"b".as_slice(), None, b" while".as_slice()))
+        );
+        assert_eq!(
+            p("isp.server[IP address]:587: x"),
+            Ok((
+                b"isp.server".as_slice(),
+                b"IP address".as_slice(),
+                Some(587),
+                b": x".as_slice()
+            ))
+        );
+        assert_eq!(
+            p("smtp.example.com: -1"),
+            Ok((
+                b"smtp.example.com".as_slice(),
+                b"".as_slice(),
+                None,
+                b": -1".as_slice()
+            ))
+        );
+        assert_eq!(
+            p("a[b]:99999"),
+            Ok((b"a".as_slice(), b"b".as_slice(), None, b":99999".as_slice()))
+        );
+        assert!(p("").is_err() && p("[").is_err() && p(" x").is_err());
+    }
+
+    #[test]
+    fn ok_relay() {
+        assert_eq!(relay(b"none"), Relay::None);
+        assert_eq!(relay(b"local"), Relay::Local);
+        assert_eq!(
+            relay(b"mail.example.com[private/dovecot-lmtp]"),
+            Relay::Local
+        );
+        assert_eq!(relay(b"mail.example.com[/run/lmtp]"), Relay::Local);
+        let ten = Peer {
+            name: b"127.0.0.1",
+            address: b"127.0.0.1",
+            port: Some(10026),
+        };
+        assert_eq!(relay(b"127.0.0.1[127.0.0.1]:10026"), Relay::Peer(ten));
+    }
+
+    #[test]
+    fn ok_numbers() {
+        assert_eq!(decimal(b"302"), Some(302.0));
+        assert_eq!(decimal(b"0.25"), Some(0.25));
+        for bad in [&b""[..], b"1e5", b"-1", b"1.2.3", b"0.12345678901"] {
+            assert_eq!(decimal(bad), None, "{:?}", String::from_utf8_lossy(bad));
+        }
+        assert_eq!(digits(b"99999999999x"), (u32::MAX, b"x".as_slice()));
+    }
+
+    #[test]
+    fn ok_end_of_address() {
+        let p = |text: &str| end_of_address(text.as_bytes(), &[b", relay=", b", orig_to=<"]);
+        assert_eq!(p("a@b>, relay=x"), Some(3));
+        assert_eq!(p("\"b>, relay=evil\"@c>, relay=x"), Some(18));
+        assert_eq!(p("a\"b@c>, relay=x"), Some(5));
+        assert_eq!(p("a@b>, size=1"), None);
+    }
+}

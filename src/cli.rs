@@ -1,0 +1,92 @@
+//! The command line: what can be typed, and nothing of what it does.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::command::{audit, forget, import, peer, report};
+
+/// Finds out which correspondents this mail server exchanges mail with in clear, why, and who can mend it.
+///
+/// Reads the logs of Postfix and Sendmail into one SQLite file and answers from it. Every claim can be shown with the log
+/// lines behind it; where the log cannot tell, it says so.
+#[derive(Debug, Parser)]
+#[command(name = "tlsnag", version, disable_help_subcommand = false, after_help = EXIT)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+const EXIT: &str = "Exit status: 0 done; 1 done, and there is something to act on (only with --exit-code); 2 could not.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read what is new in the logs, then print the summary: the main job, and the line for cron
+    Audit(audit::AuditArgs),
+    /// Read what is new in the logs into the store
+    Import(import::ImportArgs),
+    /// Answer one question from the store: a table as text, JSON, CSV or Markdown
+    Report(report::ReportArgs),
+    /// All that is known about one domain, host, address or organisation, with the log lines that prove it
+    Peer(peer::PeerArgs),
+    /// Delete what the store holds about a peer or a person, or what is old
+    Forget(forget::ForgetArgs),
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// The store [default: /var/lib/tlsnag/tlsnag.db for root, else tlsnag/tlsnag.db in the XDG state directory]
+    #[arg(long, global = true, env = "TLSNAG_STORE", value_name = "FILE")]
+    pub store: Option<PathBuf>,
+    /// The configuration file [default: /etc/tlsnag.toml, if it exists]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print results and errors only
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Draw no progress bar
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+}
+
+/// How a table is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// For people, at most 100 columns wide
+    #[default]
+    Text,
+    /// For programs, documented and versioned
+    Json,
+    /// For spreadsheets
+    Csv,
+    /// For wikis and tickets
+    Markdown,
+}
+
+/// Which way the mail went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DirectionArg {
+    /// Mail we sent
+    Out,
+    /// Mail we received
+    In,
+    /// Both
+    Both,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

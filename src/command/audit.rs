@@ -1,0 +1,32 @@
+//! `tlsnag audit [LOG...]`: reads what is new, then prints the summary. The main job, and the line for cron.
+
+use clap::Args;
+
+use crate::store::Store;
+
+use super::intake::{self, ReadingArgs};
+use super::period::PeriodArgs;
+use super::report::{self, PrintArgs};
+use super::{Environment, Status};
+
+/// Arguments of `audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// What to read, and how.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// Which span of time and direction the summary is about.
+    #[command(flatten)]
+    pub period: PeriodArgs,
+    /// How to print the summary.
+    #[command(flatten)]
+    pub print: PrintArgs,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &AuditArgs, environment: &Environment) -> anyhow::Result<Status> {
+    let intake = intake::read_logs(&args.reading, environment)?;
+    environment.printer.remark(&intake.to_string());
+    let store = Store::open_existing(&environment.store)?;
+    report::print(&store, "summary", &args.period, &args.print, environment)
+}

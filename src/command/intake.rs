@@ -1,0 +1,372 @@
+//! The way in: from log files through framing, parser and session into the store, in one pass and bounded memory.
+//!
+//! Data, position and open sessions are committed together, so that a run that dies is as if it had ended at its last commit.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use maillog::{Framed, Line};
+use serde::{Deserialize, Serialize};
+
+use crate::input::{self, Clock, Fingerprint, Joiner, Ordered, Remembered, Timing, Zone};
+use crate::outcome::{Emission, Outcome};
+use crate::output::Progress;
+use crate::session::{Network, Own, Place, Tracker};
+use crate::store::{Batch, Bookmark, RunCounts, Store};
+
+use super::Environment;
+
+/// How many bytes of log go into one transaction.
+const COMMIT_BYTES: u64 = 64 * 1024 * 1024;
+/// Days that evidence is kept if nothing is set.
+const EVIDENCE_DAYS: u32 = 90;
+/// How many bytes to read between two looks at the progress bar.
+const PROGRESS_BYTES: u64 = 1024 * 1024;
+
+/// Options of everything that reads logs.
+#[derive(Clone, Debug, Args)]
+pub struct ReadingArgs {
+    /// Log files, directories of log files, or - for standard input [default: /var/log/mail.log*, /var/log/maillog*]
+    #[arg(value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
+    /// A network whose hosts are not correspondents; replaces loopback and the log's own host. May be given again
+    #[arg(long, value_name = "NET")]
+    pub own_network: Vec<Network>,
+    /// A domain we receive mail for, with its subdomains. May be given again
+    #[arg(long, value_name = "DOMAIN")]
+    pub own_domain: Vec<String>,
+    /// Keep the full addresses of correspondents in the store
+    #[arg(long)]
+    pub correspondents: bool,
+    /// Zone of stamps that name none: local, utc, or an offset such as +01:00
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// Year of the first line of a log that writes none [default: found from the file's age and its queue ids]
+    #[arg(long, value_name = "YEAR")]
+    pub year: Option<i32>,
+}
+
+/// What a run has read.
+#[derive(Debug, Default)]
+pub struct Intake {
+    /// Logs that had something new.
+    pub sources: u64,
+    /// Logs that had nothing new.
+    pub unchanged: u64,
+    /// The counts that are stored too.
+    pub counts: RunCounts,
+    /// Deliveries and sessions of our own hosts and users, left out.
+    pub internal: u64,
+    /// A line of a mail server that was not recognised, if there was one.
+    pub stranger: Option<String>,
+}
+
+impl fmt::Display for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let c = &self.counts;
+        if self.sources == 0 {
+            return write!(f, "Nothing new in {}.", plural(self.unchanged, "log", "logs"));
+        }
+        write!(f, "Read {}, {}: ", plural(self.sources, "log", "logs"), megabytes(c.bytes))?;
+        write!(f, "{} lines, of which {} understood, {} of no interest", grouped(c.lines), grouped(c.understood), grouped(c.irrelevant))?;
+        match &self.stranger {
+            None => write!(f, ", none unrecognised.")?,
+            Some(line) => write!(f, ", {} not recognised.\n  The first of them: {line}", grouped(c.unrecognised))?,
+        }
+        write!(f, "\nFound {} deliveries and sessions with correspondents", grouped(c.outcomes))?;
+        match self.internal {
+            0 => write!(f, "."),
+            internal => write!(f, "; left out {} of our own hosts and users.", grouped(internal)),
+        }
+    }
+}
+
+fn plural(n: u64, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{} {many}", grouped(n)) }
+}
+
+/// A number in groups of three: 1 234 567.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn megabytes(bytes: u64) -> String {
+    if bytes < 1_000_000 { format!("{} kB", bytes.div_ceil(1000)) } else { format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10) }
+}
+
+/// What is remembered of a source beside its fingerprint.
+#[derive(Serialize, Deserialize)]
+struct SourceState {
+    first: Option<i64>,
+    clock: Clock,
+    joiner: Joiner,
+}
+
+/// Reads what is new.
+pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow::Result<Intake> {
+    let own = own(args, environment)?;
+    let zone = zone(args.timezone.as_deref().or(environment.settings.timezone.as_deref()))?;
+    let named = if args.logs.is_empty() { &environment.settings.logs } else { &args.logs };
+    let found = input::find_sources(named)?;
+    for problem in found.problems.iter().filter(|p| p.is_failure()) {
+        if named.contains(&problem.path) {
+            bail!("{problem}");
+        }
+        environment.printer.warning(&problem.to_string());
+    }
+    let mut store = Store::open(&environment.store)?;
+    let bookmarks = store.bookmarks()?;
+    let remembered = bookmarks.iter().map(remembered).collect::<anyhow::Result<Vec<_>>>()?;
+    let timing = Timing { zone, year: args.year, now: environment.now };
+    let (ordered, problems) = input::order(found.sources, &remembered, &timing);
+    for problem in &problems {
+        environment.printer.warning(&problem.to_string());
+    }
+    let keep = args.correspondents || environment.settings.correspondents;
+    let mut tracker = Tracker::new(own, keep);
+    let open = store.open_sessions()?;
+    if !open.is_empty() {
+        tracker.restore(&open).context("the store's open sessions cannot be read")?;
+    }
+    let total = ordered.iter().map(|o| o.source.size).sum();
+    let mut reader = Reader {
+        store: &mut store,
+        tracker,
+        batch: Batch::new(keep),
+        emissions: Vec::new(),
+        intake: Intake::default(),
+        progress: Progress::new(total, environment.progress),
+        done: 0,
+        since_commit: 0,
+    };
+    for source in &ordered {
+        let bookmark = match source.known_as.and_then(|at| bookmarks.get(at)) {
+            Some(known) => known.clone(),
+            None => Bookmark { id: reader.store.new_source()?, first_seen: source.first.unwrap_or(0), ..Bookmark::default() },
+        };
+        reader.read(source, bookmark).with_context(|| format!("reading {}", source.source.path.display()))?;
+    }
+    let intake = reader.finish(environment.now)?;
+    // Counted from the newest record: an archive read today must not lose its proof tomorrow.
+    let days = environment.settings.evidence_days.unwrap_or(EVIDENCE_DAYS);
+    store.expire_evidence(store.newest()?.min(environment.now) - i64::from(days) * 86_400)?;
+    Ok(intake)
+}
+
+fn own(args: &ReadingArgs, environment: &Environment) -> anyhow::Result<Own> {
+    let settings = &environment.settings;
+    let networks = if args.own_network.is_empty() {
+        let parse = |text: &String| text.parse::<Network>().map_err(|e| anyhow::anyhow!("own_networks: {e}"));
+        settings.own_networks.iter().map(parse).collect::<anyhow::Result<_>>()?
+    } else {
+        args.own_network.clone()
+    };
+    let domains = if args.own_domain.is_empty() { &settings.own_domains } else { &args.own_domain };
+    let domains = domains.iter().map(|d| d.trim_matches('.').to_ascii_lowercase()).collect();
+    Ok(Own { networks, domains })
+}
+
+fn zone(text: Option<&str>) -> anyhow::Result<Zone> {
+    match text.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("local") => Ok(Zone::Local),
+        Some("utc" | "z") => Ok(Zone::Utc),
+        Some(offset) => {
+            let offset: chrono::FixedOffset =
+                offset.parse().with_context(|| format!("--timezone: expected local, utc or an offset such as +01:00, found `{offset}`"))?;
+            Ok(Zone::Fixed(offset.local_minus_utc()))
+        }
+    }
+}
+
+fn remembered(bookmark: &Bookmark) -> anyhow::Result<Remembered> {
+    let state: SourceState = serde_json::from_str(&bookmark.state).with_context(|| format!("the store's bookmark of {}", bookmark.path))?;
+    Ok(Remembered { fingerprint: fingerprint(bookmark), first: state.first, clock: state.clock })
+}
+
+fn fingerprint(bookmark: &Bookmark) -> Fingerprint {
+    Fingerprint {
+        head_len: bookmark.head_len,
+        head_hash: bookmark.head_hash,
+        offset: bookmark.offset,
+        tail_len: bookmark.tail_len,
+        tail_hash: bookmark.tail_hash,
+    }
+}
+
+/// One run over all sources.
+struct Reader<'s> {
+    store: &'s mut Store,
+    tracker: Tracker,
+    batch: Batch,
+    emissions: Vec<Emission>,
+    intake: Intake,
+    progress: Progress,
+    /// Bytes of finished sources, for the progress bar.
+    done: u64,
+    since_commit: u64,
+}
+
+impl Reader<'_> {
+    /// Reads one source from where it was left.
+    fn read(&mut self, ordered: &Ordered, mut bookmark: Bookmark) -> anyhow::Result<()> {
+        bookmark.path = ordered.source.path.display().to_string();
+        bookmark.kind = if ordered.source.is_stdin() { "stdin" } else { "file" }.to_owned();
+        let mut state = state_of(ordered, &bookmark)?;
+        let mut lines = ordered.lines()?;
+        let read = lines.reader().progress();
+        self.progress.reading(&ordered.source.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().escape_debug().to_string()));
+        let (start, mut shown) = (lines.position(), 0);
+        while let Some(line) = lines.next_line()? {
+            let place = Place { source: bookmark.id, offset: line.offset };
+            bookmark.lines += 1;
+            self.line(&mut state, place, line.bytes, &mut bookmark.last_seen);
+            let length = line.bytes.len() as u64 + 1;
+            self.since_commit += length;
+            shown += length;
+            if shown >= PROGRESS_BYTES {
+                shown = 0;
+                self.progress.at(self.done + read.load(Ordering::Relaxed));
+            }
+            if self.since_commit >= COMMIT_BYTES {
+                update(&mut bookmark, lines.fingerprint(), &state)?;
+                self.commit(std::slice::from_ref(&bookmark), None)?;
+            }
+        }
+        self.done += ordered.source.size;
+        let bytes = lines.position() - start;
+        self.intake.counts.bytes += bytes;
+        if bytes == 0 {
+            self.intake.unchanged += 1;
+            return Ok(());
+        }
+        self.intake.sources += 1;
+        update(&mut bookmark, lines.fingerprint(), &state)?;
+        self.commit(std::slice::from_ref(&bookmark), None)?;
+        Ok(())
+    }
+
+    /// One line through framing, parser and session.
+    fn line(&mut self, state: &mut SourceState, place: Place, raw: &[u8], latest: &mut i64) {
+        self.intake.counts.lines += 1;
+        let Some((offset, framed)) = state.joiner.frame(place.offset, raw) else {
+            self.intake.counts.irrelevant += 1;
+            return;
+        };
+        let record = match framed {
+            Framed::Record(record) => record,
+            Framed::Repeated { .. } | Framed::Noise => {
+                self.intake.counts.irrelevant += 1;
+                return;
+            }
+            Framed::Unframed => {
+                self.stranger(raw);
+                return;
+            }
+        };
+        let at = state.clock.resolve(record.stamp).unwrap_or(*latest);
+        *latest = at;
+        self.tracker.see(record.host, at);
+        match maillog::mta::parse_text(&record) {
+            (_, Line::Irrelevant) => self.intake.counts.irrelevant += 1,
+            (_, Line::Unrecognised) => self.stranger(raw),
+            (_, Line::Event(event)) => {
+                self.intake.counts.understood += 1;
+                // A repetition says nothing new: what happens again has another queue id or another process.
+                if record.times == 1 {
+                    self.tracker.take(&record, &event, at, Place { offset, ..place }, raw, &mut self.emissions);
+                    self.collect();
+                }
+            }
+        }
+    }
+
+    fn stranger(&mut self, raw: &[u8]) {
+        self.intake.counts.unrecognised += 1;
+        if self.intake.stranger.is_none() {
+            let text: String = String::from_utf8_lossy(raw).chars().take(160).flat_map(char::escape_debug).collect();
+            self.intake.stranger = Some(text);
+        }
+    }
+
+    /// Hands over what the session stage gave out, without what is ours.
+    fn collect(&mut self) {
+        for emission in self.emissions.drain(..) {
+            match emission {
+                Emission::Outcome(Outcome { internal: true, count, .. }) => self.intake.internal += u64::from(count),
+                emission => {
+                    if let Emission::Outcome(outcome) = &emission {
+                        self.intake.counts.outcomes += u64::from(outcome.count);
+                    }
+                    self.batch.add(emission);
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, bookmarks: &[Bookmark], run: Option<RunCounts>) -> anyhow::Result<()> {
+        self.since_commit = 0;
+        self.store.commit(&mut self.batch, bookmarks, &self.tracker.save(), run)?;
+        Ok(())
+    }
+
+    fn finish(mut self, now: i64) -> anyhow::Result<Intake> {
+        self.intake.counts.at = now;
+        self.intake.counts.sources = self.intake.sources;
+        if self.intake.sources > 0 {
+            self.commit(&[], Some(self.intake.counts))?;
+        }
+        self.progress.finish();
+        Ok(self.intake)
+    }
+}
+
+fn state_of(ordered: &Ordered, bookmark: &Bookmark) -> anyhow::Result<SourceState> {
+    let joiner = match ordered.known_as {
+        Some(_) => serde_json::from_str::<SourceState>(&bookmark.state)?.joiner,
+        None => Joiner::default(),
+    };
+    Ok(SourceState { first: ordered.first, clock: ordered.clock.clone(), joiner })
+}
+
+fn update(bookmark: &mut Bookmark, at: Option<Fingerprint>, state: &SourceState) -> anyhow::Result<()> {
+    if let Some(at) = at {
+        bookmark.head_len = at.head_len;
+        bookmark.head_hash = at.head_hash;
+        bookmark.offset = at.offset;
+        bookmark.tail_len = at.tail_len;
+        bookmark.tail_hash = at.tail_hash;
+    }
+    bookmark.state = serde_json::to_string(state)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_easy_to_read() {
+        assert_eq!((grouped(7), grouped(1234), grouped(1_234_567)), ("7".to_owned(), "1 234".to_owned(), "1 234 567".to_owned()));
+        assert_eq!((megabytes(999), megabytes(12_345_678)), ("1 kB".to_owned(), "12.3 MB".to_owned()));
+        assert_eq!(Intake { unchanged: 1, ..Intake::default() }.to_string(), "Nothing new in 1 log.");
+    }
+
+    #[test]
+    fn ok_zones() {
+        assert_eq!(zone(None).ok(), Some(Zone::Local));
+        assert_eq!(zone(Some("UTC")).ok(), Some(Zone::Utc));
+        assert_eq!(zone(Some("+01:00")).ok(), Some(Zone::Fixed(3600)));
+        assert!(zone(Some("Europe/Nowhere")).is_err());
+    }
+}

@@ -1,0 +1,91 @@
+//! `tlsnag report [NAME]`: one question answered from the store.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use crate::cli::FormatArg;
+use crate::outcome::day_of;
+use crate::query::Scope;
+use crate::report::{self, Format, Table};
+use crate::store::Store;
+
+use super::period::PeriodArgs;
+use super::{Environment, Status};
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Which report; `tlsnag report list` names them all
+    #[arg(default_value = "summary")]
+    pub name: String,
+    /// Which span of time and direction.
+    #[command(flatten)]
+    pub period: PeriodArgs,
+    /// How to print it.
+    #[command(flatten)]
+    pub print: PrintArgs,
+}
+
+/// How and where a result is printed.
+#[derive(Clone, Debug, Args)]
+pub struct PrintArgs {
+    /// How to print it
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: FormatArg,
+    /// Write to a file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// End with status 1 if there is something to act on
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &ReportArgs, environment: &Environment) -> anyhow::Result<Status> {
+    if args.name == "list" {
+        environment.printer.result(&list())?;
+        return Ok(Status::Done);
+    }
+    if report::find(&args.name).is_none() {
+        let names: Vec<&str> = report::ALL.iter().map(|r| r.name).collect();
+        bail!("there is no report `{}`; there are: {}", args.name, names.join(", "));
+    }
+    let store = Store::open_existing(&environment.store)?;
+    print(&store, &args.name, &args.period, &args.print, environment)
+}
+
+/// Prints a report of a store.
+pub(super) fn print(store: &Store, name: &str, period: &PeriodArgs, print: &PrintArgs, environment: &Environment) -> anyhow::Result<Status> {
+    let Some(report) = report::find(name) else { bail!("there is no report `{name}`") };
+    let scope = period.scope(environment.now, newest_day(store)?)?;
+    let table = (report.build)(store, &scope)?;
+    write(&table, report.name, &scope, print, environment)
+}
+
+/// Prints a table where and how it is wanted.
+pub(super) fn write(table: &Table, name: &str, scope: &Scope, print: &PrintArgs, environment: &Environment) -> anyhow::Result<Status> {
+    let format = match print.format {
+        FormatArg::Text => Format::Text,
+        FormatArg::Json => Format::Json,
+        FormatArg::Csv => Format::Csv,
+        FormatArg::Markdown => Format::Markdown,
+    };
+    let text = report::format::render(format, name, scope, table);
+    match &print.output {
+        Some(path) => std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?,
+        None => environment.printer.result(&text)?,
+    }
+    Ok(if print.exit_code && table.to_do > 0 { Status::SomethingToDo } else { Status::Done })
+}
+
+/// The day of the newest record, if there is one.
+pub(super) fn newest_day(store: &Store) -> anyhow::Result<Option<i32>> {
+    let newest = store.newest()?;
+    Ok((newest > 0).then(|| day_of(newest)))
+}
+
+fn list() -> String {
+    report::ALL.iter().map(|r| format!("{:<12} {}\n", r.name, r.help)).collect()
+}

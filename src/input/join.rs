@@ -1,0 +1,171 @@
+//! Records that a container runtime wrapped, and cut when they were long.
+//!
+//! Docker's `json-file` cuts at 16 KiB and marks the last part by a line feed; CRI marks parts with `P` and the last one with `F`.
+//! Any other line goes straight to [`maillog::framing`], so that this can stand in front of every source.
+//!
+//! What is kept between lines is one unfinished line for each stream. It is part of the state of a source.
+
+use std::mem::take;
+
+use maillog::framing::journal::{frame_within, unwrap_json};
+use maillog::framing::{cri_parts, parse_line};
+use maillog::{Framed, Stamp};
+use serde::{Deserialize, Serialize};
+
+/// More than this of one line is not kept; mail servers write 2 KiB at most.
+const MAX_KEPT: usize = 64 * 1024;
+
+/// Puts parts together and frames what is whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joiner {
+    unfinished: Vec<Unfinished>,
+    /// The line given last: its buffer is used again.
+    #[serde(skip)]
+    whole: Vec<u8>,
+}
+
+/// The parts of a line of which more follow.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Unfinished {
+    stream: Vec<u8>,
+    offset: u64,
+    /// Seconds since 1970, of the first part.
+    instant: Option<i64>,
+    text: Vec<u8>,
+}
+
+impl Joiner {
+    /// Frames a line. The offset is that of its first part. `None`: a part was kept, its end is still to come.
+    pub fn frame<'a>(&'a mut self, offset: u64, line: &'a [u8]) -> Option<(u64, Framed<'a>)> {
+        match line.first() {
+            Some(b'{') => {
+                let Some(part) = unwrap_json(line) else {
+                    return Some((offset, Framed::Unframed));
+                };
+                self.add(offset, part.stamp, part.stream, &part.text, part.partial)
+            }
+            Some(b'0'..=b'9') if is_cri(line) => match cri_parts(line) {
+                Some(part) if part.partial || self.is_unfinished(part.stream) => self.add(
+                    offset,
+                    part.stamp,
+                    part.stream.to_vec(),
+                    part.text,
+                    part.partial,
+                ),
+                _ => Some((offset, parse_line(line))),
+            },
+            _ => Some((offset, parse_line(line))),
+        }
+    }
+
+    fn is_unfinished(&self, stream: &[u8]) -> bool {
+        self.unfinished.iter().any(|u| u.stream == stream)
+    }
+
+    fn add(
+        &mut self,
+        offset: u64,
+        stamp: Stamp,
+        stream: Vec<u8>,
+        text: &[u8],
+        partial: bool,
+    ) -> Option<(u64, Framed<'_>)> {
+        let at = self.unfinished.iter().position(|u| u.stream == stream);
+        let mut line = at
+            .map(|at| self.unfinished.swap_remove(at))
+            .unwrap_or_else(|| {
+                let instant = if let Stamp::Zoned(instant) = stamp {
+                    Some(instant)
+                } else {
+                    None
+                };
+                Unfinished {
+                    stream,
+                    offset,
+                    instant,
+                    text: take(&mut self.whole),
+                }
+            });
+        if at.is_none() {
+            line.text.clear();
+        }
+        line.text
+            .extend_from_slice(&text[..text.len().min(MAX_KEPT.saturating_sub(line.text.len()))]);
+        if partial {
+            self.unfinished.push(line);
+            return None;
+        }
+        self.whole = line.text;
+        let outer = line.instant.map_or(Stamp::Missing, Stamp::Zoned);
+        Some((line.offset, frame_within(&self.whole, outer)))
+    }
+}
+
+/// Whether the second word is that of a CRI record.
+fn is_cri(line: &[u8]) -> bool {
+    memchr::memchr(b' ', line).is_some_and(|at| line[at + 1..].starts_with(b"std"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &[&str]) -> Vec<(u64, i64, String)> {
+        let mut joiner = Joiner::default();
+        let mut out = Vec::new();
+        for (offset, line) in lines.iter().enumerate() {
+            // stored and loaded again at every boundary
+            let stored = serde_json::to_string(&joiner).unwrap();
+            joiner = serde_json::from_str(&stored).unwrap();
+            if let Some((offset, Framed::Record(r))) = joiner.frame(offset as u64, line.as_bytes())
+            {
+                let Stamp::Zoned(instant) = r.stamp else {
+                    panic!("{:?}", r.stamp)
+                };
+                out.push((
+                    offset,
+                    instant,
+                    String::from_utf8_lossy(r.text).into_owned(),
+                ));
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn ok_docker_record_split() {
+        let lines = [
+            r#"{"log":"Nov 02 10:00:01 h postfix/smtp[1]: one, ","stream":"stdout","time":"2025-11-02T09:00:01.1Z"}"#,
+            r#"{"log":"Nov 02 10:00:01 h postfix/smtp[1]: other\n","stream":"stderr","time":"2025-11-02T09:00:01.1Z"}"#,
+            r#"{"log":"two\n","stream":"stdout","time":"2025-11-02T09:00:02.1Z"}"#,
+            r#"{"log":"Nov 02 10:00:03 h postfix/smtp[1]: three\n","stream":"stdout","time":"2025-11-02T09:00:03.1Z"}"#,
+        ];
+        let text = |s: &str| s.to_owned();
+        let expected = [
+            (1, 1_762_074_001, text("other")),
+            (0, 1_762_074_001, text("one, two")),
+            (3, 1_762_074_003, text("three")),
+        ];
+        assert_eq!(read(&lines), expected);
+    }
+
+    #[test]
+    fn ok_cri_p_p_f() {
+        let lines = [
+            "2025-11-02T09:00:01.1Z stdout P Nov 02 10:00:01 h postfix/smtp[1]: a",
+            "2025-11-02T09:00:01.1Z stdout P b",
+            "2025-11-02T09:00:01.1Z stdout F c",
+            "2025-11-02T09:00:01.1Z stdout F Nov 02 10:00:01 h postfix/smtp[1]: d",
+            "2025-11-02T09:00:01.1Z host postfix/smtp[1]: e",
+        ];
+        let texts: Vec<_> = read(&lines).into_iter().map(|(o, _, t)| (o, t)).collect();
+        assert_eq!(
+            texts,
+            [
+                (0, "abc".to_owned()),
+                (3, "d".to_owned()),
+                (4, "e".to_owned())
+            ]
+        );
+    }
+}

@@ -1,0 +1,29 @@
+//! From files to lines: finds logs, inflates them, cuts them into lines, and says when and where.
+//!
+//! | file | does |
+//! |---|---|
+//! | `source` | which files there are, what they are compressed with, whether they are logs at all |
+//! | `lines` | blocks to lines, each with its offset; where to go on next time |
+//! | `identity` | knows a file again by what is in it: after rotation, renaming, compression |
+//! | `year` | stamps to UTC: the year that is missing, the zone, the hour that comes twice |
+//! | `hint` | the year that queue ids know |
+//! | `join` | records that a container runtime cut into parts |
+//! | `order` | oldest source first, each content once |
+//!
+//! Offsets count uncompressed bytes. Everything needed to go on at a line boundary is in three values that can be stored: a
+//! [`Fingerprint`], a [`Clock`] and a [`Joiner`]. Nothing is printed, nothing is written, and the time of day comes in as a value.
+
+mod hint;
+pub mod identity;
+pub mod join;
+pub mod lines;
+pub mod order;
+pub mod source;
+pub mod year;
+
+pub use identity::{Fingerprint, Match};
+pub use join::Joiner;
+pub use lines::{LastLine, Line, Lines};
+pub use order::{Ordered, Remembered, Timing, order};
+pub use source::{Compression, Found, Opened, Problem, ProblemKind, Source, find_sources};
+pub use year::{Clock, Scan, Zone};

@@ -1,0 +1,458 @@
+//! Oldest source first, and each content once.
+//!
+//! A session may begin in one file and end in the next, so files are read in the order of their first records. That takes the year
+//! of a yearless log, for which the file is gone through once ([`Scan`]); logs that write the year are only looked into.
+
+use std::io::{self, ErrorKind, Read};
+
+use super::identity::{Fingerprint, Match, read_head};
+use super::lines::Lines;
+use super::source::{Opened, Problem, ProblemKind, Source};
+use super::year::{Clock, Scan, Zone};
+
+/// What dating a source needs to know.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timing {
+    /// The zone of stamps that name none.
+    pub zone: Zone,
+    /// The year of the first line of every source, if the user says so.
+    pub year: Option<i32>,
+    /// The time of this run, in seconds since 1970.
+    pub now: i64,
+}
+
+/// What is remembered of a log that was read before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// What it is known by, and how far it was read.
+    pub fingerprint: Fingerprint,
+    /// When its first record was written, in seconds since 1970, if known.
+    pub first: Option<i64>,
+    /// The clock as it stood at the position.
+    pub clock: Clock,
+}
+
+/// A source with its place in time.
+#[derive(Clone, Debug)]
+pub struct Ordered {
+    /// The source.
+    pub source: Source,
+    /// When its first record was written, in seconds since 1970; `None` if that is not known (standard input, no stamp).
+    pub first: Option<i64>,
+    /// For reading it from `from` on.
+    pub clock: Clock,
+    /// Where to go on, in uncompressed bytes; 0 for a new source.
+    pub from: u64,
+    /// Which of the remembered logs it is.
+    pub known_as: Option<usize>,
+    /// It begins like this remembered log, but is shorter or different where that one was read to: it was edited, or truncated and
+    /// written anew, and is read as a new source.
+    pub rewritten: Option<usize>,
+}
+
+impl Ordered {
+    /// Opens the source where reading goes on.
+    pub fn lines(&self) -> io::Result<Lines<Opened>> {
+        let opened = self.source.open()?;
+        match self.from {
+            0 => Ok(Lines::new(opened, self.source.last_line)),
+            from => Lines::resume(opened, from, self.source.last_line),
+        }
+    }
+}
+
+/// Finds out which sources were read before, and sorts by first record, then by name; what cannot be dated comes last. Sources whose
+/// content is also in another one are left out, and said. A log that is known is not dated again.
+pub fn order(
+    sources: Vec<Source>,
+    remembered: &[Remembered],
+    timing: &Timing,
+) -> (Vec<Ordered>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let mut ordered = Vec::new();
+    for source in without_copies(sources, &mut problems) {
+        match place(&source, remembered, timing) {
+            Ok(place) => ordered.push(place),
+            Err(error) => problems.push(Problem {
+                path: source.path,
+                kind: ProblemKind::Unreadable(error.to_string()),
+            }),
+        }
+    }
+    ordered.sort_by(|a, b| {
+        let key = |o: &Ordered| (o.first.is_none(), o.first);
+        key(a)
+            .cmp(&key(b))
+            .then_with(|| a.source.path.cmp(&b.source.path))
+    });
+    (ordered, problems)
+}
+
+fn place(source: &Source, remembered: &[Remembered], timing: &Timing) -> io::Result<Ordered> {
+    let (known_as, rewritten) = recognise(source, remembered)?;
+    if let Some(known) = known_as.map(|at| &remembered[at]) {
+        let mut clock = known.clock.clone();
+        clock.set_now(timing.now);
+        let from = known.fingerprint.offset;
+        return Ok(Ordered {
+            source: source.clone(),
+            first: known.first,
+            clock,
+            from,
+            known_as,
+            rewritten: None,
+        });
+    }
+    let (first, clock) = date(source, timing)?;
+    Ok(Ordered {
+        source: source.clone(),
+        first,
+        clock,
+        from: 0,
+        known_as,
+        rewritten,
+    })
+}
+
+/// The remembered log that a source is, or else the one it was before it was rewritten. Of several, the one that was read farthest.
+fn recognise(
+    source: &Source,
+    remembered: &[Remembered],
+) -> io::Result<(Option<usize>, Option<usize>)> {
+    let head = head_of(source)?;
+    let mut candidates: Vec<usize> = (0..remembered.len())
+        .filter(|at| remembered[*at].fingerprint.begins(&head))
+        .collect();
+    candidates.sort_by_key(|at| std::cmp::Reverse(remembered[*at].fingerprint.offset));
+    for &at in &candidates {
+        match remembered[at].fingerprint.find_in(&mut source.open()?) {
+            Ok(Match::Same { .. }) => return Ok((Some(at), None)),
+            // a compressed file that is damaged, or not finished yet, before the position
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
+            other => drop(other?),
+        }
+    }
+    Ok((None, candidates.first().copied()))
+}
+
+/// When the first record of a source was written, and a clock for reading it from its start.
+fn date(source: &Source, timing: &Timing) -> io::Result<(Option<i64>, Clock)> {
+    let mut clock = Clock::new(timing.zone);
+    // standard input cannot be read twice: its first line is taken for the latest that is not in the future
+    let scan = if source.is_stdin() {
+        Scan::default()
+    } else {
+        Scan::read(source.open()?, timing.zone)?
+    };
+    clock.anchor(&scan, timing.year, None, source.modified, timing.now);
+    let first = scan.first.and_then(|stamp| clock.clone().resolve(stamp));
+    Ok((first, clock))
+}
+
+/// Leaves out each source that is a copy, or the beginning, of another one: the same file named twice, `.1` beside its `.1.gz`.
+fn without_copies(sources: Vec<Source>, problems: &mut Vec<Problem>) -> Vec<Source> {
+    let mut kept: Vec<(Vec<u8>, Source)> = Vec::new();
+    for source in sources {
+        let head = head_of(&source).unwrap_or_default();
+        let twin = kept
+            .iter()
+            .position(|(other, twin)| is_twin((&head, &source), (other, twin)));
+        let Some(at) = twin else {
+            kept.push((head, source));
+            continue;
+        };
+        let twin = &mut kept[at];
+        // the longer one has what the shorter one has
+        let dropped = if length(&source) > length(&twin.1) {
+            std::mem::replace(twin, (head, source)).1
+        } else {
+            source
+        };
+        problems.push(Problem {
+            path: dropped.path,
+            kind: ProblemKind::SameAs(twin.1.path.clone()),
+        });
+    }
+    kept.into_iter().map(|(_, source)| source).collect()
+}
+
+fn head_of(source: &Source) -> io::Result<Vec<u8>> {
+    if source.is_stdin() {
+        Ok(Vec::new())
+    } else {
+        read_head(&mut source.open()?)
+    }
+}
+
+fn is_twin((head, source): (&[u8], &Source), (other, twin): (&[u8], &Source)) -> bool {
+    if source.is_stdin() || twin.is_stdin() {
+        return source.path == twin.path;
+    }
+    if source.path == twin.path {
+        return true;
+    }
+    let common = head.len().min(other.len());
+    common > 0
+        && head[..common] == other[..common]
+        && one_begins_the_other(source, twin).unwrap_or(false)
+}
+
+/// Whether two sources are equal up to the end of the shorter one.
+fn one_begins_the_other(a: &Source, b: &Source) -> io::Result<bool> {
+    let (mut a, mut b) = (a.open()?, b.open()?);
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    loop {
+        left.clear();
+        right.clear();
+        a.by_ref().take(BLOCK).read_to_end(&mut left)?;
+        b.by_ref().take(BLOCK).read_to_end(&mut right)?;
+        let common = left.len().min(right.len());
+        if left[..common] != right[..common] {
+            return Ok(false);
+        }
+        if (common as u64) < BLOCK {
+            return Ok(true);
+        }
+    }
+}
+
+const BLOCK: u64 = 256 * 1024;
+
+/// Uncompressed length, as far as it can be found; only asked for twins.
+fn length(source: &Source) -> u64 {
+    let count = || -> io::Result<u64> { io::copy(&mut source.open()?, &mut io::sink()) };
+    if source.is_stdin() {
+        0
+    } else {
+        count().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::find_sources;
+    use super::*;
+    use std::fs;
+    use std::io::Write;
+    use std::path::PathBuf;
+
+    const NOW: i64 = 1_795_392_000; // 2026-11-23
+
+    fn gz(text: &str) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn line(stamp: &str) -> String {
+        format!("{stamp} host postfix/smtp[1]: x\n")
+    }
+
+    #[track_caller]
+    fn check(files: &[(&str, Vec<u8>)], expected: &[(&str, &str)], dropped: usize) {
+        let dir = tempfile::TempDir::new().unwrap();
+        let paths: Vec<PathBuf> = files
+            .iter()
+            .map(|(name, bytes)| {
+                let path = dir.path().join(name);
+                fs::write(&path, bytes).unwrap();
+                path
+            })
+            .collect();
+        let found = find_sources(&paths).unwrap();
+        let (ordered, problems) = order(
+            found.sources,
+            &[],
+            &Timing {
+                zone: Zone::Utc,
+                year: None,
+                now: NOW,
+            },
+        );
+        let shown: Vec<(String, String)> = ordered
+            .iter()
+            .map(|o| {
+                let day = o
+                    .first
+                    .and_then(|t| chrono::DateTime::from_timestamp(t, 0))
+                    .map_or(String::new(), |t| t.format("%Y-%m-%d").to_string());
+                (
+                    o.source
+                        .path
+                        .file_name()
+                        .unwrap()
+                        .to_string_lossy()
+                        .into_owned(),
+                    day,
+                )
+            })
+            .collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(n, d)| ((*n).to_owned(), (*d).to_owned()))
+            .collect();
+        assert_eq!(shown, expected);
+        assert_eq!(problems.len(), dropped, "{problems:?}");
+    }
+
+    #[test]
+    fn ok_oldest_first_whatever_the_names() {
+        let live = line("Nov 20 10:00:00") + &line("Nov 21 10:00:00");
+        let older = line("Nov 10 10:00:00");
+        let oldest = line("2026-10-01T10:00:00Z");
+        let files = [
+            ("mail.log", live.into_bytes()),
+            ("mail.log.1", older.into_bytes()),
+            ("mail.log.2.gz", gz(&oldest)),
+            ("notes", b"text\n".to_vec()),
+        ];
+        let expected = [
+            ("mail.log.2.gz", "2026-10-01"),
+            ("mail.log.1", "2026-11-10"),
+            ("mail.log", "2026-11-20"),
+            ("notes", ""),
+        ];
+        check(&files, &expected, 0);
+    }
+
+    #[test]
+    fn ok_name_with_a_date_bounds_a_copied_file() {
+        let text = line("Dec 31 10:00:00") + &line("Jan  1 10:00:00");
+        check(
+            &[("maillog-20210102", text.into_bytes())],
+            &[("maillog-20210102", "2020-12-31")],
+            0,
+        );
+    }
+
+    #[test]
+    fn ok_same_content_is_read_once() {
+        let text: String = (10..20)
+            .map(|d| line(&format!("Nov {d} 10:00:00")))
+            .collect();
+        let more = text.clone() + &line("Nov 20 10:00:00");
+        let files = [
+            ("a", text.clone().into_bytes()),
+            ("b.gz", gz(&more)),
+            ("c", text.into_bytes()),
+        ];
+        check(&files, &[("b.gz", "2026-11-10")], 2);
+    }
+
+    #[test]
+    fn ok_same_path_named_twice() {
+        let text = line("Nov 10 10:00:00").into_bytes();
+        check(
+            &[("a", text.clone()), ("a", text)],
+            &[("a", "2026-11-10")],
+            1,
+        );
+    }
+
+    /// One run: what is new in these files, as `instant text`, and what to remember.
+    fn run(paths: &[PathBuf], remembered: &mut Vec<Remembered>, out: &mut Vec<String>) {
+        let found = find_sources(paths).unwrap();
+        let (ordered, _) = order(
+            found.sources,
+            remembered,
+            &Timing {
+                zone: Zone::Utc,
+                year: None,
+                now: NOW,
+            },
+        );
+        for mut source in ordered {
+            let mut lines = source.lines().unwrap();
+            while let Some(line) = lines.next_line().unwrap() {
+                let instant = source
+                    .clock
+                    .resolve(maillog::framing::parse_stamp(line.bytes))
+                    .unwrap();
+                out.push(format!("{instant} {}", String::from_utf8_lossy(line.bytes)));
+            }
+            let Some(fingerprint) = lines.fingerprint() else {
+                continue;
+            };
+            let entry = Remembered {
+                fingerprint,
+                first: source.first,
+                clock: source.clock,
+            };
+            match source.known_as {
+                Some(at) => remembered[at] = entry,
+                None => remembered.push(entry),
+            }
+        }
+    }
+
+    #[test]
+    fn ok_cut_anywhere_rotated_and_compressed_gives_the_same() {
+        let days = ["Nov 30", "Dec 31", "Jan  1", "Feb 10", "Dec 24", "Jan  2"];
+        let text: String = (0..120)
+            .map(|i| {
+                format!(
+                    "{} 10:00:{:02} host postfix/smtp[{i}]: x\n",
+                    days[i / 20],
+                    i % 20
+                )
+            })
+            .collect();
+        let dir = tempfile::TempDir::new().unwrap();
+        let (live, rotated, packed) = (
+            dir.path().join("mail.log"),
+            dir.path().join("mail.log.1"),
+            dir.path().join("mail.log.2.gz"),
+        );
+        let written = |path: &PathBuf, bytes: &[u8]| {
+            fs::write(path, bytes).unwrap();
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_767_400_000); // 2026-01-03
+            fs::File::options()
+                .write(true)
+                .open(path)
+                .unwrap()
+                .set_modified(time)
+                .unwrap();
+        };
+        let mut whole = Vec::new();
+        written(&live, text.as_bytes());
+        run(std::slice::from_ref(&live), &mut Vec::new(), &mut whole);
+        assert_eq!(whole.len(), 120);
+        assert!(whole[0].starts_with("1732960800 ")); // 2024-11-30
+        for step in [13, 52, 53, 1000, 3001] {
+            let (mut remembered, mut out) = (Vec::new(), Vec::new());
+            // from February 2025 on, where the age of the file tells the years
+            for cut in (text.len() * 4 / 6..text.len())
+                .step_by(step)
+                .chain([text.len()])
+            {
+                written(&live, &text.as_bytes()[..cut]);
+                run(std::slice::from_ref(&live), &mut remembered, &mut out);
+            }
+            fs::rename(&live, &rotated).unwrap();
+            run(std::slice::from_ref(&rotated), &mut remembered, &mut out);
+            written(&packed, &gz(&text));
+            written(&live, b"");
+            run(
+                &[live.clone(), rotated.clone(), packed.clone()],
+                &mut remembered,
+                &mut out,
+            );
+            run(std::slice::from_ref(&packed), &mut remembered, &mut out);
+            assert_eq!(out, whole, "{step}");
+        }
+    }
+
+    #[test]
+    fn ok_rewritten_file_is_a_new_source() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("mail.log");
+        let (mut remembered, mut out) = (Vec::new(), Vec::new());
+        let first = line("Nov 10 10:00:00");
+        fs::write(&path, first.clone() + &line("Nov 10 10:00:01")).unwrap();
+        run(std::slice::from_ref(&path), &mut remembered, &mut out);
+        // longer than before, and different from the start: copytruncate
+        fs::write(&path, line("Nov 11 10:00:00").repeat(9)).unwrap();
+        run(std::slice::from_ref(&path), &mut remembered, &mut out);
+        assert_eq!((out.len(), remembered.len()), (11, 2));
+    }
+}

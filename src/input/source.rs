@@ -1,0 +1,856 @@
+//! Finds and opens logs.
+//!
+//! A source is a file, or standard input (`-`). What a file is compressed with is decided by its first bytes, not by its name; gzip
+//! is inflated, other formats are refused with the command that helps. A directory stands for the logs directly in it. Without
+//! arguments the usual places of mail logs are looked at, and the rotated files beside them.
+//!
+//! Each file that cannot be used is a [`Problem`], and the others are read; it is an error only if none is left.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
+
+use anyhow::bail;
+use chrono::NaiveDate;
+use flate2::read::MultiGzDecoder;
+use maillog::Framed;
+
+use super::identity::SkipTo;
+use super::join::Joiner;
+use super::lines::{LastLine, Lines};
+
+/// Where mail logs are, most usual first. The first one that exists is read, with its rotated files: where there are two, they
+/// hold the same records.
+const DEFAULT_LOGS: &[&str] = &["/var/log/mail.log", "/var/log/maillog", "/var/log/mail"];
+/// What helps where there is no log file.
+const JOURNAL_HINT: &str = "journalctl -o short-iso SYSLOG_FACILITY=2 | tlsnag import -";
+/// How much of a file is looked at to see whether it is a log, in uncompressed bytes.
+const SNIFF: u64 = 64 * 1024;
+const DAY: i64 = 86_400;
+
+/// How a file is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    Plain,
+    /// gzip, any number of members.
+    Gzip,
+}
+
+/// One log to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The file; `-` for standard input.
+    pub path: PathBuf,
+    /// How it is stored.
+    pub compression: Compression,
+    /// Bytes on disk, for progress; 0 for standard input.
+    pub size: u64,
+    /// The latest time its last line can have, in seconds since 1970: the earliest of the file's modification time, the end of
+    /// the day in its name (`maillog-20251102`), and the time in its gzip header. `None` for standard input.
+    pub modified: Option<i64>,
+    /// What to do with a last line that has no line feed: only a file that is neither compressed nor rotated can still grow.
+    pub last_line: LastLine,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The logs that can be read; see [`super::order()`] for their order.
+    pub sources: Vec<Source>,
+    /// What was passed over, and why.
+    pub problems: Vec<Problem>,
+}
+
+/// Why a file is not read. The sentence is [`Problem`]'s `Display`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub kind: ProblemKind,
+}
+
+/// What can be wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// It cannot be opened or read; the system's words.
+    Unreadable(String),
+    /// It has no bytes. Nothing is wrong with that.
+    Empty,
+    /// Compressed in a way that is not read here: name of the format, and the command that writes it to standard output.
+    Compressed(&'static str, &'static str),
+    /// A file of systemd's journal.
+    Journal,
+    /// Something else than text with log lines.
+    NotALog,
+    /// The same content as another source, or the beginning of it.
+    SameAs(PathBuf),
+    /// A directory without logs.
+    NoLogsIn,
+}
+
+impl Problem {
+    /// Whether the user should be told that something was not read, as opposed to: there was nothing to read.
+    pub fn is_failure(&self) -> bool {
+        !matches!(self.kind, ProblemKind::Empty | ProblemKind::SameAs(_))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.kind {
+            ProblemKind::Unreadable(why) => write!(f, "cannot read {path}: {why}"),
+            ProblemKind::Empty => write!(f, "{path} is empty"),
+            ProblemKind::Compressed(format, command) => {
+                write!(
+                    f,
+                    "{path} is compressed with {format}, which is not read directly; try: {command} {path} | tlsnag import -"
+                )
+            }
+            ProblemKind::Journal => {
+                write!(
+                    f,
+                    "{path} is a journal; try: journalctl --file {path} -o short-iso SYSLOG_FACILITY=2 | tlsnag import -"
+                )
+            }
+            ProblemKind::NotALog => write!(
+                f,
+                "{path} is not a mail log: expected text with syslog lines, found other data"
+            ),
+            ProblemKind::SameAs(other) => write!(
+                f,
+                "{path} has the same content as {}; it is read once",
+                other.display()
+            ),
+            ProblemKind::NoLogsIn => {
+                write!(
+                    f,
+                    "no log files in the directory {path}: expected files with syslog lines directly in it"
+                )
+            }
+        }
+    }
+}
+
+/// The sources that the arguments of a command name: files, directories, `-`; none means the usual places. Fails if nothing at all
+/// is there to be read, and says what was looked at.
+pub fn find_sources(args: &[PathBuf]) -> anyhow::Result<Found> {
+    if args.is_empty() {
+        return find_default_sources(DEFAULT_LOGS);
+    }
+    let mut found = Found::default();
+    for path in args {
+        if path.as_os_str() == "-" {
+            found.sources.push(Source::stdin());
+        } else if path.is_dir() {
+            found.add_directory(path);
+        } else {
+            found.add_file(path);
+        }
+    }
+    let failures: Vec<String> = found
+        .problems
+        .iter()
+        .filter(|p| p.is_failure())
+        .map(ToString::to_string)
+        .collect();
+    if found.sources.is_empty() && !failures.is_empty() {
+        bail!("{}", failures.join("\n"));
+    }
+    Ok(found)
+}
+
+/// The first of these logs that is there, with its rotated files.
+fn find_default_sources(bases: &[&str]) -> anyhow::Result<Found> {
+    let mut found = Found::default();
+    for base in bases {
+        let base = Path::new(base);
+        if base.is_dir() {
+            found.add_directory(base);
+        } else {
+            siblings(base).iter().for_each(|path| found.add_file(path));
+        }
+        let only_empty = found
+            .problems
+            .iter()
+            .all(|p| p.kind == ProblemKind::NoLogsIn || !p.is_failure());
+        if !found.sources.is_empty() || !only_empty {
+            break;
+        }
+    }
+    if !found.sources.is_empty() {
+        return Ok(found);
+    }
+    let failures: Vec<String> = found
+        .problems
+        .iter()
+        .filter(|p| p.is_failure())
+        .map(|p| format!("\n  {p}"))
+        .collect();
+    bail!(
+        "no mail log found: looked at {} and their rotated files{}\nname the log file, or read the journal: {JOURNAL_HINT}",
+        bases.join(", "),
+        failures.concat()
+    );
+}
+
+/// A log and the rotated files beside it, in the order of their names.
+fn siblings(base: &Path) -> Vec<PathBuf> {
+    let (Some(directory), Some(name)) = (base.parent(), base.file_name().and_then(|n| n.to_str()))
+    else {
+        return Vec::new();
+    };
+    let mut found = list(directory).unwrap_or_default();
+    found.retain(|path| {
+        path.file_name()
+            .and_then(|n| n.to_str())
+            .is_some_and(|n| is_sibling(name, n))
+    });
+    found
+}
+
+/// The regular files of a directory that are not hidden, in the order of their names.
+fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        if !hidden && entry.path().is_file() {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+const COMPRESSED_ENDINGS: &[&str] = &[".gz", ".bz2", ".xz", ".zst", ".Z", ".lz4"];
+
+/// Whether `name` is `base` or a rotated `base`: `maillog.1`, `maillog.2.gz`, `maillog-20251102.xz`, `maillog.20251102T000000.bz2`,
+/// `mail.log.old`, `mail-20251102.log`.
+fn is_sibling(base: &str, name: &str) -> bool {
+    let name = without_compression(name);
+    if name == base {
+        return true;
+    }
+    let dated_in_the_middle = || {
+        let (stem, extension) = base.rsplit_once('.')?;
+        name.strip_suffix(extension)?
+            .strip_suffix('.')?
+            .strip_prefix(stem)
+    };
+    name.strip_prefix(base)
+        .or_else(dated_in_the_middle)
+        .is_some_and(is_rotation)
+}
+
+fn without_compression(name: &str) -> &str {
+    COMPRESSED_ENDINGS
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending))
+        .unwrap_or(name)
+}
+
+/// `.1`, `-20251102`, `.20251102-000000`, `-2025-11-02`, `.old`.
+fn is_rotation(suffix: &str) -> bool {
+    let Some(mark) = suffix.strip_prefix(['.', '-']) else {
+        return false;
+    };
+    let dated = mark.starts_with(|c: char| c.is_ascii_digit())
+        && mark
+            .chars()
+            .all(|c| c.is_ascii_digit() || "T-_".contains(c));
+    dated || mark == "old"
+}
+
+/// Whether a file name ends like that of a rotated log, of whatever base.
+fn is_rotated_name(name: &str) -> bool {
+    let name = without_compression(name);
+    let ends = name
+        .char_indices()
+        .filter(|(_, c)| matches!(c, '.' | '-'))
+        .any(|(at, _)| at > 0 && is_rotation(&name[at..]));
+    ends || date_in_name(name).is_some()
+}
+
+/// The first date in a file name, `20251102` or `2025-11-02`, as seconds since 1970 at its end, one day later for zones.
+fn date_in_name(name: &str) -> Option<i64> {
+    let digits_at = |at: usize| {
+        name.get(at..at + 8)
+            .filter(|d| d.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let separated = |at: usize| !name[..at].ends_with(|c: char| c.is_ascii_digit());
+    (1..name.len())
+        .filter(|at| name.is_char_boundary(*at) && separated(*at))
+        .find_map(|at| {
+            let compact = digits_at(at).and_then(|d| NaiveDate::parse_from_str(d, "%Y%m%d").ok());
+            let dashed = || {
+                name.get(at..at + 10)
+                    .and_then(|d| NaiveDate::parse_from_str(d, "%Y-%m-%d").ok())
+            };
+            let date = compact.or_else(dashed)?;
+            Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp() + 2 * DAY)
+        })
+}
+
+impl Found {
+    fn add_file(&mut self, path: &Path) {
+        match Source::probe(path, false) {
+            Ok(source) => self.sources.push(source),
+            Err(kind) => self.problems.push(Problem {
+                path: path.to_owned(),
+                kind,
+            }),
+        }
+    }
+
+    /// The logs in a directory; what is no log there is passed over without a word.
+    fn add_directory(&mut self, directory: &Path) {
+        let problem = |path: &Path, kind| Problem {
+            path: path.to_owned(),
+            kind,
+        };
+        let paths = match list(directory) {
+            Ok(paths) => paths,
+            Err(error) => {
+                return self.problems.push(problem(
+                    directory,
+                    ProblemKind::Unreadable(error.to_string()),
+                ));
+            }
+        };
+        let before = (self.sources.len(), self.problems.len());
+        for path in paths {
+            match Source::probe(&path, true) {
+                Ok(source) => self.sources.push(source),
+                Err(ProblemKind::NotALog | ProblemKind::Empty | ProblemKind::Journal) => {}
+                Err(kind) => self.problems.push(problem(&path, kind)),
+            }
+        }
+        if before == (self.sources.len(), self.problems.len()) {
+            self.problems
+                .push(problem(directory, ProblemKind::NoLogsIn));
+        }
+    }
+}
+
+/// What compressed and other files begin with, and what to do with them.
+const MAGIC: &[(&[u8], ProblemKind)] = &[
+    (b"BZh", ProblemKind::Compressed("bzip2", "bzcat")),
+    (b"\xfd7zXZ\0", ProblemKind::Compressed("xz", "xzcat")),
+    (
+        b"\x28\xb5\x2f\xfd",
+        ProblemKind::Compressed("zstd", "zstdcat"),
+    ),
+    (b"\x1f\x9d", ProblemKind::Compressed("compress", "zcat")),
+    (
+        b"\x04\x22\x4d\x18",
+        ProblemKind::Compressed("lz4", "lz4cat"),
+    ),
+    (b"PK\x03\x04", ProblemKind::Compressed("zip", "unzip -p")),
+    (b"LPKSHHRH", ProblemKind::Journal),
+    (b"\x7fELF", ProblemKind::NotALog),
+];
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
+impl Source {
+    /// Standard input: read once, from where it stands to its end.
+    pub fn stdin() -> Source {
+        let path = PathBuf::from("-");
+        Source {
+            path,
+            compression: Compression::Plain,
+            size: 0,
+            modified: None,
+            last_line: LastLine::Final,
+        }
+    }
+
+    /// Whether this is standard input, which has no identity and can be read only once.
+    pub fn is_stdin(&self) -> bool {
+        self.path.as_os_str() == "-"
+    }
+
+    /// Looks at a file. With `lines_required`, text without one log line is no log either.
+    fn probe(path: &Path, lines_required: bool) -> Result<Source, ProblemKind> {
+        let unreadable = |error: io::Error| ProblemKind::Unreadable(explain(&error));
+        let mut file = File::open(path).map_err(unreadable)?;
+        let metadata = file.metadata().map_err(unreadable)?;
+        let mut start = [0; 16];
+        let start = read_start(&mut file, &mut start).map_err(unreadable)?;
+        if start.is_empty() {
+            return Err(ProblemKind::Empty);
+        }
+        if let Some((_, kind)) = MAGIC.iter().find(|(magic, _)| start.starts_with(magic)) {
+            return Err(kind.clone());
+        }
+        let compression = if start.starts_with(GZIP) {
+            Compression::Gzip
+        } else {
+            Compression::Plain
+        };
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy())
+            .unwrap_or_default();
+        let grows = compression == Compression::Plain && !is_rotated_name(&name);
+        let source = Source {
+            path: path.to_owned(),
+            compression,
+            size: metadata.len(),
+            modified: latest_line(&metadata, &name, start),
+            last_line: if grows {
+                LastLine::Leave
+            } else {
+                LastLine::Final
+            },
+        };
+        match source.sniff().map_err(unreadable)? {
+            Sniffed::Empty => Err(ProblemKind::Empty),
+            Sniffed::Binary => Err(ProblemKind::NotALog),
+            Sniffed::Text if lines_required => Err(ProblemKind::NotALog),
+            Sniffed::Text | Sniffed::Log => Ok(source),
+        }
+    }
+
+    fn sniff(&self) -> io::Result<Sniffed> {
+        let mut start = Vec::new();
+        match self.open()?.take(SNIFF).read_to_end(&mut start) {
+            Err(error) if start.is_empty() => return Err(error),
+            // what comes before the damage can be read; reading it will tell of the rest
+            Ok(_) | Err(_) => {}
+        }
+        if start.is_empty() {
+            return Ok(Sniffed::Empty);
+        }
+        let mut lines = Lines::new(Cursor::new(&start), LastLine::Final);
+        let mut joiner = Joiner::default();
+        while let Some(line) = lines.next_line()? {
+            let framed = joiner.frame(line.offset, line.bytes);
+            if matches!(
+                framed,
+                None | Some((_, Framed::Record(_) | Framed::Repeated { .. }))
+            ) {
+                return Ok(Sniffed::Log);
+            }
+        }
+        Ok(if start.contains(&0) {
+            Sniffed::Binary
+        } else {
+            Sniffed::Text
+        })
+    }
+
+    /// Opens the source at its start.
+    pub fn open(&self) -> io::Result<Opened> {
+        let read = Arc::new(AtomicU64::new(0));
+        let counted = |inner| Counted {
+            inner,
+            read: Arc::clone(&read),
+        };
+        let body = match self.compression {
+            _ if self.is_stdin() => Body::Stdin(Counted {
+                inner: io::stdin(),
+                read: Arc::clone(&read),
+            }),
+            Compression::Plain => Body::Plain(counted(File::open(&self.path)?)),
+            Compression::Gzip => Body::Gzip(Box::new(MultiGzDecoder::new(counted(File::open(
+                &self.path,
+            )?)))),
+        };
+        Ok(Opened {
+            body,
+            read,
+            position: 0,
+        })
+    }
+}
+
+enum Sniffed {
+    Empty,
+    Binary,
+    /// Text without a log line.
+    Text,
+    Log,
+}
+
+/// The system's words, with what to do about the usual one.
+fn explain(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            format!("{error}; run as root, or as a member of the group that owns it (often adm)")
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn read_start<'a>(file: &mut File, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    let mut len = 0;
+    while len < buffer.len() {
+        match file.read(&mut buffer[len..])? {
+            0 => break,
+            n => len += n,
+        }
+    }
+    Ok(&buffer[..len])
+}
+
+/// See [`Source::modified`]. Copying a file makes its modification time too late; name and gzip header stay.
+fn latest_line(metadata: &fs::Metadata, name: &str, start: &[u8]) -> Option<i64> {
+    let seconds = |time: std::time::SystemTime| {
+        time.duration_since(UNIX_EPOCH)
+            .ok()
+            .and_then(|d| i64::try_from(d.as_secs()).ok())
+    };
+    let written = metadata.modified().ok().and_then(seconds);
+    let in_header = match start {
+        [0x1f, 0x8b, _, _, a, b, c, d, ..] => {
+            Some(i64::from(u32::from_le_bytes([*a, *b, *c, *d]))).filter(|t| *t > 0)
+        }
+        _ => None,
+    };
+    [written, in_header, date_in_name(name)]
+        .into_iter()
+        .flatten()
+        .min()
+}
+
+/// An open source: inflated bytes, and how many compressed ones they took.
+pub struct Opened {
+    body: Body,
+    read: Arc<AtomicU64>,
+    position: u64,
+}
+
+enum Body {
+    Plain(Counted<File>),
+    Gzip(Box<MultiGzDecoder<Counted<File>>>),
+    Stdin(Counted<io::Stdin>),
+}
+
+struct Counted<R> {
+    inner: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(out)?;
+        self.read.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+impl Opened {
+    /// Bytes of the file used up so far, compressed ones if it is compressed: comparable with [`Source::size`]. The counter can be
+    /// watched from elsewhere while the source is read.
+    pub fn progress(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.read)
+    }
+}
+
+impl Read for Opened {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = match &mut self.body {
+            Body::Plain(file) => file.read(out)?,
+            Body::Gzip(file) => file.read(out)?,
+            Body::Stdin(stdin) => stdin.read(out)?,
+        };
+        self.position += n as u64;
+        Ok(n)
+    }
+}
+
+impl SkipTo for Opened {
+    fn skip_to(&mut self, offset: u64) -> io::Result<()> {
+        let ahead = offset.saturating_sub(self.position);
+        if let Body::Plain(file) = &mut self.body {
+            file.inner.seek(SeekFrom::Start(offset))?;
+            self.read.fetch_add(ahead, Ordering::Relaxed);
+            self.position = offset;
+            return Ok(());
+        }
+        io::copy(&mut self.take(ahead), &mut io::sink()).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use tempfile::TempDir;
+
+    const LINE: &str = "Nov  2 10:00:01 host postfix/smtp[1]: x\n";
+
+    fn gz(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn write(dir: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = dir.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn names(found: &Found) -> Vec<String> {
+        found
+            .sources
+            .iter()
+            .map(|s| s.path.file_name().unwrap().to_string_lossy().into_owned())
+            .collect()
+    }
+
+    fn problem(path: &Path) -> String {
+        let dir = path.parent().unwrap().to_string_lossy().into_owned();
+        Source::probe(path, false)
+            .map_err(|kind| {
+                Problem {
+                    path: path.to_owned(),
+                    kind,
+                }
+                .to_string()
+                .replace(&dir, "DIR")
+            })
+            .unwrap_err()
+    }
+
+    #[test]
+    fn ok_siblings() {
+        let of = |base: &str, names: &[&str]| names.iter().all(|n| is_sibling(base, n));
+        assert!(of(
+            "mail.log",
+            &[
+                "mail.log",
+                "mail.log.1",
+                "mail.log.2.gz",
+                "mail.log-20251102.xz",
+                "mail-20251102.log",
+                "mail.log.old"
+            ]
+        ));
+        assert!(of(
+            "maillog",
+            &[
+                "maillog.20251102-000000.gz",
+                "maillog-2025110212",
+                "maillog.20251102T000000.bz2",
+                "maillog.0.bz2"
+            ]
+        ));
+        for name in [
+            "mail.info",
+            "mail.log.swp",
+            "mail.logger",
+            "xmail.log",
+            "mail.log.1.orig",
+            "mail.log-",
+            "mail-x.log",
+        ] {
+            assert!(!is_sibling("mail.log", name), "{name}");
+        }
+    }
+
+    #[test]
+    fn ok_dates_in_names() {
+        let end = Some(1_762_041_600 + 2 * DAY); // 2025-11-02
+        for name in [
+            "maillog-20251102",
+            "maillog.20251102-000000.gz",
+            "mail-2025-11-02.log",
+            "0.log.20251102-000000",
+            "m-2025110223.xz",
+        ] {
+            assert_eq!(date_in_name(name), end, "{name}");
+        }
+        for name in [
+            "mail.log",
+            "mail.log.1",
+            "m-12345678",
+            "mail-99999999.gz",
+            "ä-1",
+            "",
+        ] {
+            assert_eq!(date_in_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn ok_magic_decides_not_the_name() {
+        let dir = TempDir::new().unwrap();
+        let two_members = [gz(LINE.as_bytes()), gz(LINE.as_bytes())].concat();
+        let source = Source::probe(&write(&dir, "mail.log", &two_members), false).unwrap();
+        assert_eq!(
+            (source.compression, source.last_line),
+            (Compression::Gzip, LastLine::Final)
+        );
+        let mut text = String::new();
+        let mut opened = source.open().unwrap();
+        opened.read_to_string(&mut text).unwrap();
+        assert_eq!(text, LINE.repeat(2));
+        assert_eq!(opened.progress().load(Ordering::Relaxed), source.size);
+        let source = Source::probe(&write(&dir, "x.gz", LINE.as_bytes()), false).unwrap();
+        assert_eq!(source.compression, Compression::Plain);
+    }
+
+    #[test]
+    fn ok_only_a_live_file_leaves_its_half_line() {
+        let dir = TempDir::new().unwrap();
+        for (name, last_line) in [
+            ("mail.log", LastLine::Leave),
+            ("mail.log.1", LastLine::Final),
+            ("maillog-20251102", LastLine::Final),
+        ] {
+            assert_eq!(
+                Source::probe(&write(&dir, name, LINE.as_bytes()), false)
+                    .unwrap()
+                    .last_line,
+                last_line,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn err_files_that_are_not_read() {
+        let dir = TempDir::new().unwrap();
+        let said = |name: &str, bytes: &[u8]| problem(&write(&dir, name, bytes));
+        insta::assert_snapshot!(said("a.bz2", b"BZh91AY"), @"DIR/a.bz2 is compressed with bzip2, which is not read directly; try: bzcat DIR/a.bz2 | tlsnag import -");
+        insta::assert_snapshot!(said("a.xz", b"\xfd7zXZ\0rest"), @"DIR/a.xz is compressed with xz, which is not read directly; try: xzcat DIR/a.xz | tlsnag import -");
+        insta::assert_snapshot!(said("a.zst", b"\x28\xb5\x2f\xfdrest"), @"DIR/a.zst is compressed with zstd, which is not read directly; try: zstdcat DIR/a.zst | tlsnag import -");
+        insta::assert_snapshot!(said("ls", b"\x7fELF\x02rest"), @"DIR/ls is not a mail log: expected text with syslog lines, found other data");
+        insta::assert_snapshot!(said("x.bin", b"abc\0def\n\0"), @"DIR/x.bin is not a mail log: expected text with syslog lines, found other data");
+        insta::assert_snapshot!(said("system.journal", b"LPKSHHRH...."), @"DIR/system.journal is a journal; try: journalctl --file DIR/system.journal -o short-iso SYSLOG_FACILITY=2 | tlsnag import -");
+        insta::assert_snapshot!(said("mail.log", b""), @"DIR/mail.log is empty");
+        assert!(
+            problem(&dir.path().join("none")).starts_with("cannot read DIR/none: No such file")
+        );
+    }
+
+    #[test]
+    fn ok_nul_bytes_before_a_log_line() {
+        let dir = TempDir::new().unwrap();
+        let bytes = [&[0; 3000][..], LINE.as_bytes()].concat();
+        assert!(Source::probe(&write(&dir, "mail.log", &bytes), false).is_ok());
+    }
+
+    #[test]
+    fn ok_gzip_cut_short_is_a_source_up_to_the_damage() {
+        let dir = TempDir::new().unwrap();
+        let text: String = (0..20_000)
+            .map(|i| LINE.replace("x", &format!("{}", i * 7919)))
+            .collect();
+        let packed = gz(text.as_bytes());
+        let source = Source::probe(
+            &write(&dir, "mail.log.2.gz", &packed[..packed.len() / 2]),
+            false,
+        )
+        .unwrap();
+        let mut lines = Lines::new(source.open().unwrap(), source.last_line);
+        let mut count = 0;
+        let error = loop {
+            match lines.next_line() {
+                Ok(line) => assert!(line.is_some(), "the damage was not noticed"),
+                Err(error) => break error,
+            }
+            count += 1;
+        };
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+        assert!(count > 5_000);
+        // when the whole file is there, it goes on at the same place
+        let print = lines.fingerprint().unwrap();
+        let whole = Source::probe(&write(&dir, "mail.log.2.gz", &packed), false).unwrap();
+        let resume_at = lines.position();
+        assert_eq!(
+            print.find_in(&mut whole.open().unwrap()).unwrap(),
+            super::super::Match::Same { resume_at }
+        );
+        let mut rest = Lines::resume(whole.open().unwrap(), resume_at, LastLine::Final).unwrap();
+        let mut more = 0;
+        while rest.next_line().unwrap().is_some() {
+            more += 1;
+        }
+        assert_eq!(count + more, 20_000);
+    }
+
+    #[test]
+    fn ok_directory() {
+        let dir = TempDir::new().unwrap();
+        for name in ["mail.log", "mail.log.1", ".hidden"] {
+            write(&dir, name, LINE.as_bytes());
+        }
+        write(&dir, "mail.log.2.gz", &gz(LINE.as_bytes()));
+        write(&dir, "README", b"no log\n");
+        write(&dir, "btmp", b"\0\0x\n");
+        write(&dir, "mail.err", b"");
+        write(&dir, "mail.log.3.bz2", b"BZh9");
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        write(&dir, "sub/mail.log", LINE.as_bytes());
+        let found = find_sources(&[dir.path().to_owned()]).unwrap();
+        assert_eq!(names(&found), ["mail.log", "mail.log.1", "mail.log.2.gz"]);
+        assert_eq!(found.problems.len(), 1);
+    }
+
+    #[test]
+    fn err_directory_without_logs() {
+        let dir = TempDir::new().unwrap();
+        write(&dir, "README", b"no log\n");
+        let error = find_sources(&[dir.path().to_owned()])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("no log files in the directory"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn ok_default_places() {
+        let dir = TempDir::new().unwrap();
+        let (first, second) = (dir.path().join("mail.log"), dir.path().join("maillog"));
+        let bases = [first.to_str().unwrap(), second.to_str().unwrap()];
+        for name in ["maillog", "maillog-20251102", "maillog.swp"] {
+            write(&dir, name, LINE.as_bytes());
+        }
+        assert_eq!(
+            names(&find_default_sources(&bases).unwrap()),
+            ["maillog", "maillog-20251102"]
+        );
+        write(&dir, "mail.log.1", LINE.as_bytes());
+        assert_eq!(
+            names(&find_default_sources(&bases).unwrap()),
+            ["mail.log.1"]
+        );
+    }
+
+    #[test]
+    fn err_nothing_in_the_default_places() {
+        let error = find_default_sources(&["/nowhere/mail.log", "/nowhere/maillog"])
+            .unwrap_err()
+            .to_string();
+        insta::assert_snapshot!(error, @r"
+        no mail log found: looked at /nowhere/mail.log, /nowhere/maillog and their rotated files
+        name the log file, or read the journal: journalctl -o short-iso SYSLOG_FACILITY=2 | tlsnag import -
+        ");
+    }
+
+    #[test]
+    fn ok_one_bad_file_does_not_stop_the_others() {
+        let dir = TempDir::new().unwrap();
+        let args = [
+            write(&dir, "mail.log", LINE.as_bytes()),
+            dir.path().join("none"),
+            PathBuf::from("-"),
+        ];
+        let found = find_sources(&args).unwrap();
+        assert_eq!(names(&found), ["mail.log", "-"]);
+        assert_eq!(found.problems.len(), 1);
+        assert!(find_sources(&args[1..2]).is_err());
+    }
+}

@@ -1,0 +1,7 @@
+//! Everything that reaches a terminal or a pipe goes through here.
+
+mod print;
+mod progress;
+
+pub use print::{Printer, error};
+pub use progress::Progress;

@@ -1,0 +1,279 @@
+//! The questions: one file, one question, typed rows out. What the rows look like is `report`'s business.
+//!
+//! | file | question |
+//! |---|---|
+//! | `domains` | outbound: how does mail reach each recipient domain |
+//! | `hosts` | outbound: the same per MX host |
+//! | `clients` | inbound: how does mail come from each client |
+//! | `failures` | what fails because of TLS, and whose fault it is |
+//! | `plaintext` | who exchanges mail with us in clear |
+//! | `protocols` | which TLS is used |
+//! | `summary` | all in all |
+//! | `peer` | everything about one name |
+//! | `tally` | what several of them share: counters, and the problem that dominates |
+//! | `certainty` | how sure a claim is |
+//!
+//! The SQL reads the view `facts` and keeps to what SQLite, PostgreSQL, ClickHouse, DuckDB and Spark understand alike; a test
+//! below holds that.
+
+pub mod certainty;
+pub mod clients;
+pub mod domains;
+pub mod failures;
+pub mod hosts;
+pub mod peer;
+pub mod plaintext;
+pub mod protocols;
+pub mod summary;
+pub mod tally;
+
+use rusqlite::{Row, params};
+
+use crate::outcome::Direction;
+use crate::store::{Result, Store};
+
+/// Days of a report, both included; `None` is without bound. Days count from 1970, in UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Period {
+    /// First day.
+    pub from_day: Option<i32>,
+    /// Last day.
+    pub to_day: Option<i32>,
+}
+
+/// What a report is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// The days.
+    pub period: Period,
+    /// One direction, or both.
+    pub direction: Option<Direction>,
+    /// Every row, not only what to act on.
+    pub all: bool,
+}
+
+impl Scope {
+    /// Everything there is.
+    pub const ALL: Scope = Scope {
+        period: Period {
+            from_day: None,
+            to_day: None,
+        },
+        direction: None,
+        all: true,
+    };
+
+    /// Whether this direction is asked for.
+    pub fn includes(&self, direction: Direction) -> bool {
+        self.direction.is_none_or(|only| only == direction)
+    }
+}
+
+/// Asks with the bounds of the scope as `?1` and `?2` (days) and the directions as `?3` and `?4`.
+fn ask<T>(
+    store: &Store,
+    sql: &str,
+    scope: &Scope,
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let (from, to, one, other) = bounds(scope);
+    let mut statement = store.connection().prepare_cached(sql)?;
+    let rows = statement.query_map(params![from, to, one, other], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Asks with a name as `?5` besides.
+fn ask_about<T>(
+    store: &Store,
+    sql: &str,
+    scope: &Scope,
+    name: &str,
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let (from, to, one, other) = bounds(scope);
+    let mut statement = store.connection().prepare_cached(sql)?;
+    let rows = statement.query_map(params![from, to, one, other, name], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn bounds(scope: &Scope) -> (i32, i32, &'static str, &'static str) {
+    let (one, other) = match scope.direction {
+        Some(direction) => (direction, direction),
+        None => (Direction::Outbound, Direction::Inbound),
+    };
+    let (from, to) = (
+        scope.period.from_day.unwrap_or(i32::MIN),
+        scope.period.to_day.unwrap_or(i32::MAX),
+    );
+    (from, to, one.name(), other.name())
+}
+
+fn read_direction(row: &Row<'_>, column: usize) -> rusqlite::Result<Direction> {
+    let word: String = row.get(column)?;
+    Ok(if word == Direction::Inbound.name() {
+        Direction::Inbound
+    } else {
+        Direction::Outbound
+    })
+}
+
+/// Asks about one direction only.
+fn ask_one_way<T>(
+    store: &Store,
+    sql: &str,
+    scope: &Scope,
+    direction: Direction,
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    if !scope.includes(direction) {
+        return Ok(Vec::new());
+    }
+    ask(
+        store,
+        sql,
+        &Scope {
+            direction: Some(direction),
+            ..*scope
+        },
+        read,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    /// Words other engines read differently, or not at all.
+    const FORBIDDEN: &[&str] = &[
+        "WITH",
+        "OVER",
+        "PARTITION",
+        "FILTER",
+        "NULL",
+        "COALESCE",
+        "IFNULL",
+        "DATE",
+        "DATETIME",
+        "STRFTIME",
+        "JULIANDAY",
+        "UNIXEPOCH",
+        "NOW",
+        "GLOB",
+        "REGEXP",
+        "IIF",
+        "TOTAL",
+        "GROUP_CONCAT",
+        "LEFT",
+        "RIGHT",
+        "OUTER",
+        "NATURAL",
+        "USING",
+    ];
+
+    const COLUMNS: &[&str] = &[
+        "day",
+        "direction",
+        "service_host",
+        "service_tag",
+        "domain",
+        "host",
+        "address",
+        "port",
+        "organisation",
+        "tls",
+        "class",
+        "cause",
+        "fault",
+        "delivery",
+        "dsn",
+        "protocol",
+        "cipher",
+        "bits",
+        "key_exchange",
+        "verification",
+        "n",
+        "messages",
+        "handshakes",
+        "first_seen",
+        "last_seen",
+    ];
+
+    /// Every SQL text of this stage, from its source.
+    fn texts() -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/query");
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let source = fs::read_to_string(&path).unwrap();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            for piece in source.split("\"SELECT ").skip(1) {
+                found.push((
+                    name.clone(),
+                    format!("SELECT {}", piece.split('"').next().unwrap_or_default()),
+                ));
+            }
+        }
+        // The piece in this very test begins like one.
+        found.retain(|(name, _)| name != "mod.rs");
+        assert!(found.len() >= 8, "the texts are found: {}", found.len());
+        found
+    }
+
+    #[test]
+    fn the_sql_keeps_to_what_all_engines_understand() {
+        for (file, sql) in texts() {
+            let words: Vec<&str> = sql
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .filter(|w| !w.is_empty())
+                .collect();
+            for word in &words {
+                assert!(
+                    !FORBIDDEN.contains(&word.to_uppercase().as_str()),
+                    "{file}: {word} in {sql}"
+                );
+            }
+            for pair in words
+                .windows(2)
+                .filter(|pair| pair[0].eq_ignore_ascii_case("AS"))
+            {
+                assert!(
+                    !COLUMNS.contains(&pair[1]),
+                    "{file}: the alias {} hides a column in {sql}",
+                    pair[1]
+                );
+            }
+            assert!(
+                sql.contains("FROM facts"),
+                "{file}: reads something else than facts: {sql}"
+            );
+            assert!(
+                sql.contains("day >= ?1 AND day <= ?2"),
+                "{file}: has no bounds: {sql}"
+            );
+            assert!(sql.contains("ORDER BY"), "{file}: has no order: {sql}");
+            ordered_by_all_groups(&file, &sql);
+        }
+    }
+
+    /// An order is total if every column of GROUP BY is in it.
+    fn ordered_by_all_groups(file: &str, sql: &str) {
+        let list = |text: &str| -> BTreeSet<String> {
+            text.split(',')
+                .map(|c| c.split_whitespace().next().unwrap_or_default().to_string())
+                .collect()
+        };
+        let Some((_, rest)) = sql.split_once("GROUP BY ") else {
+            return;
+        };
+        let Some((groups, order)) = rest.split_once("ORDER BY ") else {
+            return;
+        };
+        let missing: Vec<String> = list(groups).difference(&list(order)).cloned().collect();
+        assert!(
+            missing.is_empty(),
+            "{file}: the order leaves {missing:?} open: {sql}"
+        );
+    }
+}

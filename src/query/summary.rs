@@ -1,0 +1,380 @@
+//! All in all: how much mail goes how, what to act on, what our own part is, and what the log cannot tell.
+
+use std::collections::BTreeMap;
+
+use crate::outcome::{Class, Direction};
+use crate::store::{Result, RunCounts, Store, natural};
+
+use super::certainty::Certainty;
+use super::domains::{Domain, find_domains};
+use super::failures::{Failure, find_failures};
+use super::hosts::find_hosts;
+use super::plaintext::{Plaintext, find_plaintext};
+use super::tally::Verdict;
+use super::{Scope, ask, read_direction};
+
+/// One relay that takes at least this share of all our mail ...
+const SMART_HOST_SHARE: f64 = 0.95;
+/// ... for at least this many domains, is a smart host.
+const SMART_HOST_DOMAINS: usize = 5;
+
+/// All in all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// Outbound, then inbound, as far as asked for.
+    pub totals: Vec<Totals>,
+    /// How many recipient domains have which verdict.
+    pub domains: Vec<(Verdict, u64)>,
+    /// What to act on: our own faults first, then by size, then by name.
+    pub to_do: Vec<ToDo>,
+    /// Services whose log cannot tell.
+    pub blind: Vec<Blind>,
+    /// The relay that carries nearly all our mail, if one does.
+    pub smart_host: Option<String>,
+    /// All imports so far.
+    pub runs: RunCounts,
+}
+
+/// Mail in one direction: recipients outbound, messages inbound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// Which way the mail went.
+    pub direction: Direction,
+    /// Over TLS.
+    pub encrypted: u64,
+    /// In clear.
+    pub plaintext: u64,
+    /// The log cannot tell.
+    pub unknown: u64,
+    /// Attempts or sessions that failed because of TLS.
+    pub failed_tls: u64,
+}
+
+impl Totals {
+    /// All mail.
+    pub fn total(&self) -> u64 {
+        self.encrypted + self.plaintext + self.unknown
+    }
+}
+
+/// Something to act on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToDo {
+    /// Which way the mail went.
+    pub direction: Direction,
+    /// With whom; empty if it is our own fault and met several.
+    pub peer: String,
+    /// What happens.
+    pub class: Class,
+    /// What the TLS library said, or empty.
+    pub cause: String,
+    /// Whose fault.
+    pub fault: String,
+    /// How many recipients, messages, attempts or sessions it concerns.
+    pub n: u64,
+    /// How many peers it concerns.
+    pub peers: u64,
+    /// How sure that is.
+    pub certainty: Certainty,
+    /// Seconds since 1970 UTC.
+    pub first_seen: i64,
+    /// Seconds since 1970 UTC.
+    pub last_seen: i64,
+}
+
+/// A service whose log does not tell how its mail went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Blind {
+    /// Which way the mail went.
+    pub direction: Direction,
+    /// Log host.
+    pub host: String,
+    /// Syslog tag.
+    pub tag: String,
+    /// Mail whose channel is not known.
+    pub unknown: u64,
+    /// All its mail.
+    pub total: u64,
+}
+
+const SERVICES: &str = "SELECT direction, service_host, service_tag,
+         SUM(CASE WHEN tls = 'encrypted' THEN (CASE WHEN delivery = 'sent' THEN n ELSE messages END) ELSE 0 END),
+         SUM(CASE WHEN tls = 'plaintext' THEN (CASE WHEN delivery = 'sent' THEN n ELSE messages END) ELSE 0 END),
+         SUM(CASE WHEN tls = 'unknown' THEN (CASE WHEN delivery = 'sent' THEN n ELSE messages END) ELSE 0 END)
+  FROM facts
+  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
+  GROUP BY direction, service_host, service_tag
+  ORDER BY direction DESC, service_host, service_tag";
+
+/// Sums up.
+pub fn find_summary(store: &Store, scope: &Scope) -> Result<Summary> {
+    let services = ask(store, SERVICES, scope, |row| {
+        let totals = Totals {
+            direction: read_direction(row, 0)?,
+            encrypted: natural(row, 3)?,
+            plaintext: natural(row, 4)?,
+            unknown: natural(row, 5)?,
+            failed_tls: 0,
+        };
+        Ok((row.get::<_, String>(1)?, row.get::<_, String>(2)?, totals))
+    })?;
+    let domains = find_domains(store, scope)?;
+    let failures = find_failures(
+        store,
+        &Scope {
+            all: false,
+            ..*scope
+        },
+    )?;
+    Ok(Summary {
+        totals: totals(scope, &services, &failures),
+        domains: count_verdicts(&domains),
+        blind: blind(services),
+        smart_host: find_smart_host(store, scope, domains.len())?,
+        to_do: to_do(find_plaintext(store, scope)?, failures),
+        runs: store.runs()?,
+    })
+}
+
+fn totals(
+    scope: &Scope,
+    services: &[(String, String, Totals)],
+    failures: &[Failure],
+) -> Vec<Totals> {
+    let directions = [Direction::Outbound, Direction::Inbound]
+        .into_iter()
+        .filter(|d| scope.includes(*d));
+    directions
+        .map(|direction| {
+            let sum = |part: fn(&Totals) -> u64| {
+                services
+                    .iter()
+                    .filter(|(.., t)| t.direction == direction)
+                    .map(|(.., t)| part(t))
+                    .sum()
+            };
+            let failed = failures
+                .iter()
+                .filter(|f| f.direction == direction && f.class.row().tls_failure);
+            Totals {
+                direction,
+                encrypted: sum(|t| t.encrypted),
+                plaintext: sum(|t| t.plaintext),
+                unknown: sum(|t| t.unknown),
+                failed_tls: failed.map(|f| f.attempts).sum(),
+            }
+        })
+        .collect()
+}
+
+fn count_verdicts(domains: &[Domain]) -> Vec<(Verdict, u64)> {
+    let mut counts: BTreeMap<Verdict, u64> = BTreeMap::new();
+    for domain in domains {
+        *counts.entry(domain.verdict).or_default() += 1;
+    }
+    counts.into_iter().collect()
+}
+
+fn blind(services: Vec<(String, String, Totals)>) -> Vec<Blind> {
+    let unclear = services.into_iter().filter(|(.., t)| t.unknown > 0);
+    unclear
+        .map(|(host, tag, t)| Blind {
+            direction: t.direction,
+            host,
+            tag,
+            unknown: t.unknown,
+            total: t.total(),
+        })
+        .collect()
+}
+
+fn find_smart_host(store: &Store, scope: &Scope, domains: usize) -> Result<Option<String>> {
+    if domains < SMART_HOST_DOMAINS {
+        return Ok(None);
+    }
+    let hosts = find_hosts(store, scope)?;
+    let total: u64 = hosts.iter().map(|h| h.counters.delivered()).sum();
+    let first = hosts.into_iter().max_by_key(|h| h.counters.delivered());
+    Ok(first
+        .filter(|h| h.counters.delivered() as f64 > SMART_HOST_SHARE * total as f64)
+        .map(|h| h.host))
+}
+
+fn to_do(plaintext: Vec<Plaintext>, failures: Vec<Failure>) -> Vec<ToDo> {
+    let clear = plaintext.into_iter().map(|p| ToDo {
+        direction: p.direction,
+        peer: p.peer,
+        class: p.problem.class.unwrap_or(Class::Unknown),
+        cause: p.problem.cause,
+        fault: p.problem.fault,
+        n: p.in_clear,
+        peers: 1,
+        certainty: p.certainty,
+        first_seen: p.first_seen,
+        last_seen: p.last_seen,
+    });
+    // Those that fell back to clear text are among the others already.
+    let failed = failures
+        .into_iter()
+        .filter(|f| f.class.row().tls_failure)
+        .map(|f| ToDo {
+            direction: f.direction,
+            peer: f.peer,
+            class: f.class,
+            cause: f.cause,
+            fault: f.fault,
+            n: f.attempts,
+            peers: 1,
+            certainty: Certainty::of(f.class, f.attempts),
+            first_seen: f.first_seen,
+            last_seen: f.last_seen,
+        });
+    let mut all = merge(clear.chain(failed));
+    let rank = |t: &ToDo| (t.fault != "us", std::cmp::Reverse(t.n));
+    all.sort_by(|a, b| {
+        rank(a).cmp(&rank(b)).then_with(|| {
+            (&a.peer, a.class.name(), &a.cause).cmp(&(&b.peer, b.class.name(), &b.cause))
+        })
+    });
+    all
+}
+
+/// Direction, peer, class, cause and fault.
+type Key = (Direction, String, Class, String, String);
+
+/// One entry per peer and problem, whatever hosts it met; of our own faults one per problem, whatever peers met it.
+fn merge(entries: impl Iterator<Item = ToDo>) -> Vec<ToDo> {
+    let mut merged: BTreeMap<Key, (ToDo, Vec<String>)> = BTreeMap::new();
+    for mut entry in entries {
+        let peer = entry.peer.clone();
+        if entry.fault == "us" {
+            entry.peer.clear();
+        }
+        let key = (
+            entry.direction,
+            entry.peer.clone(),
+            entry.class,
+            entry.cause.clone(),
+            entry.fault.clone(),
+        );
+        match merged.get_mut(&key) {
+            Some((sum, peers)) => {
+                sum.n += entry.n;
+                sum.first_seen = sum.first_seen.min(entry.first_seen);
+                sum.last_seen = sum.last_seen.max(entry.last_seen);
+                peers.push(peer);
+            }
+            None => {
+                merged.insert(key, (entry, vec![peer]));
+            }
+        }
+    }
+    let finish = |(mut sum, mut peers): (ToDo, Vec<String>)| {
+        peers.sort();
+        peers.dedup();
+        sum.peers = peers.len() as u64;
+        if let [only] = peers.as_mut_slice() {
+            sum.peer = std::mem::take(only);
+        }
+        sum.certainty = Certainty::of(sum.class, sum.n);
+        sum
+    };
+    merged.into_values().map(finish).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixture::{self, inbound, outbound};
+    use maillog::{Cause, Protocol};
+
+    #[test]
+    fn our_own_faults_come_first_and_once() {
+        let refused = |name: &str, address: &str| {
+            inbound(name, address)
+                .failed(Class::InHandshakeFailed, Cause::NoSharedCipher)
+                .build()
+        };
+        let store = fixture::store([
+            outbound("big.example")
+                .plaintext(Class::PlaintextNotOffered)
+                .times(50)
+                .build(),
+            outbound("small.example")
+                .plaintext(Class::PlaintextNotOffered)
+                .build(),
+            outbound("fine.example")
+                .encrypted(Protocol::Tls13)
+                .times(49)
+                .build(),
+            outbound("dark.example")
+                .plaintext(Class::PlaintextByPolicy)
+                .build(),
+            refused("c1.example.org", "192.0.2.1"),
+            refused("c2.example.net", "192.0.2.2"),
+        ]);
+        let summary = find_summary(&store, &Scope::ALL).unwrap();
+        let found: Vec<_> = summary
+            .to_do
+            .iter()
+            .map(|t| (t.peer.as_str(), t.class.name(), t.fault.as_str(), t.n))
+            .collect();
+        let ours = found
+            .iter()
+            .take_while(|(_, _, fault, _)| *fault == "us")
+            .count();
+        assert!(
+            ours >= 1 && found[ours..].iter().all(|(_, _, fault, _)| *fault != "us"),
+            "{found:?}"
+        );
+        assert!(found.contains(&("dark.example", "plaintext-by-policy", "us", 1)));
+        let peers: Vec<_> = found
+            .iter()
+            .map(|(peer, ..)| *peer)
+            .filter(|p| p.starts_with(['b', 's']))
+            .collect();
+        assert_eq!(peers, ["big.example", "small.example"]);
+        let out = summary.totals[0];
+        assert_eq!((out.encrypted, out.plaintext, out.unknown), (49, 52, 0));
+        assert_eq!(summary.totals[1].failed_tls, 2);
+        assert_eq!(
+            summary.domains,
+            [(Verdict::Encrypted, 1), (Verdict::Plaintext, 3)]
+        );
+    }
+
+    #[test]
+    fn a_service_whose_log_cannot_tell_is_named() {
+        let store = fixture::store([outbound("a.example").silent().times(3).build()]);
+        let summary = find_summary(&store, &Scope::ALL).unwrap();
+        assert_eq!(summary.to_do, []);
+        assert_eq!(
+            (
+                summary.blind[0].tag.as_str(),
+                summary.blind[0].unknown,
+                summary.blind[0].total
+            ),
+            ("postfix/smtp", 3, 3)
+        );
+    }
+
+    #[test]
+    fn a_relay_that_takes_everything_is_a_smart_host() {
+        let through = |i: u32| {
+            outbound(&format!("d{i}.example"))
+                .host("relay.example", "192.0.2.1")
+                .encrypted(Protocol::Tls13)
+                .build()
+        };
+        let store = fixture::store((0..6).map(through));
+        assert_eq!(
+            find_summary(&store, &Scope::ALL)
+                .unwrap()
+                .smart_host
+                .as_deref(),
+            Some("relay.example")
+        );
+        let store = fixture::store((0..4).map(through));
+        assert_eq!(find_summary(&store, &Scope::ALL).unwrap().smart_host, None);
+    }
+}

@@ -1,0 +1,182 @@
+//! What to do about a class of problem, and the settings that make a log tell.
+
+use maillog::Cause;
+
+use crate::outcome::{Class, Direction};
+use crate::query::summary::Blind;
+
+use super::table::Note;
+use super::words;
+
+/// Where the cause has no advice of its own.
+#[rustfmt::skip]
+const ADVICE: &[(Class, &str)] = &[
+    (Class::DaneDowngraded, "tell the domain's postmaster that none of its TLSA records can be used"),
+    (Class::PlaintextNotOffered, "ask the postmaster to switch STARTTLS on (Postfix: smtpd_tls_security_level = may and a certificate; Sendmail: confSERVER_CERT and confSERVER_KEY)"),
+    (Class::PlaintextStarttlsRefused, "ask the postmaster: the server announces STARTTLS and refuses it, mostly for want of a readable certificate or key"),
+    (Class::PlaintextOpportunistic, "try `openssl s_client -starttls smtp -connect HOST:25` to see whether STARTTLS is missing or refused, then write to the postmaster"),
+    (Class::PlaintextByPolicy, "our own policy switches TLS off for this destination: look at smtp_tls_security_level and smtp_tls_policy_maps (Postfix) or the access map (Sendmail: Try_TLS, VERIFY)"),
+    (Class::PlaintextAfterFailedHandshake, "mail goes out in clear because the handshake fails: see the cause with `tlsnag peer NAME`"),
+    (Class::PlaintextAfterFailedSession, "the TLS session dies before mail is accepted, the retry goes in clear: look for a firewall or TLS inspection on either side"),
+    (Class::PlaintextCauseUnknown, "see what the server offers with `openssl s_client -starttls smtp -connect HOST:25` (outbound), or ask the client's postmaster to switch TLS on for sending (inbound)"),
+    (Class::HandshakeFailed, "the log does not name the cause: try `openssl s_client -starttls smtp -connect HOST:25`"),
+    (Class::StarttlsLostConnection, "the server hangs up at STARTTLS: ask its postmaster to look for a firewall that filters SMTP commands"),
+    (Class::PostHandshakeFailure, "the session dies after the handshake: look for a firewall or a packet size limit on the path"),
+    (Class::StarttlsRefused, "ask the postmaster why STARTTLS is refused; until then our policy holds the mail back"),
+    (Class::TlsRequiredNotOffered, "ask the postmaster to switch STARTTLS on; until then our policy holds the mail back"),
+    (Class::CertVerifyFailed, "compare the certificate with what our policy demands of this domain"),
+    (Class::DaneTlsaLookupError, "check DNSSEC and the TLSA records of the MX host: our resolver or theirs"),
+    (Class::DaneOnlyUnusable, "our policy demands DANE of a domain that has none: change its line in smtp_tls_policy_maps"),
+    (Class::StsMxMismatch, "ask the domain's postmaster to bring its MTA-STS policy and MX records together"),
+    (Class::RequiretlsViolation, "nothing to repair: the sender asked for more than this path can give"),
+    (Class::PeerRequiresTls, "the server insists on TLS: switch it on for sending (Postfix: smtp_tls_security_level = may)"),
+    (Class::LocalConfigError, "our own TLS configuration is broken: read the mail log for warnings at start-up"),
+    (Class::InHandshakeFailed, "the log does not name the cause: raise the log level for a day and look at this client again"),
+    (Class::InStarttlsRefusedByUs, "our server refuses STARTTLS: look at its certificate, key and rate limits"),
+    (Class::InPlaintextRejected, "the client does not use TLS, which we require: ask its postmaster to switch it on for sending"),
+    (Class::InClientCertRejected, "our server asks clients for certificates: switch that off for public mail (smtpd_tls_ask_ccert, confTLS_SRV_OPTIONS=V)"),
+    (Class::InWrapperFailed, "the client may speak STARTTLS on the implicit TLS port (465), or the other way round"),
+];
+
+/// What to do about a problem; empty if there is nothing to do.
+pub(super) fn advice(class: Class, cause: &str) -> String {
+    let by_class = || {
+        ADVICE
+            .iter()
+            .find(|(c, _)| *c == class)
+            .map_or(String::new(), |(_, text)| (*text).to_string())
+    };
+    let Some(row) = Cause::from_name(cause)
+        .filter(|c| *c != Cause::Unknown)
+        .map(Cause::row)
+    else {
+        return by_class();
+    };
+    match (row.postfix, row.sendmail) {
+        ("", "") => by_class(),
+        (postfix, sendmail) if postfix == sendmail => postfix.to_string(),
+        (postfix, "") => postfix.to_string(),
+        ("", sendmail) => sendmail.to_string(),
+        (postfix, sendmail) => format!("{postfix} (Sendmail: {sendmail})"),
+    }
+}
+
+/// How many different pieces of advice one report gives.
+const MOST_ITEMS: usize = 8;
+
+/// What to do, once for each different problem, in the order given.
+pub(super) fn what_to_do<'a>(problems: impl Iterator<Item = (Class, &'a str)>) -> Vec<Note> {
+    let mut seen: Vec<(Class, String)> = Vec::new();
+    for (class, cause) in problems {
+        if !seen.iter().any(|(c, s)| *c == class && s == cause) && !advice(class, cause).is_empty()
+        {
+            seen.push((class, cause.to_string()));
+        }
+    }
+    if seen.is_empty() {
+        return Vec::new();
+    }
+    let items = seen.iter().take(MOST_ITEMS);
+    let items = items.map(|(class, cause)| {
+        let who = match class.row().fault.map(|f| f.name()) {
+            Some("us") => " (ours)",
+            _ => "",
+        };
+        Note::Item(format!(
+            "{}{who}: {}",
+            words::what(Some(*class), cause),
+            advice(*class, cause)
+        ))
+    });
+    [Note::Paragraph("What to do:".into())]
+        .into_iter()
+        .chain(items)
+        .collect()
+}
+
+/// The line that makes a service log its TLS sessions.
+pub(super) fn logging_cure(service: &Blind) -> String {
+    let tag = service.tag.as_str();
+    if tag.contains("sendmail") || tag.starts_with("sm-") {
+        return "define(`confLOG_LEVEL', `10')dnl".into();
+    }
+    let (instance, program) = tag.split_once('/').map_or(("", tag), |(first, rest)| {
+        (first, rest.rsplit('/').next().unwrap_or(rest))
+    });
+    let setting = match (program, service.direction) {
+        ("lmtp", _) => "lmtp_tls_loglevel=1",
+        (_, Direction::Outbound) => "smtp_tls_loglevel=1",
+        (_, Direction::Inbound) => "smtpd_tls_loglevel=1",
+    };
+    let plain = instance
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    match instance.starts_with("postfix-") && plain {
+        true => format!("postmulti -i {instance} -x postconf -e {setting}"),
+        false => format!("postconf -e {setting}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::CLASSES;
+
+    #[test]
+    fn every_class_that_needs_action_has_advice() {
+        let mail_in_clear = |name: &str| name.starts_with("plaintext-");
+        for row in CLASSES
+            .iter()
+            .filter(|row| row.tls_failure || mail_in_clear(row.name))
+        {
+            assert!(!advice(row.class, "").is_empty(), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn the_cure_names_the_setting_of_the_service() {
+        let cure = |tag: &str, direction| {
+            logging_cure(&Blind {
+                direction,
+                host: "mx".into(),
+                tag: tag.into(),
+                unknown: 1,
+                total: 1,
+            })
+        };
+        for (tag, direction, expected) in [
+            (
+                "postfix/smtp",
+                Direction::Outbound,
+                "postconf -e smtp_tls_loglevel=1",
+            ),
+            (
+                "postfix/submission/smtpd",
+                Direction::Inbound,
+                "postconf -e smtpd_tls_loglevel=1",
+            ),
+            (
+                "postfix/lmtp",
+                Direction::Outbound,
+                "postconf -e lmtp_tls_loglevel=1",
+            ),
+            (
+                "postfix-out/relay/smtp",
+                Direction::Outbound,
+                "postmulti -i postfix-out -x postconf -e smtp_tls_loglevel=1",
+            ),
+            (
+                "postfix-$(x)/smtp",
+                Direction::Outbound,
+                "postconf -e smtp_tls_loglevel=1",
+            ),
+            (
+                "sm-mta",
+                Direction::Inbound,
+                "define(`confLOG_LEVEL', `10')dnl",
+            ),
+        ] {
+            assert_eq!(cure(tag, direction), expected, "{tag}");
+        }
+    }
+}

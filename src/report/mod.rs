@@ -1,0 +1,81 @@
+//! Answers as tables: which columns, in which order, in which words. What the numbers are is `query`'s business, how a table is
+//! written down is [`mod@format`]'s.
+//!
+//! To add a report: a file with a `build` function and a line in [`ALL`]. Every format, the help and the tests follow.
+
+mod advice;
+mod clients;
+mod domains;
+mod failures;
+pub mod format;
+mod hosts;
+pub mod peer;
+mod plaintext;
+mod protocols;
+mod summary;
+mod table;
+mod words;
+
+use crate::query::Scope;
+use crate::store::{Result, Store};
+
+pub use format::Format;
+pub use table::{Column, Kind, Note, Section, Table, Value};
+
+/// One report.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    /// What it is asked for by.
+    pub name: &'static str,
+    /// One line for the help.
+    pub help: &'static str,
+    /// Makes it.
+    pub build: fn(&Store, &Scope) -> Result<Table>,
+}
+
+/// All reports that need no argument.
+pub const ALL: &[Report] = &[
+    Report {
+        name: "summary",
+        help: "All in all: how much is encrypted, what to act on, what the log cannot tell",
+        build: summary::build,
+    },
+    Report {
+        name: "domains",
+        help: "Outbound: how mail reaches each recipient domain",
+        build: domains::build,
+    },
+    Report {
+        name: "hosts",
+        help: "Outbound: how mail reaches each MX host",
+        build: hosts::build,
+    },
+    Report {
+        name: "clients",
+        help: "Inbound: how mail comes from each client",
+        build: clients::build,
+    },
+    Report {
+        name: "failures",
+        help: "What fails because of TLS, and whose fault it is",
+        build: failures::build,
+    },
+    Report {
+        name: "plaintext",
+        help: "Who exchanges mail with us in clear, and why",
+        build: plaintext::build,
+    },
+    Report {
+        name: "protocols",
+        help: "Which TLS versions and ciphers are used",
+        build: protocols::build,
+    },
+];
+
+/// The report of this name.
+pub fn find(name: &str) -> Option<&'static Report> {
+    ALL.iter().find(|report| report.name == name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! Everything about one name, with the log lines that prove it. Not in [`super::ALL`]: it needs to be told the name.
+
+use std::collections::BTreeMap;
+
+use crate::outcome::{Class, ProofLine};
+use crate::query::Scope;
+use crate::query::peer::{Day, Event, Peer, find_peer};
+use crate::store::{Claim, Result, Store};
+
+use super::advice::what_to_do;
+use super::table::{Column, Kind, Note, Section, Table, Value};
+use super::words::{way, what, whose};
+
+/// How many days people see, unless they ask for all.
+const MOST_DAYS: usize = 14;
+/// How many occurrences are shown with their lines, unless all are asked for.
+const MOST_CLAIMS: usize = 5;
+
+const FIELDS: &[Column] = &[
+    Column::field("direction", Kind::Text),
+    Column::field("domain", Kind::Text),
+    Column::field("host", Kind::Text),
+    Column::field("address", Kind::Text),
+    Column::field("tls", Kind::Text),
+    Column::field("class", Kind::Text),
+    Column::field("cause", Kind::Text),
+    Column::field("fault", Kind::Text),
+    Column::field("delivery", Kind::Text),
+    Column::field("count", Kind::Number),
+    Column::field("messages", Kind::Number),
+    Column::field("first_seen", Kind::Date),
+    Column::field("last_seen", Kind::Date),
+    Column::field("proof", Kind::Text),
+];
+
+const EVENTS: &[Column] = &[
+    Column::prose("mail"),
+    Column::prose("host"),
+    Column::prose("address"),
+    Column {
+        name: "",
+        title: "times",
+        kind: Kind::Number,
+    },
+    Column::prose("what happens"),
+    Column::prose("delivery"),
+    Column::prose("fault"),
+    Column {
+        name: "",
+        title: "last",
+        kind: Kind::Date,
+    },
+];
+
+const DAYS: &[Column] = &[
+    Column {
+        name: "",
+        title: "day",
+        kind: Kind::Date,
+    },
+    Column::prose("mail"),
+    Column {
+        name: "",
+        title: "TLS",
+        kind: Kind::Number,
+    },
+    Column {
+        name: "",
+        title: "clear",
+        kind: Kind::Number,
+    },
+    Column {
+        name: "",
+        title: "?",
+        kind: Kind::Number,
+    },
+    Column {
+        name: "",
+        title: "failed for TLS",
+        kind: Kind::Number,
+    },
+    Column {
+        name: "",
+        title: "failed otherwise",
+        kind: Kind::Number,
+    },
+];
+
+/// What is known under `name` (a domain, host, address or organisation); `None` if nothing is.
+pub fn build(store: &Store, name: &str, scope: &Scope) -> Result<Option<Table>> {
+    let Some(peer) = find_peer(store, name, scope)? else {
+        return Ok(None);
+    };
+    let paths: BTreeMap<i64, String> = store.source_paths()?.into_iter().collect();
+    let skipped = if scope.all {
+        0
+    } else {
+        peer.days.len().saturating_sub(MOST_DAYS)
+    };
+    let troubles: Vec<&Event> = peer.events.iter().filter(|e| is_trouble(e)).collect();
+    let mut notes = what_to_do(
+        troubles
+            .iter()
+            .map(|e| (e.group.class, e.group.cause.as_str())),
+    );
+    notes.extend(proof(&peer, scope, &paths));
+    let sections = vec![
+        Section {
+            title: "",
+            columns: FIELDS,
+            rows: peer
+                .events
+                .iter()
+                .map(|e| fields(e, &peer.claims))
+                .collect(),
+        },
+        Section {
+            title: "What happened",
+            columns: EVENTS,
+            rows: merged_events(&peer.events),
+        },
+        Section {
+            title: "By day",
+            columns: DAYS,
+            rows: peer.days[skipped..].iter().map(day_row).collect(),
+        },
+    ];
+    Ok(Some(Table {
+        headline: headline(&peer, &troubles),
+        to_do: troubles.len(),
+        sections,
+        notes,
+    }))
+}
+
+/// Something to act on: mail in clear, or a failure because of TLS.
+fn is_trouble(event: &Event) -> bool {
+    let g = &event.group;
+    let mail = g.is_sent() || g.messages > 0;
+    (mail && g.tls == "plaintext")
+        || g.is_tls_failure()
+        || (g.delivery.is_empty() && g.class.row().tls_failure)
+}
+
+fn headline(peer: &Peer, troubles: &[&Event]) -> String {
+    let sum = |tls: &str| -> u64 {
+        let mail = peer.events.iter().filter(|e| e.group.tls == tls);
+        mail.map(|e| {
+            if e.group.is_sent() {
+                e.group.n
+            } else {
+                e.group.messages
+            }
+        })
+        .sum()
+    };
+    let (encrypted, clear, unknown) = (sum("encrypted"), sum("plaintext"), sum("unknown"));
+    let what = if troubles.is_empty() {
+        "Nothing to act on"
+    } else {
+        "There is something to act on"
+    };
+    format!(
+        "{} ({}): messages over TLS {encrypted}, in clear {clear}, cannot tell {unknown}. {what}.",
+        peer.name,
+        peer.known_as.join(", ")
+    )
+}
+
+fn fields(event: &Event, claims: &[Claim]) -> Vec<Value> {
+    let g = &event.group;
+    let same = |c: &&Claim| {
+        (c.direction.as_str(), &c.domain, &c.host, &c.address)
+            == (
+                event.direction.name(),
+                &event.domain,
+                &event.host,
+                &event.address,
+            )
+            && (c.class, &c.cause, &c.tls, &c.delivery) == (g.class, &g.cause, &g.tls, &g.delivery)
+    };
+    let latest = claims.iter().rev().find(same);
+    let lines: Vec<&str> = latest
+        .iter()
+        .flat_map(|c| c.lines.iter().map(|l| l.text.as_str()))
+        .collect();
+    vec![
+        Value::text(event.direction.name()),
+        Value::text(&event.domain),
+        Value::text(&event.host),
+        Value::text(&event.address),
+        Value::text(&g.tls),
+        Value::text(g.class.name()),
+        Value::text(&g.cause),
+        Value::text(&g.fault),
+        Value::text(&g.delivery),
+        Value::Number(g.n),
+        Value::Number(g.messages),
+        Value::Time(g.first),
+        Value::Time(g.last),
+        Value::text(lines.join("\n")),
+    ]
+}
+
+/// For people: the domain is left out, and what then is the same is added up.
+fn merged_events(events: &[Event]) -> Vec<Vec<Value>> {
+    let mut merged: Vec<Event> = Vec::new();
+    for event in events {
+        let key = |e: &Event| {
+            (
+                e.direction,
+                e.host.clone(),
+                e.address.clone(),
+                e.group.class,
+                e.group.cause.clone(),
+                e.group.delivery.clone(),
+            )
+        };
+        match merged.iter_mut().find(|m| key(m) == key(event)) {
+            Some(same) => {
+                same.group.n += event.group.n;
+                same.group.last = same.group.last.max(event.group.last);
+            }
+            None => merged.push(event.clone()),
+        }
+    }
+    merged.iter().map(event_row).collect()
+}
+
+fn event_row(event: &Event) -> Vec<Value> {
+    let g = &event.group;
+    vec![
+        Value::text(way(event.direction)),
+        Value::text(&event.host),
+        Value::text(&event.address),
+        Value::Number(g.n),
+        Value::text(what(Some(g.class), &g.cause)),
+        Value::text(&g.delivery),
+        Value::text(whose(&g.fault)),
+        Value::Time(g.last),
+    ]
+}
+
+fn day_row(day: &Day) -> Vec<Value> {
+    let c = &day.counters;
+    vec![
+        Value::Day(day.day),
+        Value::text(way(day.direction)),
+        Value::Number(c.encrypted),
+        Value::Number(c.plaintext),
+        Value::Number(c.unknown),
+        Value::Number(c.failed_tls),
+        Value::Number(c.failed_other),
+    ]
+}
+
+/// The lines behind each claim, the latest occurrences first.
+fn proof(peer: &Peer, scope: &Scope, paths: &BTreeMap<i64, String>) -> Vec<Note> {
+    let limit = if scope.all { usize::MAX } else { MOST_CLAIMS };
+    let mut notes = Vec::new();
+    for claim in peer.claims.iter().rev().take(limit) {
+        let said = what(Some(claim.class), &claim.cause);
+        let with = [&claim.host, &claim.address]
+            .into_iter()
+            .find(|t| !t.is_empty())
+            .map_or(String::new(), |t| format!(", {t}"));
+        let time = super::format::rfc3339(claim.at);
+        notes.push(Note::Paragraph(format!(
+            "{time} {}{with}: {said}",
+            claim.direction
+        )));
+        if claim.lines.is_empty() {
+            notes.push(Note::Item("no log lines are kept for this any more".into()));
+        }
+        notes.extend(claim.lines.iter().map(|line| show(line, paths)));
+        if let Some(line) = &claim.logging_proof {
+            notes.push(Note::Item(
+                "no line tells of TLS here, though this service logs it, as this one proves:"
+                    .into(),
+            ));
+            notes.push(show(line, paths));
+        }
+    }
+    if !notes.is_empty() {
+        notes.insert(
+            0,
+            Note::Paragraph(
+                "The lines that prove it, latest first (file:byte offset, then the line):".into(),
+            ),
+        );
+    }
+    if peer.claims.len() > limit {
+        notes.push(Note::Paragraph(format!(
+            "... and {} more (--all shows them).",
+            peer.claims.len() - limit
+        )));
+    }
+    if peer.claims.iter().any(|c| c.class == Class::Unknown) {
+        notes.push(Note::Paragraph(
+            "`tlsnag report summary` names the setting that makes the log tell.".into(),
+        ));
+    }
+    notes
+}
+
+fn show(line: &ProofLine, paths: &BTreeMap<i64, String>) -> Note {
+    let path = paths.get(&line.source).map_or("?", String::as_str);
+    Note::Line(format!("{path}:{}: {}", line.offset, line.text))
+}

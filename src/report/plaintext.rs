@@ -1,0 +1,79 @@
+//! `plaintext`: who exchanges mail with us in clear, and why.
+
+use std::cmp::Reverse;
+
+use crate::query::Scope;
+use crate::query::plaintext::{Plaintext, find_plaintext};
+use crate::store::{Result, Store};
+
+use super::advice::what_to_do;
+use super::table::{Column, Kind, Section, Table, Value};
+use super::words::{count, way, what, whose};
+
+const COLUMNS: &[Column] = &[
+    Column::field("direction", Kind::Text),
+    Column::prose("mail"),
+    Column::both("peer", "peer", Kind::Text),
+    Column::both("in_clear", "clear", Kind::Number),
+    Column::field("total", Kind::Number),
+    Column::both("share", "%", Kind::Number),
+    Column::field("class", Kind::Text),
+    Column::field("cause", Kind::Text),
+    Column::prose("what happens"),
+    Column::field("fault", Kind::Text),
+    Column::prose("fault"),
+    Column::both("certainty", "how sure", Kind::Text),
+    Column::field("first_seen", Kind::Date),
+    Column::both("last_seen", "last", Kind::Date),
+];
+
+pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
+    let mut found = find_plaintext(store, scope)?;
+    if !scope.all {
+        found.sort_by_key(|p| Reverse(p.in_clear));
+    }
+    let messages: u64 = found.iter().map(|p| p.in_clear).sum();
+    let headline = match found.len() as u64 {
+        0 => "No mail is known to have crossed in clear in this period.".to_string(),
+        n => format!(
+            "{} in clear, with {}.",
+            count(messages, "message", "messages"),
+            count(n, "peer", "peers")
+        ),
+    };
+    let notes = what_to_do(
+        found
+            .iter()
+            .filter_map(|p| Some((p.problem.class?, p.problem.cause.as_str()))),
+    );
+    let rows = found.iter().map(row).collect();
+    Ok(Table {
+        headline,
+        to_do: found.len(),
+        sections: vec![Section {
+            title: "",
+            columns: COLUMNS,
+            rows,
+        }],
+        notes,
+    })
+}
+
+fn row(p: &Plaintext) -> Vec<Value> {
+    vec![
+        Value::text(p.direction.name()),
+        Value::text(way(p.direction)),
+        Value::text(&p.peer),
+        Value::Number(p.in_clear),
+        Value::Number(p.total),
+        Value::share(p.in_clear, p.total),
+        Value::text(p.problem.class_name()),
+        Value::text(&p.problem.cause),
+        Value::text(what(p.problem.class, &p.problem.cause)),
+        Value::text(&p.problem.fault),
+        Value::text(whose(&p.problem.fault)),
+        Value::text(p.certainty.words()),
+        Value::Time(p.first_seen),
+        Value::Time(p.last_seen),
+    ]
+}

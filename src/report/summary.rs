@@ -1,0 +1,324 @@
+//! `summary`: all in all.
+
+use crate::outcome::Direction;
+use crate::query::Scope;
+use crate::query::summary::{Summary, ToDo, Totals, find_summary};
+use crate::store::{Result, Store};
+
+use super::advice::{logging_cure, what_to_do};
+use super::table::{Column, Kind, Note, Section, Table, Value};
+use super::words::{count, how, way, what, whose};
+
+/// How many entries people see; programs see all.
+const MOST_ENTRIES: usize = 20;
+
+const FIELDS: &[Column] = &[
+    Column::field("item", Kind::Text),
+    Column::field("direction", Kind::Text),
+    Column::field("name", Kind::Text),
+    Column::field("count", Kind::Number),
+    Column::field("share", Kind::Number),
+    Column::field("peers", Kind::Number),
+    Column::field("class", Kind::Text),
+    Column::field("cause", Kind::Text),
+    Column::field("fault", Kind::Text),
+    Column::field("certainty", Kind::Text),
+    Column::field("last_seen", Kind::Date),
+];
+
+const TOTALS: &[Column] = &[
+    Column::prose("mail"),
+    Column {
+        name: "",
+        title: "encrypted",
+        kind: Kind::Number,
+    },
+    Column {
+        name: "",
+        title: "%",
+        kind: Kind::Number,
+    },
+    Column {
+        name: "",
+        title: "in clear",
+        kind: Kind::Number,
+    },
+    Column {
+        name: "",
+        title: "%",
+        kind: Kind::Number,
+    },
+    Column {
+        name: "",
+        title: "cannot tell",
+        kind: Kind::Number,
+    },
+    Column {
+        name: "",
+        title: "%",
+        kind: Kind::Number,
+    },
+    Column {
+        name: "",
+        title: "failed for TLS",
+        kind: Kind::Number,
+    },
+];
+
+const TO_DO: &[Column] = &[
+    Column::prose("mail"),
+    Column::prose("peer"),
+    Column {
+        name: "",
+        title: "times",
+        kind: Kind::Number,
+    },
+    Column::prose("what happens"),
+    Column::prose("fault"),
+    Column::prose("how sure"),
+    Column {
+        name: "",
+        title: "last",
+        kind: Kind::Date,
+    },
+];
+
+const DOMAINS: &[Column] = &[
+    Column::prose("mail goes"),
+    Column {
+        name: "",
+        title: "domains",
+        kind: Kind::Number,
+    },
+];
+
+pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
+    let summary = find_summary(store, scope)?;
+    let limit = if scope.all { usize::MAX } else { MOST_ENTRIES };
+    let shown = summary.to_do.iter().take(limit);
+    let verdicts = summary
+        .domains
+        .iter()
+        .map(|(v, n)| vec![Value::text(how(*v)), Value::Number(*n)]);
+    let totals = summary
+        .totals
+        .iter()
+        .filter(|t| t.total() + t.failed_tls > 0);
+    let sections = vec![
+        Section {
+            title: "",
+            columns: FIELDS,
+            rows: fields(&summary),
+        },
+        Section {
+            title: "Mail",
+            columns: TOTALS,
+            rows: totals.map(totals_row).collect(),
+        },
+        Section {
+            title: "Recipient domains",
+            columns: DOMAINS,
+            rows: verdicts.collect(),
+        },
+        Section {
+            title: "To act on, our own faults first",
+            columns: TO_DO,
+            rows: shown.map(to_do_row).collect(),
+        },
+    ];
+    let mut notes = Vec::new();
+    if summary.to_do.len() > limit {
+        notes.push(Note::Paragraph(format!(
+            "... and {} more (--all shows them).",
+            summary.to_do.len() - limit
+        )));
+    }
+    notes.extend(what_to_do(
+        summary
+            .to_do
+            .iter()
+            .take(limit)
+            .map(|t| (t.class, t.cause.as_str())),
+    ));
+    notes.extend(what_the_log_cannot_tell(&summary));
+    Ok(Table {
+        headline: headline(&summary),
+        to_do: summary.to_do.len(),
+        sections,
+        notes,
+    })
+}
+
+fn headline(summary: &Summary) -> String {
+    let sum = |part: fn(&Totals) -> u64| summary.totals.iter().map(part).sum::<u64>();
+    let (total, clear) = (sum(Totals::total), sum(|t| t.plaintext));
+    if total + sum(|t| t.failed_tls) == 0 {
+        return "No mail is known of in this period.".into();
+    }
+    let ours = summary.to_do.iter().filter(|t| t.fault == "us").count() as u64;
+    let acting = match (summary.to_do.len() as u64, ours) {
+        (0, _) => "nothing to act on".to_string(),
+        (n, 0) => count(n, "thing to act on", "things to act on"),
+        (n, ours) => format!(
+            "{}, {ours} of them our own",
+            count(n, "thing to act on", "things to act on")
+        ),
+    };
+    format!(
+        "{clear} of {} crossed in clear; {acting}.",
+        count(total, "message", "messages")
+    )
+}
+
+fn totals_row(t: &Totals) -> Vec<Value> {
+    let total = t.total();
+    vec![
+        Value::text(way(t.direction)),
+        Value::Number(t.encrypted),
+        Value::share(t.encrypted, total),
+        Value::Number(t.plaintext),
+        Value::share(t.plaintext, total),
+        Value::Number(t.unknown),
+        Value::share(t.unknown, total),
+        Value::Number(t.failed_tls),
+    ]
+}
+
+fn to_do_row(t: &ToDo) -> Vec<Value> {
+    let peer = match t.peer.is_empty() {
+        true => format!("({})", count(t.peers, "peer", "peers")),
+        false => t.peer.clone(),
+    };
+    vec![
+        Value::text(way(t.direction)),
+        Value::text(peer),
+        Value::Number(t.n),
+        Value::text(what(Some(t.class), &t.cause)),
+        Value::text(whose(&t.fault)),
+        Value::text(t.certainty.words()),
+        Value::Time(t.last_seen),
+    ]
+}
+
+/// What the log cannot tell, and the line that cures it.
+fn what_the_log_cannot_tell(summary: &Summary) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if let Some(relay) = &summary.smart_host {
+        notes.push(Note::Paragraph(format!(
+            "Nearly all mail leaves through {relay}: how it goes on from there to the domains is not in this log."
+        )));
+    }
+    for service in &summary.blind {
+        let counted = match service.direction {
+            Direction::Outbound => count(service.unknown, "message sent", "messages sent"),
+            Direction::Inbound => count(service.unknown, "message received", "messages received"),
+        };
+        let (tag, host) = (&service.tag, &service.host);
+        if service.unknown < service.total {
+            let text = format!(
+                "The log of {tag} on {host} does not always tell: of {counted} the channel is not known."
+            );
+            notes.push(Note::Paragraph(text));
+            continue;
+        }
+        notes.push(Note::Paragraph(format!(
+            "{tag} on {host} is not known to log its TLS sessions: of {counted} the channel is not known. This makes it log them:"
+        )));
+        notes.push(Note::Line(logging_cure(service)));
+    }
+    let runs = &summary.runs;
+    if runs.lines > 0 {
+        notes.push(Note::Paragraph(format!(
+            "Read so far: {}, of which {} understood, {} irrelevant, {} not recognised.",
+            count(runs.lines, "line", "lines"),
+            runs.understood,
+            runs.irrelevant,
+            runs.unrecognised
+        )));
+    }
+    notes
+}
+
+/// Everything in one shape, for programs.
+fn fields(summary: &Summary) -> Vec<Vec<Value>> {
+    let plain = |item: &str, direction: &str, name: &str, n: u64, share: Value| {
+        let empty = || Value::text("");
+        let name = Value::text(name);
+        let (item, direction) = (Value::text(item), Value::text(direction));
+        vec![
+            item,
+            direction,
+            name,
+            Value::Number(n),
+            share,
+            Value::Number(0),
+            empty(),
+            empty(),
+            empty(),
+            empty(),
+            empty(),
+        ]
+    };
+    let mut rows = Vec::new();
+    for t in &summary.totals {
+        let (direction, total) = (t.direction.name(), t.total());
+        for (name, n) in [
+            ("encrypted", t.encrypted),
+            ("plaintext", t.plaintext),
+            ("unknown", t.unknown),
+        ] {
+            rows.push(plain("mail", direction, name, n, Value::share(n, total)));
+        }
+        rows.push(plain(
+            "mail",
+            direction,
+            "failed_tls",
+            t.failed_tls,
+            Value::Share(0.0),
+        ));
+    }
+    let domains = summary.domains.iter().map(|(_, n)| n).sum();
+    rows.extend(summary.domains.iter().map(|(v, n)| {
+        plain(
+            "domains",
+            "outbound",
+            v.name(),
+            *n,
+            Value::share(*n, domains),
+        )
+    }));
+    rows.extend(summary.to_do.iter().map(problem));
+    for b in &summary.blind {
+        let name = format!("{} {}", b.host, b.tag);
+        rows.push(plain(
+            "blind",
+            b.direction.name(),
+            &name,
+            b.unknown,
+            Value::share(b.unknown, b.total),
+        ));
+    }
+    rows.extend(
+        summary
+            .smart_host
+            .iter()
+            .map(|relay| plain("smart_host", "outbound", relay, 0, Value::Share(0.0))),
+    );
+    rows
+}
+
+fn problem(t: &ToDo) -> Vec<Value> {
+    vec![
+        Value::text("problem"),
+        Value::text(t.direction.name()),
+        Value::text(&t.peer),
+        Value::Number(t.n),
+        Value::Share(0.0),
+        Value::Number(t.peers),
+        Value::text(t.class.name()),
+        Value::text(&t.cause),
+        Value::text(&t.fault),
+        Value::text(t.certainty.words()),
+        Value::Time(t.last_seen),
+    ]
+}

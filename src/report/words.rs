@@ -1,0 +1,51 @@
+//! Plain words for people in place of the words programs read.
+
+use maillog::Cause;
+
+use crate::outcome::{Class, Direction};
+use crate::query::tally::Verdict;
+
+/// What happens, with what the TLS library said about it.
+pub(super) fn what(class: Option<Class>, cause: &str) -> String {
+    let Some(class) = class else {
+        return String::new();
+    };
+    match Cause::from_name(cause).filter(|cause| *cause != Cause::Unknown) {
+        Some(cause) => format!("{}: {}", class.row().words, cause.row().words),
+        None => class.row().words.to_string(),
+    }
+}
+
+/// Whose fault it is.
+pub(super) fn whose(fault: &str) -> &'static str {
+    match fault {
+        "peer" => "theirs",
+        "us" => "ours",
+        "either" => "either",
+        _ => "",
+    }
+}
+
+/// How mail reaches a peer.
+pub(super) fn how(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Encrypted => "encrypted",
+        Verdict::Plaintext => "in clear",
+        Verdict::Mixed => "partly in clear",
+        Verdict::Undeliverable => "not delivered",
+        Verdict::Unknown => "the log cannot tell",
+    }
+}
+
+/// Which way the mail went.
+pub(super) fn way(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Outbound => "sent",
+        Direction::Inbound => "received",
+    }
+}
+
+/// `1 domain`, `2 domains`.
+pub(super) fn count(n: u64, one: &str, several: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { several })
+}

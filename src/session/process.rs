@@ -1,0 +1,238 @@
+//! What is remembered of one process between its lines. Plain data that can be saved; the rules are in `outbound` and `inbound`.
+
+use std::rc::Rc;
+
+use maillog::{Cause, Peer, Scope};
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{Class, Parameters, ProofLine};
+
+/// Index of the service (log host and tag) and process id.
+pub type Key = (u32, u32);
+
+/// How many lines of proof are kept for one message.
+pub const PROOF_LINES: usize = 8;
+/// How many peers one process is remembered to have dealt with.
+const PEERS: usize = 64;
+
+/// A process.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Process {
+    /// Time of its latest line of interest.
+    pub last: i64,
+    /// As a client.
+    pub outbound: Option<Box<Outbound>>,
+    /// As a server.
+    pub inbound: Option<Box<Inbound>>,
+}
+
+/// A peer as an owned value.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OwnedPeer {
+    /// Name as logged.
+    pub name: String,
+    /// Address as logged.
+    pub address: String,
+    /// Port as logged.
+    pub port: Option<u16>,
+}
+
+impl OwnedPeer {
+    /// Takes a copy.
+    pub fn of(peer: &Peer<'_>) -> Self {
+        OwnedPeer { name: super::proof::text(peer.name), address: super::proof::text(peer.address), port: peer.port }
+    }
+
+    /// The borrowed form.
+    pub fn view(&self) -> Peer<'_> {
+        Peer { name: self.name.as_bytes(), address: self.address.as_bytes(), port: self.port }
+    }
+}
+
+/// A TLS connection this process has, or had for the current message.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Connection {
+    /// With whom.
+    pub peer: OwnedPeer,
+    /// When it came up.
+    pub at: i64,
+    /// For how long it may carry mail.
+    pub scope: Scope,
+    /// Its parameters.
+    pub parameters: Rc<Parameters>,
+    /// What was wrong with the certificate.
+    pub certificate: Cause,
+    /// An outcome has accounted for its handshake.
+    pub counted: bool,
+}
+
+/// A handshake that failed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// With whom; empty until a later line tells.
+    pub peer: OwnedPeer,
+    /// Why.
+    pub cause: Cause,
+    /// It stays true for later messages of the process, as its connections do.
+    pub lasting: bool,
+    /// An outcome has accounted for it.
+    pub counted: bool,
+}
+
+/// A STARTTLS offer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Offer {
+    /// Whose.
+    pub peer: OwnedPeer,
+    /// When.
+    pub at: i64,
+    /// Our client asked for it.
+    pub taken: bool,
+}
+
+/// An attempt that ended without a delivery line of its own, waiting for the line that names the recipient's domain.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Attempt {
+    /// With whom.
+    pub peer: OwnedPeer,
+    /// When.
+    pub at: i64,
+    /// What happened.
+    pub class: Class,
+    /// Why.
+    pub cause: Cause,
+    /// The delivery line may report it again.
+    pub repeated_by_delivery: bool,
+    /// Handshakes it accounts for.
+    pub handshakes: u32,
+    /// Proof.
+    pub lines: Vec<ProofLine>,
+}
+
+/// What a process has done as a client.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Outbound {
+    /// Message the evidence belongs to; empty while only lines without a queue id were seen.
+    pub queue_id: String,
+    /// A delivery line was seen since the evidence was gathered.
+    pub delivered: bool,
+    /// TLS connections.
+    pub connections: Vec<Connection>,
+    /// Failed handshakes.
+    pub failures: Vec<Failure>,
+    /// Peers whose TLS session died.
+    pub dead: Vec<OwnedPeer>,
+    /// Peers that offered STARTTLS.
+    pub offers: Vec<Offer>,
+    /// Peers with which our own policy avoids TLS; an empty one means any.
+    pub policy: Vec<OwnedPeer>,
+    /// Decisions about a peer that its delivery lines will report.
+    pub decided: Vec<(OwnedPeer, Class, Cause)>,
+    /// Attempts waiting for a delivery line.
+    pub attempts: Vec<Attempt>,
+    /// Certificate faults waiting for their handshake.
+    pub certificates: Vec<(OwnedPeer, Cause)>,
+    /// A fault of our own waiting for what it causes.
+    pub local: Option<Cause>,
+    /// Lines that prove a problem of the current message.
+    pub lines: Vec<ProofLine>,
+    /// The line before was a failed handshake, so that the TLS library's words belong to it.
+    pub detail_due: bool,
+}
+
+/// A message a client sent.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Mail {
+    /// Queue id.
+    pub queue_id: String,
+    /// Envelope sender, once known.
+    pub sender: String,
+    /// The transaction began after the handshake.
+    pub encrypted: bool,
+}
+
+/// What a process has done as a server in the current session.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Inbound {
+    /// The client.
+    pub peer: OwnedPeer,
+    /// The beginning of the session was seen.
+    pub connected: bool,
+    /// When the session was first seen.
+    pub begun: i64,
+    /// The handshake.
+    pub handshake: Option<Rc<Parameters>>,
+    /// A failed handshake.
+    pub failed: Option<Cause>,
+    /// The connection broke at STARTTLS.
+    pub lost_at_starttls: bool,
+    /// We turned the client away.
+    pub rejected: Option<Class>,
+    /// A fault of our own.
+    pub local: Option<Cause>,
+    /// Messages begun.
+    pub mails: Vec<Mail>,
+    /// The client logged in.
+    pub authenticated: bool,
+    /// Handed back by a filter of ours.
+    pub reinjected: bool,
+    /// An outcome has accounted for the session.
+    pub counted: bool,
+    /// Proof.
+    pub lines: Vec<ProofLine>,
+    /// As in [`Outbound`].
+    pub detail_due: bool,
+}
+
+impl Outbound {
+    /// Adds a line of proof; the first ones and the latest are what a reader needs.
+    pub fn keep(&mut self, line: ProofLine) {
+        keep(&mut self.lines, line);
+    }
+
+    /// Forgets what belonged to the message before. Connections that outlive a message stay.
+    pub fn next_message(&mut self) {
+        self.queue_id.clear();
+        self.delivered = false;
+        self.connections.retain(|c| c.scope == Scope::Process);
+        self.failures.retain(|f| f.lasting);
+        self.offers.retain(|o| o.taken);
+        self.policy.retain(|p| *p != OwnedPeer::default());
+        self.dead.clear();
+        self.certificates.clear();
+        self.lines.clear();
+        self.local = None;
+    }
+
+    /// Makes sure that a process that deals with thousands of hosts stays small.
+    pub fn bound(&mut self) {
+        trim(&mut self.connections);
+        trim(&mut self.failures);
+        trim(&mut self.dead);
+        trim(&mut self.offers);
+        trim(&mut self.policy);
+        trim(&mut self.decided);
+        trim(&mut self.certificates);
+        trim(&mut self.attempts);
+    }
+}
+
+impl Inbound {
+    /// Adds a line of proof.
+    pub fn keep(&mut self, line: ProofLine) {
+        keep(&mut self.lines, line);
+    }
+}
+
+fn keep(lines: &mut Vec<ProofLine>, line: ProofLine) {
+    if lines.len() == PROOF_LINES {
+        lines.remove(PROOF_LINES / 2);
+    }
+    lines.push(line);
+}
+
+fn trim<T>(list: &mut Vec<T>) {
+    if list.len() > PEERS {
+        list.drain(..list.len() - PEERS);
+    }
+}

@@ -1,0 +1,438 @@
+//! Finds the process a line belongs to and hands the line's event to it; forgets processes that are gone; saves and restores what
+//! is open.
+//!
+//! It holds no rule about TLS: those are in `outbound`, `inbound` and `verdict`.
+
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+use maillog::{Event, Handshake, Logging, Peer, Record, Side};
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::{Direction, Emission, Fact, Parameters, ProofLine, Service, day_of};
+
+use super::host::Host;
+use super::own::Own;
+use super::process::{Inbound, Key, Outbound, Process};
+use super::{inbound, outbound, proof};
+
+/// A process without a line of interest for so long is gone, in seconds of log time.
+const IDLE_SECONDS: i64 = 7200;
+/// How often to look for such processes, in seconds of log time.
+const SWEEP_SECONDS: i64 = 600;
+/// How long a service that has shown that it logs its TLS sessions is believed, in seconds.
+const WITNESS_SECONDS: i64 = 86_400;
+/// How long after the beginning of a log it may take to show that, in seconds.
+const BEGINNING_SECONDS: i64 = 900;
+/// Silence about more different peers in a row than this is rather a log that has stopped telling. Where 9 of 10 peers have TLS,
+/// twenty without are as good as impossible; where half of them have it, one in a million.
+const SILENT_PEERS: usize = 20;
+/// How many different sets of session parameters are shared between connections.
+const SHARED_PARAMETERS: usize = 128;
+
+/// Where a line stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Number of the source in the store.
+    pub source: i64,
+    /// Byte offset of the line in the uncompressed source.
+    pub offset: u64,
+}
+
+/// All that is under way in a log.
+#[derive(Debug, Default)]
+pub struct Tracker {
+    own: Own,
+    keep_addresses: bool,
+    hosts: Vec<Host>,
+    host_index: HashMap<Vec<u8>, u32>,
+    services: Vec<Tag>,
+    service_index: HashMap<Vec<u8>, u32>,
+    latest: Option<(Vec<u8>, u32)>,
+    /// Host of the record before.
+    latest_host: Vec<u8>,
+    processes: HashMap<Key, Process>,
+    parameters: Vec<Rc<Parameters>>,
+}
+
+/// A program of a log host.
+#[derive(Clone, Debug)]
+struct Tag {
+    service: Rc<Service>,
+    host: u32,
+    /// Facts given out on the latest day, per direction, one bit each, so that they are not told again with every line.
+    told: [(i32, u8); 2],
+    /// Per direction.
+    witness: [Witness; 2],
+}
+
+/// When a service last showed that it logs its TLS sessions, and which peers it has been silent about since.
+///
+/// Whether a day's silence means clear text is decided from all facts of that day. This keeps a change of the log level in the middle
+/// of a day from turning the silent part into clear text.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Witness {
+    at: Option<i64>,
+    silent: Vec<u64>,
+}
+
+/// What the rules may use and change beside the process's own state.
+pub struct Context<'c, 'l> {
+    pub(super) key: Key,
+    pub(super) at: i64,
+    pub(super) place: Place,
+    pub(super) raw: &'l [u8],
+    pub(super) service: &'c Rc<Service>,
+    pub(super) host: &'c mut Host,
+    pub(super) own: &'c Own,
+    pub(super) keep_addresses: bool,
+    pub(super) out: &'c mut Vec<Emission>,
+    told: &'c mut [(i32, u8); 2],
+    witness: &'c mut [Witness; 2],
+    shared: &'c mut Vec<Rc<Parameters>>,
+}
+
+impl Context<'_, '_> {
+    /// The line as proof.
+    pub(super) fn proof(&self) -> ProofLine {
+        proof::proof_line(self.place, self.raw)
+    }
+
+    /// Whether a host is ours.
+    pub(super) fn is_ours(&self, peer: &Peer<'_>) -> bool {
+        self.own.holds_host(&proof::peer_name(peer, b"", false), &self.host.name)
+    }
+
+    /// Tells a fact, once a day.
+    pub(super) fn fact(&mut self, direction: Direction, fact: Fact) {
+        if fact == Fact::Logged {
+            self.witness[direction as usize] = Witness { at: Some(self.at), silent: Vec::new() };
+        }
+        let (day, bit) = (day_of(self.at), 1u8 << fact as u8);
+        let told = &mut self.told[direction as usize];
+        if told.0 != day {
+            *told = (day, 0);
+        }
+        if told.1 & bit == 0 {
+            told.1 |= bit;
+            let proof = self.proof();
+            self.out.push(Emission::Fact { service: Rc::clone(self.service), direction, at: self.at, fact, proof });
+        }
+    }
+
+    /// Whether silence about this peer can mean clear text: the service has shown within a day that it logs TLS sessions (or its
+    /// log has just begun, and may show it soon), and it has not been silent about so many peers since that it has rather
+    /// stopped logging them.
+    pub(super) fn silence_counts(&mut self, direction: Direction, peer: &Peer<'_>) -> bool {
+        let witness = &mut self.witness[direction as usize];
+        let name = if peer.address.is_empty() { peer.name } else { peer.address };
+        let hash = name.iter().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3));
+        if witness.silent.len() <= SILENT_PEERS && !witness.silent.contains(&hash) {
+            witness.silent.push(hash);
+        }
+        let shown = witness.at.is_some_and(|at| self.at - at <= WITNESS_SECONDS);
+        let begun = witness.at.is_none() && self.at - self.host.start <= BEGINNING_SECONDS;
+        (shown || begun) && witness.silent.len() <= SILENT_PEERS
+    }
+
+    /// The parameters of a handshake; equal ones are shared.
+    pub(super) fn parameters(&mut self, handshake: &Handshake<'_>) -> Rc<Parameters> {
+        let same = |p: &Rc<Parameters>| {
+            p.protocol == handshake.protocol
+                && p.bits == handshake.bits
+                && p.verification == handshake.verification
+                && p.cipher.as_bytes() == handshake.cipher
+                && p.key_exchange.as_bytes() == handshake.key_exchange
+        };
+        if let Some(at) = self.shared.iter().position(same) {
+            return Rc::clone(&self.shared[at]);
+        }
+        let new = Rc::new(Parameters {
+            protocol: handshake.protocol,
+            cipher: proof::text(handshake.cipher),
+            bits: handshake.bits,
+            key_exchange: proof::text(handshake.key_exchange),
+            verification: handshake.verification,
+        });
+        if self.shared.len() == SHARED_PARAMETERS {
+            self.shared.clear();
+        }
+        self.shared.push(Rc::clone(&new));
+        new
+    }
+}
+
+/// The saved form of a [`Tracker`].
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    hosts: Vec<(Host, Vec<(String, Key)>)>,
+    services: Vec<(u32, String, [(i32, u8); 2], [Witness; 2])>,
+    processes: Vec<(Key, Process)>,
+}
+
+impl Tracker {
+    /// Nothing under way. `keep_addresses`: outcomes name the correspondent's full address.
+    pub fn new(own: Own, keep_addresses: bool) -> Self {
+        Tracker { own, keep_addresses, ..Tracker::default() }
+    }
+
+    /// Takes note of a record of any kind. The first one of a host tells since when its log is there.
+    pub fn see(&mut self, host: &[u8], at: i64) {
+        if self.latest_host != host || self.hosts.is_empty() {
+            self.host(host, at);
+            self.latest_host.clear();
+            self.latest_host.extend_from_slice(host);
+        }
+    }
+
+    /// Takes a line's event. `at` is the line's time in seconds since 1970 UTC, `raw` the whole line; what follows from it is
+    /// added to `out`.
+    pub fn take(&mut self, record: &Record<'_>, event: &Event<'_>, at: i64, place: Place, raw: &[u8], out: &mut Vec<Emission>) {
+        let service = self.service(record, at);
+        self.pass_time(service, at, out);
+        let key = (service, record.pid.unwrap_or(0));
+        match event {
+            Event::Loss { records, .. } => self.lost(service, at, records.unwrap_or(0), out),
+            Event::Sender { queue_id, sender } => self.sender(service, queue_id, sender),
+            // Without a process id nothing can be tied together.
+            _ if record.pid.is_none() => {}
+            _ => {
+                let mut process = self.processes.remove(&key).unwrap_or_default();
+                process.last = at;
+                apply(&mut process, event, &mut self.context(key, at, place, raw, out));
+                if process.outbound.is_some() || process.inbound.is_some() {
+                    self.processes.insert(key, process);
+                }
+            }
+        }
+    }
+
+    /// Gives out what is certain about everything still open, as if the log had ended for good.
+    pub fn finish(&mut self, out: &mut Vec<Emission>) {
+        let mut keys: Vec<Key> = self.processes.keys().copied().collect();
+        keys.sort_unstable();
+        self.close(&keys, out);
+    }
+
+    /// What is open, as JSON text; see [`Tracker::restore`].
+    pub fn save(&self) -> String {
+        let mut keys: Vec<&Key> = self.processes.keys().collect();
+        keys.sort_unstable();
+        let processes: Vec<(&Key, &Process)> = keys.into_iter().filter_map(|k| Some((k, self.processes.get(k)?))).collect();
+        let hosts: Vec<_> = self.hosts.iter().map(|h| (h, h.waiting_ids())).collect();
+        let services: Vec<_> = self.services.iter().map(|t| (t.host, &t.service.tag, t.told, &t.witness)).collect();
+        serde_json::json!({ "hosts": hosts, "services": services, "processes": processes }).to_string()
+    }
+
+    /// Takes up what an earlier run left open. Fails if the text is not what [`Tracker::save`] writes.
+    pub fn restore(&mut self, text: &str) -> Result<(), serde_json::Error> {
+        let saved: Saved = serde_json::from_str(text)?;
+        for (mut host, ids) in saved.hosts {
+            host.restore_ids(ids);
+            // OK to narrow: far fewer than 2^32 hosts fit into memory.
+            self.host_index.insert(host.name.as_bytes().to_vec(), self.hosts.len() as u32);
+            self.hosts.push(host);
+        }
+        for (host, tag, told, witness) in saved.services {
+            let Some(name) = self.hosts.get(host as usize).map(|h| h.name.to_string()) else { continue };
+            let key = service_key(name.as_bytes(), tag.as_bytes());
+            self.service_index.insert(key, self.services.len() as u32);
+            self.services.push(Tag { service: Rc::new(Service { host: name, tag }), host, told, witness });
+        }
+        self.processes = saved.processes.into_iter().collect();
+        Ok(())
+    }
+
+    fn context<'c, 'l>(&'c mut self, key: Key, at: i64, place: Place, raw: &'l [u8], out: &'c mut Vec<Emission>) -> Context<'c, 'l> {
+        let tag = &mut self.services[key.0 as usize];
+        Context {
+            key,
+            at,
+            place,
+            raw,
+            service: &tag.service,
+            host: &mut self.hosts[tag.host as usize],
+            own: &self.own,
+            keep_addresses: self.keep_addresses,
+            out,
+            told: &mut tag.told,
+            witness: &mut tag.witness,
+            shared: &mut self.parameters,
+        }
+    }
+
+    /// Number of the service a record comes from. Most lines come from the one before's.
+    fn service(&mut self, record: &Record<'_>, at: i64) -> u32 {
+        let key = |r: &Record<'_>| service_key(r.host, r.program);
+        if let Some((latest, number)) = &self.latest
+            && latest.len() == record.host.len() + record.program.len() + 1
+            && latest.starts_with(record.host)
+            && latest.ends_with(record.program)
+            && latest[record.host.len()] == 0
+        {
+            return *number;
+        }
+        let key = key(record);
+        let number = match self.service_index.get(&key) {
+            Some(number) => *number,
+            None => self.new_service(record, key.clone(), at),
+        };
+        self.latest = Some((key, number));
+        number
+    }
+
+    /// Number of a host, which begins now if it is new.
+    fn host(&mut self, name: &[u8], at: i64) -> u32 {
+        if let Some(number) = self.host_index.get(name) {
+            return *number;
+        }
+        // OK to narrow: far fewer than 2^32 hosts fit into memory.
+        let number = self.hosts.len() as u32;
+        self.host_index.insert(name.to_vec(), number);
+        self.hosts.push(Host::new(proof::text(name).into(), at));
+        number
+    }
+
+    fn new_service(&mut self, record: &Record<'_>, key: Vec<u8>, at: i64) -> u32 {
+        let host = self.host(record.host, at);
+        let number = self.services.len() as u32;
+        let service = Service { host: proof::text(record.host), tag: proof::text(record.program) };
+        self.services.push(Tag { service: Rc::new(service), host, told: [(i32::MIN, 0); 2], witness: Default::default() });
+        self.service_index.insert(key, number);
+        number
+    }
+
+    /// Moves the host's clock on, and now and then forgets its idle processes.
+    fn pass_time(&mut self, service: u32, at: i64, out: &mut Vec<Emission>) {
+        let number = self.services[service as usize].host;
+        let host = &mut self.hosts[number as usize];
+        host.now = host.now.max(at);
+        if host.now - host.swept < SWEEP_SECONDS {
+            return;
+        }
+        host.swept = host.now;
+        let limit = host.now - IDLE_SECONDS;
+        let gone = |key: &Key, process: &Process| process.last < limit && self.services[key.0 as usize].host == number;
+        let mut keys: Vec<Key> = self.processes.iter().filter(|(key, process)| gone(key, process)).map(|(key, _)| *key).collect();
+        keys.sort_unstable();
+        self.close(&keys, out);
+    }
+
+    fn close(&mut self, keys: &[Key], out: &mut Vec<Emission>) {
+        for key in keys {
+            let Some(mut process) = self.processes.remove(key) else { continue };
+            // The proof of an outcome without a last line is in the lines that were kept.
+            let place = Place { source: 0, offset: 0 };
+            let mut cx = self.context(*key, process.last, place, b"", out);
+            if let Some(state) = &mut process.outbound {
+                outbound::abandoned(state, &mut cx);
+            }
+            if let Some(session) = &process.inbound {
+                inbound::abandoned(session, &mut cx);
+            }
+        }
+    }
+
+    fn lost(&mut self, service: u32, at: i64, records: u64, out: &mut Vec<Emission>) {
+        let host = &mut self.hosts[self.services[service as usize].host as usize];
+        // What stands in the same second may still be on either side of the hole.
+        host.lost = host.lost.max(Some(at));
+        out.push(Emission::Gap { host: host.name.to_string(), at, records });
+    }
+
+    fn sender(&mut self, service: u32, queue_id: &[u8], sender: &[u8]) {
+        let host = &mut self.hosts[self.services[service as usize].host as usize];
+        let Some(key) = host.take_id(queue_id) else { return };
+        let Some(session) = self.processes.get_mut(&key).and_then(|p| p.inbound.as_mut()) else { return };
+        if let Some(mail) = session.mails.iter_mut().find(|m| m.queue_id.as_bytes() == queue_id) {
+            mail.sender = proof::text(sender);
+        }
+    }
+}
+
+fn service_key(host: &[u8], tag: &[u8]) -> Vec<u8> {
+    [host, b"\0", tag].concat()
+}
+
+/// Hands an event to the side of the process it concerns.
+fn apply(process: &mut Process, event: &Event<'_>, cx: &mut Context<'_, '_>) {
+    match event {
+        Event::Handshake(h) if h.side == Side::Client => outbound::handshake(client(process), h, cx),
+        Event::Handshake(h) if h.duplicate => {}
+        Event::Handshake(h) => inbound::handshake(inbound::session(&mut process.inbound, &h.peer, cx), h, cx),
+        Event::HandshakeFailed(f) if f.by_proxy || f.side == Side::Client => outbound::handshake_failed(client(process), f, cx),
+        Event::HandshakeFailed(f) => {
+            let peer = f.peer.unwrap_or_default();
+            inbound::handshake_failed(inbound::session(&mut process.inbound, &peer, cx), f, cx);
+        }
+        Event::Detail(detail) => {
+            if let Some(state) = &mut process.outbound {
+                outbound::detail(state, detail, cx);
+            }
+            if let Some(session) = &mut process.inbound {
+                inbound::detail(session, detail, cx);
+            }
+        }
+        Event::Certificate { peer, cause } => outbound::certificate(client(process), peer, *cause, cx),
+        Event::Offered(offer) => outbound::offered(client(process), offer, cx),
+        Event::PlainByPolicy { peer } => outbound::plain_by_policy(client(process), peer, cx),
+        Event::AttemptFailed(attempt) => outbound::attempt_failed(client(process), attempt, cx),
+        Event::Delivery(delivery) => outbound::delivery(client(process), delivery, cx),
+        Event::TlsRpt { peer, failure: None, .. } => outbound::reported_success(client(process), peer, cx),
+        Event::TlsRpt { .. } => {}
+        Event::ProxyConnect { side: Side::Client, peer } => cx.host.proxy_line(peer, cx.at, false, false),
+        Event::ProxyConnect { .. } => {}
+        Event::LocalFault { side, cause } => local_fault(process, *side, *cause, cx),
+        Event::Logging(logging) => learn(*logging, cx),
+        other => apply_inbound(&mut process.inbound, other, cx),
+    }
+}
+
+fn apply_inbound(state: &mut Option<Box<Inbound>>, event: &Event<'_>, cx: &mut Context<'_, '_>) {
+    match event {
+        Event::Connect { peer } => inbound::connect(state, peer, cx),
+        Event::Transaction(t) => inbound::transaction(inbound::session(state, &t.peer, cx), t, cx),
+        Event::Message(m) => inbound::message(inbound::session(state, &m.peer, cx), m, cx),
+        Event::Lost { peer, after } => inbound::lost(inbound::session(state, peer, cx), after, cx),
+        Event::Rejected { peer, reason } => inbound::rejected(inbound::session(state, peer, cx), *reason, cx),
+        Event::Disconnect(end) => {
+            let session = state.take().unwrap_or_else(|| Box::new(Inbound { begun: cx.at, ..Inbound::default() }));
+            inbound::disconnect(&session, end, cx);
+        }
+        Event::NoMail { peer, daemon } => {
+            let session = state.take().unwrap_or_default();
+            inbound::no_mail(&session, peer, daemon, cx);
+        }
+        _ => {}
+    }
+}
+
+fn client(process: &mut Process) -> &mut Outbound {
+    process.outbound.get_or_insert_default()
+}
+
+/// A fault of our own concerns the side that the line names, or the one the process is on.
+fn local_fault(process: &mut Process, side: Option<Side>, cause: maillog::Cause, cx: &mut Context<'_, '_>) {
+    match (side, &mut process.inbound) {
+        (Some(Side::Server), session) => {
+            inbound::local_fault(inbound::session(session, &Peer::default(), cx), cause, cx);
+        }
+        (None, Some(session)) => inbound::local_fault(session, cause, cx),
+        _ => outbound::local_fault(client(process), cause, cx),
+    }
+}
+
+/// What a line proves about logging.
+fn learn(logging: Logging, cx: &mut Context<'_, '_>) {
+    match logging {
+        Logging::Sessions => {
+            cx.fact(Direction::Outbound, Fact::Logged);
+            cx.fact(Direction::Inbound, Fact::Logged);
+        }
+        Logging::ProtocolWord => cx.fact(Direction::Inbound, Fact::Logged),
+        Logging::Version(..) => {
+            cx.host.states_protocol = logging.states_protocol();
+            cx.host.offers_early = logging.writes_offers_early();
+        }
+    }
+}

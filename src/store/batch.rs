@@ -1,0 +1,233 @@
+//! Collects what `session` gives out, counted, until there is enough to write.
+//!
+//! Memory grows with the peers and days of the batch, not with its outcomes: an outcome is a count under four small numbers, and
+//! of its proof lines only what the store would keep is kept here too.
+
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+use maillog::{Cause, Dsn, Fault, Status};
+
+use crate::outcome::{
+    Class, Direction, Emission, Fact, Outcome, Parameters, PeerName, ProofLine, Service, Tls,
+    day_of,
+};
+
+use super::evidence::{Kept, Proof};
+use super::intern::Interner;
+
+/// Names that are kept from one commit to the next; past this many the batch begins anew.
+const MOST_NAMES: usize = 400_000;
+
+/// The other side, in one direction.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Peer {
+    pub(super) direction: Direction,
+    pub(super) name: PeerName,
+}
+
+/// All of an outcome that is not who, when and how often.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Kind {
+    pub(super) tls: Tls,
+    pub(super) class: Class,
+    pub(super) cause: Cause,
+    pub(super) fault: Fault,
+    pub(super) delivery: Option<Status>,
+    pub(super) dsn: Option<Dsn>,
+    pub(super) parameters: Rc<Parameters>,
+}
+
+/// What is counted under: the primary key of `daily`, with the numbers of this batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) day: i32,
+    pub(super) peer: u32,
+    pub(super) kind: u32,
+    pub(super) service: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts {
+    pub(super) n: u64,
+    pub(super) messages: u64,
+    pub(super) handshakes: u64,
+    pub(super) first: i64,
+    pub(super) last: i64,
+}
+
+/// What is proven about the logging of one service in one direction on one day.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Logging {
+    pub(super) logged: bool,
+    pub(super) unlogged: bool,
+    pub(super) offers: bool,
+    pub(super) tls_seen: bool,
+    /// The line of the first `Logged`.
+    pub(super) proof: Option<ProofLine>,
+}
+
+/// Outcomes on their way into one store. Keep one batch for one store: it remembers the store's row numbers.
+#[derive(Debug, Default)]
+pub struct Batch {
+    keep_correspondents: bool,
+    pub(super) services: Interner<Rc<Service>>,
+    pub(super) peers: Interner<Peer>,
+    pub(super) kinds: Interner<Kind>,
+    pub(super) addresses: Interner<String>,
+    pub(super) counts: HashMap<Key, Counts>,
+    pub(super) correspondents: HashMap<(u32, Key), Counts>,
+    pub(super) logging: HashMap<(i32, u32, Direction), Logging>,
+    pub(super) evidence: HashMap<(u32, u32), Kept>,
+    pub(super) gaps: Vec<(String, i64, u64)>,
+    pub(super) rows: RowNumbers,
+}
+
+/// Row numbers in the store of the first names of a batch.
+#[derive(Debug, Default)]
+pub(super) struct RowNumbers {
+    pub(super) services: Vec<i64>,
+    pub(super) peers: Vec<i64>,
+    pub(super) kinds: Vec<i64>,
+}
+
+impl Batch {
+    /// An empty batch. Addresses of correspondents are dropped unless `keep_correspondents`.
+    pub fn new(keep_correspondents: bool) -> Batch {
+        Batch {
+            keep_correspondents,
+            ..Batch::default()
+        }
+    }
+
+    /// Takes one emission in. An outcome that is internal is dropped.
+    pub fn add(&mut self, emission: Emission) {
+        match emission {
+            Emission::Outcome(outcome) if outcome.internal => {}
+            Emission::Outcome(outcome) => self.add_outcome(outcome),
+            Emission::Fact {
+                service,
+                direction,
+                at,
+                fact,
+                proof,
+            } => self.add_fact(service, direction, day_of(at), fact, proof),
+            Emission::Gap { host, at, records } => self.gaps.push((host, at, records)),
+        }
+    }
+
+    /// How many rows of daily counts are waiting: a measure of when to commit.
+    pub fn len(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Nothing is waiting.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty() && self.logging.is_empty() && self.gaps.is_empty()
+    }
+
+    /// Drops what is waiting, and keeps the names.
+    pub fn clear(&mut self) {
+        if self.peers.values().len() + self.addresses.values().len() > MOST_NAMES {
+            *self = Batch::new(self.keep_correspondents);
+        }
+        self.counts.clear();
+        self.correspondents.clear();
+        self.logging.clear();
+        self.evidence.clear();
+        self.gaps.clear();
+    }
+
+    fn add_outcome(&mut self, outcome: Outcome) {
+        let (fault, plain) = (outcome.fault(), outcome.is_plain_success());
+        let Outcome {
+            at,
+            service,
+            direction,
+            peer,
+            tls,
+            class,
+            cause,
+            parameters,
+            delivery,
+            dsn,
+            ..
+        } = outcome;
+        let key = Key {
+            day: day_of(at),
+            peer: self.peers.number(Peer {
+                direction,
+                name: peer,
+            }),
+            kind: self.kinds.number(Kind {
+                tls,
+                class,
+                cause,
+                fault,
+                delivery,
+                dsn,
+                parameters,
+            }),
+            service: self.services.number(service),
+        };
+        let counts = Counts {
+            n: outcome.count.into(),
+            messages: outcome.messages.into(),
+            handshakes: outcome.handshakes.into(),
+            first: at,
+            last: at,
+        };
+        add_counts(&mut self.counts, key, counts);
+        self.logging
+            .entry((key.day, key.service, direction))
+            .or_default();
+        if self.keep_correspondents && !outcome.correspondent.is_empty() {
+            let address = self.addresses.number(outcome.correspondent);
+            add_counts(&mut self.correspondents, (address, key), counts);
+        }
+        if !plain {
+            let proof = Proof {
+                service: key.service,
+                at,
+                lines: outcome.proof,
+            };
+            self.evidence
+                .entry((key.peer, key.kind))
+                .or_default()
+                .push(proof);
+        }
+    }
+
+    fn add_fact(
+        &mut self,
+        service: Rc<Service>,
+        direction: Direction,
+        day: i32,
+        fact: Fact,
+        proof: ProofLine,
+    ) {
+        let service = self.services.number(service);
+        let logging = self.logging.entry((day, service, direction)).or_default();
+        match fact {
+            Fact::Logged => {
+                logging.logged = true;
+                logging.proof.get_or_insert(proof);
+            }
+            Fact::Unlogged => logging.unlogged = true,
+            Fact::OffersLogged => logging.offers = true,
+            Fact::TlsSeen => logging.tls_seen = true,
+        }
+    }
+}
+
+fn add_counts<K: Eq + std::hash::Hash>(map: &mut HashMap<K, Counts>, key: K, more: Counts) {
+    map.entry(key)
+        .and_modify(|have| {
+            have.n += more.n;
+            have.messages += more.messages;
+            have.handshakes += more.handshakes;
+            have.first = have.first.min(more.first);
+            have.last = have.last.max(more.last);
+        })
+        .or_insert(more);
+}

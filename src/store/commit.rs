@@ -1,0 +1,348 @@
+//! Writes a batch: one transaction for the counts, the evidence, the read positions and the open sessions, so that a crash
+//! neither loses nor repeats anything.
+//!
+//! Rows are sorted by key before they are written. Counts add up, times widen, flags are or-ed: the order of batches makes no
+//! difference. Whoever finds that another process has written since it began to read gives up: both may have read the same lines.
+
+use maillog::Cause;
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use crate::outcome::{Direction, Service};
+
+use super::batch::{Batch, Counts, Key, Kind, Logging, Peer, RowNumbers};
+use super::bookmark::{save_bookmark, save_run, save_state};
+use super::organisation::organisation;
+use super::{Bookmark, Error, Result, RunCounts, Store, evidence};
+
+impl Store {
+    /// Writes what `batch` holds and empties it. `open_sessions` is what [`Store::open_sessions`] gives back; `run` is given once,
+    /// at the end of an import. If this fails, nothing was written and the run should end.
+    pub fn commit(
+        &mut self,
+        batch: &mut Batch,
+        bookmarks: &[Bookmark],
+        open_sessions: &str,
+        run: Option<RunCounts>,
+    ) -> Result<()> {
+        let written = self.write(batch, bookmarks, open_sessions, run);
+        match written {
+            Ok(()) => batch.clear(),
+            Err(_) => batch.rows = RowNumbers::default(),
+        }
+        written
+    }
+
+    fn write(
+        &mut self,
+        batch: &mut Batch,
+        bookmarks: &[Bookmark],
+        open_sessions: &str,
+        run: Option<RunCounts>,
+    ) -> Result<()> {
+        let expected = self.generation;
+        // OK without the check for an open transaction: this function begins the only one, and ends it in every case.
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        advance_generation(&transaction, expected)?;
+        write_names(&transaction, batch)?;
+        write_daily(&transaction, batch)?;
+        write_correspondents(&transaction, batch)?;
+        write_logging(&transaction, batch)?;
+        write_evidence(&transaction, batch)?;
+        for (host, at, records) in &batch.gaps {
+            let sql =
+                "INSERT INTO gap (host, at, records) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+            transaction
+                .prepare_cached(sql)?
+                .execute(params![host, at, integer(*records)])?;
+        }
+        for bookmark in bookmarks {
+            save_bookmark(&transaction, bookmark)?;
+        }
+        save_state(&transaction, "sessions", open_sessions)?;
+        if let Some(run) = run {
+            save_run(&transaction, &run)?;
+        }
+        transaction.commit()?;
+        self.generation = expected + 1;
+        Ok(())
+    }
+}
+
+/// Counts up how often the store was written; fails if somebody else has done so.
+pub(super) fn advance_generation(connection: &Connection, expected: i64) -> Result<()> {
+    let found = super::bookmark::load_state(connection, "generation")?
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
+    if found != expected {
+        return Err(Error::Changed);
+    }
+    save_state(connection, "generation", &(expected + 1).to_string())
+}
+
+/// Finds or makes the rows of all names the batch has met since the last commit.
+fn write_names(connection: &Connection, batch: &mut Batch) -> Result<()> {
+    let rows = &mut batch.rows;
+    for service in &batch.services.values()[rows.services.len()..] {
+        rows.services.push(service_row(connection, service)?);
+    }
+    for peer in &batch.peers.values()[rows.peers.len()..] {
+        rows.peers.push(peer_row(connection, peer)?);
+    }
+    for kind in &batch.kinds.values()[rows.kinds.len()..] {
+        rows.kinds.push(outcome_row(connection, kind)?);
+    }
+    Ok(())
+}
+
+/// The number of the row with these values, which `find` looks up and `insert` makes.
+fn row_number(
+    connection: &Connection,
+    find: &str,
+    insert: &str,
+    values: impl rusqlite::Params + Clone,
+) -> Result<i64> {
+    let mut statement = connection.prepare_cached(find)?;
+    let mut rows = statement.query(values.clone())?;
+    if let Some(row) = rows.next()? {
+        return Ok(row.get(0)?);
+    }
+    connection.prepare_cached(insert)?.execute(values)?;
+    Ok(connection.last_insert_rowid())
+}
+
+fn service_row(connection: &Connection, service: &Service) -> Result<i64> {
+    row_number(
+        connection,
+        "SELECT id FROM service WHERE host = ?1 AND tag = ?2",
+        "INSERT INTO service (host, tag) VALUES (?1, ?2)",
+        [&service.host, &service.tag],
+    )
+}
+
+fn peer_row(connection: &Connection, peer: &Peer) -> Result<i64> {
+    let name = &peer.name;
+    let find = "SELECT id FROM peer WHERE direction = ?1 AND domain = ?2 AND host = ?3 AND address = ?4 AND port = ?5";
+    let mut statement = connection.prepare_cached(find)?;
+    let key = params![
+        peer.direction.name(),
+        name.domain,
+        name.host,
+        name.address,
+        name.port
+    ];
+    if let Some(row) = statement.query(key)?.next()? {
+        return Ok(row.get(0)?);
+    }
+    let insert = "INSERT INTO peer (direction, domain, host, address, port, organisation) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let organisation = organisation(&name.host, &name.domain);
+    connection.prepare_cached(insert)?.execute(params![
+        peer.direction.name(),
+        name.domain,
+        name.host,
+        name.address,
+        name.port,
+        organisation
+    ])?;
+    Ok(connection.last_insert_rowid())
+}
+
+fn outcome_row(connection: &Connection, kind: &Kind) -> Result<i64> {
+    let cause = if kind.cause == Cause::Unknown {
+        ""
+    } else {
+        kind.cause.row().name
+    };
+    let parameters = &kind.parameters;
+    row_number(
+        connection,
+        "SELECT id FROM outcome WHERE tls = ?1 AND class = ?2 AND cause = ?3 AND fault = ?4 AND delivery = ?5 AND dsn = ?6
+         AND protocol = ?7 AND cipher = ?8 AND bits = ?9 AND key_exchange = ?10 AND verification = ?11",
+        "INSERT INTO outcome (tls, class, cause, fault, delivery, dsn, protocol, cipher, bits, key_exchange, verification)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        (
+            kind.tls.name(),
+            kind.class.name(),
+            cause,
+            kind.fault.name(),
+            kind.delivery.map_or("", |d| d.name()),
+            kind.dsn.map(|d| d.to_string()).unwrap_or_default(),
+            parameters.protocol.map_or("", |p| p.name()),
+            &parameters.cipher,
+            parameters.bits,
+            &parameters.key_exchange,
+            parameters.verification.name(),
+        ),
+    )
+}
+
+/// The key in row numbers of the store, in the order of the primary key.
+fn stored_key(rows: &RowNumbers, key: Key) -> (i32, i64, i64, i64) {
+    (
+        key.day,
+        rows.peers[key.peer as usize],
+        rows.kinds[key.kind as usize],
+        rows.services[key.service as usize],
+    )
+}
+
+fn write_daily(connection: &Connection, batch: &Batch) -> Result<()> {
+    let mut rows: Vec<_> = batch
+        .counts
+        .iter()
+        .map(|(key, counts)| (stored_key(&batch.rows, *key), counts))
+        .collect();
+    rows.sort_unstable_by_key(|(key, _)| *key);
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO daily (day, peer, outcome, service, n, messages, handshakes, first_seen, last_seen)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (day, peer, outcome, service) DO UPDATE SET n = n + excluded.n, messages = messages + excluded.messages,
+           handshakes = handshakes + excluded.handshakes, first_seen = MIN(first_seen, excluded.first_seen),
+           last_seen = MAX(last_seen, excluded.last_seen)",
+    )?;
+    for (
+        (day, peer, outcome, service),
+        Counts {
+            n,
+            messages,
+            handshakes,
+            first,
+            last,
+        },
+    ) in rows
+    {
+        let (n, messages, handshakes) = (integer(*n), integer(*messages), integer(*handshakes));
+        statement.execute(params![
+            day, peer, outcome, service, n, messages, handshakes, first, last
+        ])?;
+    }
+    Ok(())
+}
+
+fn write_correspondents(connection: &Connection, batch: &Batch) -> Result<()> {
+    let addresses = batch.addresses.values();
+    let mut rows: Vec<_> = batch
+        .correspondents
+        .iter()
+        .map(|((address, key), counts)| {
+            (
+                stored_key(&batch.rows, *key),
+                &addresses[*address as usize],
+                counts,
+            )
+        })
+        .collect();
+    rows.sort_unstable_by_key(|(key, address, _)| (key.0, *address, key.1, key.2, key.3));
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO correspondent (day, address, peer, outcome, service, n, first_seen, last_seen)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (day, address, peer, outcome, service) DO UPDATE SET n = n + excluded.n,
+           first_seen = MIN(first_seen, excluded.first_seen), last_seen = MAX(last_seen, excluded.last_seen)",
+    )?;
+    for ((day, peer, outcome, service), address, counts) in rows {
+        // Inbound it is messages that a person sent.
+        let n = integer(counts.n.max(counts.messages));
+        statement.execute(params![
+            day,
+            address,
+            peer,
+            outcome,
+            service,
+            n,
+            counts.first,
+            counts.last
+        ])?;
+    }
+    Ok(())
+}
+
+fn write_logging(connection: &Connection, batch: &Batch) -> Result<()> {
+    let mut rows: Vec<_> = batch
+        .logging
+        .iter()
+        .map(|((day, service, direction), logging)| {
+            (
+                (*day, batch.rows.services[*service as usize], *direction),
+                logging,
+            )
+        })
+        .collect();
+    rows.sort_unstable_by_key(|(key, _)| *key);
+    rows.into_iter()
+        .try_for_each(|(key, logging)| write_one_logging(connection, key, logging))
+}
+
+fn write_one_logging(
+    connection: &Connection,
+    key: (i32, i64, Direction),
+    logging: &Logging,
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO logging (day, service, direction, logged, unlogged, offers, tls_seen, proof_source, proof_offset, proof_line)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (day, service, direction) DO UPDATE SET logged = MAX(logged, excluded.logged),
+           unlogged = MAX(unlogged, excluded.unlogged), offers = MAX(offers, excluded.offers),
+           tls_seen = MAX(tls_seen, excluded.tls_seen),
+           proof_source = CASE WHEN proof_line = '' THEN excluded.proof_source ELSE proof_source END,
+           proof_offset = CASE WHEN proof_line = '' THEN excluded.proof_offset ELSE proof_offset END,
+           proof_line = CASE WHEN proof_line = '' THEN excluded.proof_line ELSE proof_line END",
+    )?;
+    let (day, service, direction) = key;
+    let (source, offset, line) = logging.proof.as_ref().map_or((0, 0, ""), |p| {
+        (p.source, integer(p.offset), p.text.as_str())
+    });
+    let Logging {
+        logged,
+        unlogged,
+        offers,
+        tls_seen,
+        ..
+    } = logging;
+    statement.execute(params![
+        day,
+        service,
+        direction.name(),
+        logged,
+        unlogged,
+        offers,
+        tls_seen,
+        source,
+        offset,
+        line
+    ])?;
+    Ok(())
+}
+
+fn write_evidence(connection: &Connection, batch: &Batch) -> Result<()> {
+    let rows = &batch.rows;
+    let mut all: Vec<_> = batch
+        .evidence
+        .iter()
+        .map(|((peer, kind), kept)| {
+            (
+                (rows.peers[*peer as usize], rows.kinds[*kind as usize]),
+                kept,
+            )
+        })
+        .collect();
+    all.sort_unstable_by_key(|(key, _)| *key);
+    for ((peer, outcome), kept) in all {
+        for proof in kept.iter() {
+            evidence::insert(
+                connection,
+                peer,
+                outcome,
+                rows.services[proof.service as usize],
+                proof,
+            )?;
+        }
+        evidence::trim(connection, peer, outcome)?;
+    }
+    Ok(())
+}
+
+/// SQLite's integers have a sign; no count comes near the limit.
+fn integer(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

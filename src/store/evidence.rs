@@ -1,0 +1,201 @@
+//! The log lines behind what is not plain success: which are kept, for how long, and how they are found again.
+//!
+//! Of each peer and outcome the first occurrence ever and the latest four are kept, in the order they were read. A batch trims by
+//! the same rule before it is written, so it makes no difference how the outcomes were cut into batches. When the time is up, the
+//! lines are emptied and the row stays: were it deleted, another occurrence would become the first.
+
+use std::collections::VecDeque;
+
+use rusqlite::{Connection, params};
+
+use crate::outcome::{Class, ProofLine, day_of};
+
+use super::{Result, Store, natural};
+
+/// How many of the latest occurrences are kept beside the first.
+const LATEST: usize = 4;
+
+/// One occurrence, in a batch.
+#[derive(Debug)]
+pub(super) struct Proof {
+    pub(super) service: u32,
+    pub(super) at: i64,
+    pub(super) lines: Vec<ProofLine>,
+}
+
+/// The occurrences of one peer and outcome in a batch that may be kept.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    first: Option<Proof>,
+    latest: VecDeque<Proof>,
+}
+
+impl Kept {
+    pub(super) fn push(&mut self, proof: Proof) {
+        if self.first.is_none() {
+            self.first = Some(proof);
+            return;
+        }
+        if self.latest.len() == LATEST {
+            self.latest.pop_front();
+        }
+        self.latest.push_back(proof);
+    }
+
+    /// In the order they came.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Proof> {
+        self.first.iter().chain(&self.latest)
+    }
+}
+
+/// Writes one occurrence.
+pub(super) fn insert(
+    connection: &Connection,
+    peer: i64,
+    outcome: i64,
+    service: i64,
+    proof: &Proof,
+) -> Result<()> {
+    let (source, offset) = proof
+        .lines
+        .first()
+        .map_or((0, 0), |line| (line.source, line.offset));
+    // A list of numbers and strings always has a JSON text.
+    let lines = serde_json::to_string(&proof.lines).unwrap_or_default();
+    connection
+        .prepare_cached(
+            "INSERT INTO evidence (peer, outcome, service, at, source, offset, lines) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        // OK to narrow: no file has 2^63 bytes.
+        .execute(params![peer, outcome, service, proof.at, source, offset as i64, lines])?;
+    Ok(())
+}
+
+/// Brings one peer and outcome back to what is kept.
+pub(super) fn trim(connection: &Connection, peer: i64, outcome: i64) -> Result<()> {
+    let count = "SELECT COUNT(*) FROM evidence WHERE peer = ?1 AND outcome = ?2";
+    let count: i64 = connection
+        .prepare_cached(count)?
+        .query_row([peer, outcome], |row| row.get(0))?;
+    if count <= 1 + LATEST as i64 {
+        return Ok(());
+    }
+    connection
+        .prepare_cached(
+            "DELETE FROM evidence WHERE peer = ?1 AND outcome = ?2
+             AND id <> (SELECT MIN(id) FROM evidence WHERE peer = ?1 AND outcome = ?2)
+             AND id NOT IN (SELECT id FROM evidence WHERE peer = ?1 AND outcome = ?2 ORDER BY id DESC LIMIT ?3)",
+        )?
+        .execute(params![peer, outcome, LATEST as i64])?;
+    Ok(())
+}
+
+/// One occurrence with its lines, as it reads in the light of all that is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// When, in seconds since 1970 UTC.
+    pub at: i64,
+    /// `outbound` or `inbound`.
+    pub direction: String,
+    /// Log host.
+    pub service_host: String,
+    /// Syslog tag.
+    pub service_tag: String,
+    /// Policy domain.
+    pub domain: String,
+    /// MX host or client name.
+    pub host: String,
+    /// Address.
+    pub address: String,
+    /// `encrypted`, `plaintext`, `none` or `unknown`.
+    pub tls: String,
+    /// What happened.
+    pub class: Class,
+    /// What the TLS library said, or empty.
+    pub cause: String,
+    /// Whose fault.
+    pub fault: String,
+    /// What became of the recipients; empty inbound.
+    pub delivery: String,
+    /// Enhanced status code, or empty.
+    pub dsn: String,
+    /// The lines; empty when their time is up.
+    pub lines: Vec<ProofLine>,
+    /// If the claim rests on the absence of a line: the line that proves this service logs its TLS sessions.
+    pub logging_proof: Option<ProofLine>,
+}
+
+impl Store {
+    /// All occurrences kept for peers whose domain, host, address or organisation is `name`, oldest first.
+    pub fn claims(&self, name: &str) -> Result<Vec<Claim>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT c.at, c.direction, c.service_host, c.service_tag, c.domain, c.host, c.address, c.tls, c.class, c.cause,
+               c.fault, c.delivery, c.dsn, c.lines, l.proof_source, l.proof_offset, l.proof_line, c.silent
+             FROM claims AS c JOIN logging AS l ON l.day = c.day AND l.service = c.service AND l.direction = c.direction
+             WHERE c.domain = ?1 OR c.host = ?1 OR c.address = ?1 OR c.organisation = ?1
+             ORDER BY c.at, c.id",
+        )?;
+        let claims = statement.query_map([name], claim)?;
+        Ok(claims.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Where each source lay, for showing proof.
+    pub fn source_paths(&self) -> Result<Vec<(i64, String)>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT id, path FROM source ORDER BY id")?;
+        let paths = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(paths.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The time of the newest outcome, in seconds since 1970 UTC; 0 of an empty store.
+    pub fn newest(&self) -> Result<i64> {
+        let sql = "SELECT COALESCE(MAX(last_seen), 0) FROM daily WHERE day = (SELECT MAX(day) FROM daily)";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// Empties the lines of everything before `at`. Returns how many occurrences lost theirs.
+    pub fn expire_evidence(&mut self, at: i64) -> Result<u64> {
+        let transaction = self.connection.transaction()?;
+        let emptied = transaction.execute(
+            "UPDATE evidence SET lines = '' WHERE at < ?1 AND lines <> ''",
+            [at],
+        )?;
+        // The line that proves the logging of a service names a peer too. '-' is no line, and keeps a later one from taking its place.
+        transaction.execute(
+            "UPDATE logging SET proof_line = '-' WHERE day < ?1 AND proof_line NOT IN ('', '-')",
+            [day_of(at)],
+        )?;
+        transaction.commit()?;
+        Ok(emptied as u64)
+    }
+}
+
+fn claim(row: &rusqlite::Row<'_>) -> rusqlite::Result<Claim> {
+    let class: String = row.get(8)?;
+    let lines: String = row.get(13)?;
+    let proof = ProofLine {
+        source: row.get(14)?,
+        offset: natural(row, 15)?,
+        text: row.get(16)?,
+    };
+    let class = Class::from_name(&class).unwrap_or(Class::Unknown);
+    let silent = row.get::<_, bool>(17)? && class != Class::Unknown;
+    Ok(Claim {
+        at: row.get(0)?,
+        direction: row.get(1)?,
+        service_host: row.get(2)?,
+        service_tag: row.get(3)?,
+        domain: row.get(4)?,
+        host: row.get(5)?,
+        address: row.get(6)?,
+        tls: row.get(7)?,
+        class,
+        cause: row.get(9)?,
+        fault: row.get(10)?,
+        delivery: row.get(11)?,
+        dsn: row.get(12)?,
+        lines: serde_json::from_str(&lines).unwrap_or_default(),
+        logging_proof: (silent && !matches!(proof.text.as_str(), "" | "-")).then_some(proof),
+    })
+}

@@ -1,0 +1,64 @@
+//! Numbers for values that come again and again: each value is kept once, in the order of its first coming.
+
+use std::hash::{BuildHasher, Hash};
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+/// The values met so far. Seeded hashing: the names are chosen by strangers.
+#[derive(Debug)]
+pub(super) struct Interner<T> {
+    numbers: HashTable<u32>,
+    values: Vec<T>,
+    hasher: DefaultHashBuilder,
+}
+
+impl<T> Default for Interner<T> {
+    fn default() -> Self {
+        Interner {
+            numbers: HashTable::new(),
+            values: Vec::new(),
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+}
+
+impl<T: Eq + Hash> Interner<T> {
+    /// The number of this value.
+    pub(super) fn number(&mut self, value: T) -> u32 {
+        let (values, hasher) = (&mut self.values, &self.hasher);
+        let hash = hasher.hash_one(&value);
+        if let Some(number) = self.numbers.find(hash, |n| values[*n as usize] == value) {
+            return *number;
+        }
+        // OK to narrow: four thousand million names do not fit into memory.
+        let number = values.len() as u32;
+        values.push(value);
+        self.numbers
+            .insert_unique(hash, number, |n| hasher.hash_one(&values[*n as usize]));
+        number
+    }
+
+    /// The values, by number.
+    pub(super) fn values(&self) -> &[T] {
+        &self.values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_value_has_one_number() {
+        let mut names = Interner::default();
+        let first: Vec<u32> = (0..1000)
+            .map(|i| names.number(format!("name{i}")))
+            .collect();
+        let again: Vec<u32> = (0..1000)
+            .map(|i| names.number(format!("name{i}")))
+            .collect();
+        assert_eq!(first, again);
+        assert_eq!(names.values()[17], "name17");
+        assert_eq!(names.values().len(), 1000);
+    }
+}

@@ -1,0 +1,65 @@
+//! The store: one SQLite file with what was found out, how far each log was read, and which sessions are still open.
+//!
+//! | file | does |
+//! |---|---|
+//! | `schema` | tables and views, as an append-only list of migrations |
+//! | `open` | opens and creates, refuses what is not ours |
+//! | `batch` | collects outcomes in memory, counted |
+//! | `commit` | writes a batch, the read positions and the open sessions in one transaction |
+//! | `bookmark` | how far each source was read |
+//! | `evidence` | which proof lines are kept, and for how long |
+//! | `forget` | deletes |
+//! | `digest` | the content as text, for comparing stores |
+//! | `organisation` | the registrable domain of a host name |
+//!
+//! It decides nothing about TLS, with one exception that only the whole can decide: what the silence of a log means (view
+//! `facts`). The schema is documented in `docs/store.md`.
+
+mod batch;
+mod bookmark;
+mod commit;
+mod digest;
+mod error;
+mod evidence;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod forget;
+mod intern;
+mod open;
+mod organisation;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use rusqlite::Connection;
+
+pub use batch::Batch;
+pub use bookmark::{Bookmark, RunCounts};
+pub use error::Error;
+pub use evidence::Claim;
+pub use forget::Forgotten;
+
+/// What the functions of this stage return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An open store.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    /// How often the store was written when this one last looked. A commit that finds another number was overtaken.
+    generation: i64,
+    /// The next free source number, once asked for.
+    next_source: Option<i64>,
+}
+
+impl Store {
+    /// The connection, for the stage that asks the questions.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+/// Reads a number that is never negative.
+pub fn natural(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)?.unsigned_abs())
+}

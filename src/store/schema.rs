@@ -1,0 +1,213 @@
+//! Tables and views, as the list of steps that led to them. Entries are never edited, only appended: stores in the field have
+//! run them.
+//!
+//! No column is ever NULL: `''` and `0` stand for what is not known, so that the questions stay within SQL that other engines
+//! read the same way.
+
+use rusqlite_migration::{M, Migrations};
+
+/// `tlsn`: marks the file as ours.
+pub(super) const APPLICATION_ID: i32 = 0x746c_736e;
+
+const TABLES: &str = "
+CREATE TABLE service (
+  id INTEGER PRIMARY KEY,
+  host TEXT NOT NULL,
+  tag TEXT NOT NULL,
+  UNIQUE (host, tag)
+) STRICT;
+CREATE TABLE peer (
+  id INTEGER PRIMARY KEY,
+  direction TEXT NOT NULL,
+  domain TEXT NOT NULL,
+  host TEXT NOT NULL,
+  address TEXT NOT NULL,
+  port INTEGER NOT NULL,
+  organisation TEXT NOT NULL,
+  UNIQUE (domain, host, address, port, direction)
+) STRICT;
+CREATE INDEX peer_by_host ON peer (host);
+CREATE INDEX peer_by_address ON peer (address);
+CREATE INDEX peer_by_organisation ON peer (organisation);
+CREATE TABLE outcome (
+  id INTEGER PRIMARY KEY,
+  tls TEXT NOT NULL,
+  class TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  fault TEXT NOT NULL,
+  delivery TEXT NOT NULL,
+  dsn TEXT NOT NULL,
+  protocol TEXT NOT NULL,
+  cipher TEXT NOT NULL,
+  bits INTEGER NOT NULL,
+  key_exchange TEXT NOT NULL,
+  verification TEXT NOT NULL,
+  UNIQUE (cipher, class, cause, fault, tls, delivery, dsn, protocol, bits, key_exchange, verification)
+) STRICT;
+CREATE TABLE daily (
+  day INTEGER NOT NULL,
+  peer INTEGER NOT NULL REFERENCES peer,
+  outcome INTEGER NOT NULL REFERENCES outcome,
+  service INTEGER NOT NULL REFERENCES service,
+  n INTEGER NOT NULL,
+  messages INTEGER NOT NULL,
+  handshakes INTEGER NOT NULL,
+  first_seen INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  PRIMARY KEY (day, peer, outcome, service)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX daily_by_peer ON daily (peer, day);
+CREATE TABLE logging (
+  day INTEGER NOT NULL,
+  service INTEGER NOT NULL REFERENCES service,
+  direction TEXT NOT NULL,
+  logged INTEGER NOT NULL,
+  unlogged INTEGER NOT NULL,
+  offers INTEGER NOT NULL,
+  tls_seen INTEGER NOT NULL,
+  proof_source INTEGER NOT NULL,
+  proof_offset INTEGER NOT NULL,
+  proof_line TEXT NOT NULL,
+  PRIMARY KEY (day, service, direction)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE gap (
+  id INTEGER PRIMARY KEY,
+  host TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  records INTEGER NOT NULL,
+  UNIQUE (host, at, records)
+) STRICT;
+CREATE TABLE evidence (
+  id INTEGER PRIMARY KEY,
+  peer INTEGER NOT NULL REFERENCES peer,
+  outcome INTEGER NOT NULL REFERENCES outcome,
+  service INTEGER NOT NULL REFERENCES service,
+  at INTEGER NOT NULL,
+  source INTEGER NOT NULL,
+  offset INTEGER NOT NULL,
+  lines TEXT NOT NULL
+) STRICT;
+CREATE INDEX evidence_by_peer ON evidence (peer, outcome);
+CREATE TABLE correspondent (
+  day INTEGER NOT NULL,
+  address TEXT NOT NULL,
+  peer INTEGER NOT NULL REFERENCES peer,
+  outcome INTEGER NOT NULL REFERENCES outcome,
+  service INTEGER NOT NULL REFERENCES service,
+  n INTEGER NOT NULL,
+  first_seen INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  PRIMARY KEY (day, address, peer, outcome, service)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX correspondent_by_peer ON correspondent (peer);
+CREATE TABLE source (
+  id INTEGER PRIMARY KEY,
+  path TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  head_len INTEGER NOT NULL,
+  head_hash TEXT NOT NULL,
+  offset INTEGER NOT NULL,
+  tail_len INTEGER NOT NULL,
+  tail_hash TEXT NOT NULL,
+  state TEXT NOT NULL,
+  first_seen INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  lines INTEGER NOT NULL
+) STRICT;
+CREATE TABLE state (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  sources INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  lines INTEGER NOT NULL,
+  understood INTEGER NOT NULL,
+  irrelevant INTEGER NOT NULL,
+  unrecognised INTEGER NOT NULL,
+  outcomes INTEGER NOT NULL
+) STRICT;
+
+-- What an outcome means on a day: silence is clear text only where the service is proven to log its TLS sessions.
+CREATE VIEW meaning AS
+SELECT l.day AS day, l.service AS service, l.direction AS direction, o.id AS outcome,
+  CASE WHEN o.tls <> 'silent' THEN o.tls
+       WHEN l.logged = 1 AND l.unlogged = 0 THEN 'plaintext'
+       ELSE 'unknown' END AS tls,
+  CASE WHEN o.tls <> 'silent' THEN o.class
+       WHEN l.logged = 0 OR l.unlogged = 1 THEN 'unknown'
+       WHEN l.offers = 1 THEN 'plaintext-not-offered'
+       ELSE 'plaintext-cause-unknown' END AS class,
+  CASE WHEN o.tls = 'silent' AND (l.logged = 0 OR l.unlogged = 1) THEN 'nobody'
+       WHEN o.tls = 'silent' AND l.offers = 1 THEN 'peer'
+       WHEN o.tls = 'silent' OR o.class = 'plaintext-cause-unknown'
+         THEN CASE WHEN l.direction = 'inbound' AND l.tls_seen = 1 THEN 'peer' ELSE 'either' END
+       WHEN o.class = 'plaintext-opportunistic' THEN CASE WHEN l.tls_seen = 1 THEN 'peer' ELSE 'either' END
+       WHEN o.class = 'unknown' THEN 'nobody'
+       ELSE o.fault END AS fault,
+  o.cause AS cause, o.delivery AS delivery, o.dsn AS dsn, o.protocol AS protocol, o.cipher AS cipher, o.bits AS bits,
+  o.key_exchange AS key_exchange, o.verification AS verification, o.tls = 'silent' AS silent
+FROM logging AS l, outcome AS o;
+
+CREATE VIEW facts AS
+SELECT d.day AS day, p.direction AS direction, s.host AS service_host, s.tag AS service_tag,
+  p.domain AS domain, p.host AS host, p.address AS address, p.port AS port, p.organisation AS organisation,
+  m.tls AS tls, m.class AS class, m.cause AS cause, m.fault AS fault, m.delivery AS delivery, m.dsn AS dsn,
+  m.protocol AS protocol, m.cipher AS cipher, m.bits AS bits, m.key_exchange AS key_exchange, m.verification AS verification,
+  d.n AS n, d.messages AS messages, d.handshakes AS handshakes, d.first_seen AS first_seen, d.last_seen AS last_seen
+FROM daily AS d
+JOIN peer AS p ON p.id = d.peer
+JOIN service AS s ON s.id = d.service
+JOIN meaning AS m ON m.day = d.day AND m.service = d.service AND m.direction = p.direction AND m.outcome = d.outcome;
+
+CREATE VIEW claims AS
+SELECT e.id AS id, e.at AS at, p.direction AS direction, s.host AS service_host, s.tag AS service_tag,
+  p.domain AS domain, p.host AS host, p.address AS address, p.port AS port, p.organisation AS organisation,
+  m.tls AS tls, m.class AS class, m.cause AS cause, m.fault AS fault, m.delivery AS delivery, m.dsn AS dsn,
+  e.lines AS lines, m.silent AS silent, m.day AS day, e.service AS service
+FROM evidence AS e
+JOIN peer AS p ON p.id = e.peer
+JOIN service AS s ON s.id = e.service
+JOIN meaning AS m ON m.day = (e.at - ((e.at % 86400) + 86400) % 86400) / 86400
+  AND m.service = e.service AND m.direction = p.direction AND m.outcome = e.outcome;
+";
+
+const STEPS: &[M<'static>] = &[M::up(TABLES)];
+
+/// Every step so far, oldest first.
+pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
+
+/// The schema version this program writes.
+pub(super) const VERSION: i64 = STEPS.len() as i64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::Connection;
+
+    #[test]
+    fn the_steps_are_valid_sql() {
+        assert_eq!(MIGRATIONS.validate(), Ok(()));
+    }
+
+    #[test]
+    fn each_earlier_version_becomes_the_present_one() {
+        let shape = |c: &Connection| -> Vec<String> {
+            let mut statement = c
+                .prepare("SELECT name || coalesce(sql, '') FROM sqlite_schema ORDER BY name")
+                .unwrap();
+            let rows = statement.query_map([], |r| r.get(0)).unwrap();
+            rows.map(Result::unwrap).collect()
+        };
+        let mut fresh = Connection::open_in_memory().unwrap();
+        MIGRATIONS.to_latest(&mut fresh).unwrap();
+        for version in 0..STEPS.len() {
+            let mut old = Connection::open_in_memory().unwrap();
+            MIGRATIONS.to_version(&mut old, version).unwrap();
+            MIGRATIONS.to_latest(&mut old).unwrap();
+            assert_eq!(shape(&old), shape(&fresh), "from version {version}");
+        }
+    }
+}

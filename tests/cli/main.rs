@@ -1,0 +1,9 @@
+//! The program from outside: the real binary, its own directory for each test, a fixed clock, no network.
+
+mod bad_input;
+mod forget;
+mod import;
+mod peer;
+mod report;
+mod samples;
+mod sandbox;

@@ -56,7 +56,9 @@ impl Tls {
 }
 
 /// What happened, from a closed list. [`Class::row`] has what each means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum Class {
     /// Encrypted; the certificate matched the policy.
     TlsVerified,
@@ -143,8 +145,21 @@ pub struct ClassRow {
     pub words: &'static str,
 }
 
-const fn row(class: Class, name: &'static str, fault: Option<Fault>, flags: (bool, bool), words: &'static str) -> ClassRow {
-    ClassRow { class, name, fault, tls_failure: flags.0, handshake_failed: flags.1, words }
+const fn row(
+    class: Class,
+    name: &'static str,
+    fault: Option<Fault>,
+    flags: (bool, bool),
+    words: &'static str,
+) -> ClassRow {
+    ClassRow {
+        class,
+        name,
+        fault,
+        tls_failure: flags.0,
+        handshake_failed: flags.1,
+        words,
+    }
 }
 
 /// Marks for [`CLASSES`]: not a TLS failure, a TLS failure, a TLS failure in the handshake itself.
@@ -193,7 +208,10 @@ pub const CLASSES: &[ClassRow] = &[
 impl Class {
     /// What is known about it.
     pub fn row(self) -> &'static ClassRow {
-        CLASSES.iter().find(|r| r.class == self).unwrap_or(&CLASSES[CLASSES.len() - 1])
+        CLASSES
+            .iter()
+            .find(|r| r.class == self)
+            .unwrap_or(&CLASSES[CLASSES.len() - 1])
     }
 
     /// The word stored and shown.
@@ -238,7 +256,9 @@ pub struct PeerName {
 }
 
 /// The parameters of a TLS session, as far as logged.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct Parameters {
     /// Protocol version.
     pub protocol: Option<Protocol>,
@@ -254,7 +274,13 @@ pub struct Parameters {
 
 impl Default for Parameters {
     fn default() -> Self {
-        Parameters { protocol: None, cipher: String::new(), bits: 0, key_exchange: String::new(), verification: Verification::NotStated }
+        Parameters {
+            protocol: None,
+            cipher: String::new(),
+            bits: 0,
+            key_exchange: String::new(),
+            verification: Verification::NotStated,
+        }
     }
 }
 

@@ -37,10 +37,17 @@ impl Settings {
         let (path, required) = file.map_or((Path::new(DEFAULT_FILE), false), |f| (f, true));
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if !required && error.kind() == std::io::ErrorKind::NotFound => return Ok(Settings::default()),
-            Err(error) => return Err(error).with_context(|| format!("cannot read the configuration file {}", path.display())),
+            Err(error) if !required && error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Settings::default());
+            }
+            Err(error) => {
+                return Err(error).with_context(|| {
+                    format!("cannot read the configuration file {}", path.display())
+                });
+            }
         };
-        Settings::parse(&text).with_context(|| format!("the configuration file {} is not valid", path.display()))
+        Settings::parse(&text)
+            .with_context(|| format!("the configuration file {} is not valid", path.display()))
     }
 
     fn parse(text: &str) -> anyhow::Result<Settings> {
@@ -53,14 +60,25 @@ impl Settings {
         if let Some(path) = flag.map(Path::to_path_buf).or_else(|| self.store.clone()) {
             return Ok(path);
         }
-        let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-        if variable("USER").or_else(|| variable("LOGNAME")).is_some_and(|u| u == Path::new("root")) || is_root() {
+        let variable = |name: &str| {
+            std::env::var_os(name)
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+        };
+        if variable("USER")
+            .or_else(|| variable("LOGNAME"))
+            .is_some_and(|u| u == Path::new("root"))
+            || is_root()
+        {
             return Ok(PathBuf::from("/var/lib/tlsnag/tlsnag.db"));
         }
-        let state = variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")));
+        let state =
+            variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")));
         match state {
             Some(directory) => Ok(directory.join("tlsnag/tlsnag.db")),
-            None => bail!("cannot tell where to keep the store: give --store FILE, or set TLSNAG_STORE"),
+            None => {
+                bail!("cannot tell where to keep the store: give --store FILE, or set TLSNAG_STORE")
+            }
         }
     }
 }
@@ -78,21 +96,34 @@ mod tests {
 
     #[test]
     fn ok_settings() {
-        let parsed = Settings::parse("own_networks = [\"192.0.2.0/24\"]\ncorrespondents = true\nevidence_days = 30\n");
-        assert!(parsed.is_ok_and(|s| s.own_networks == ["192.0.2.0/24"] && s.correspondents && s.evidence_days == Some(30)));
+        let parsed = Settings::parse(
+            "own_networks = [\"192.0.2.0/24\"]\ncorrespondents = true\nevidence_days = 30\n",
+        );
+        assert!(parsed.is_ok_and(|s| s.own_networks == ["192.0.2.0/24"]
+            && s.correspondents
+            && s.evidence_days == Some(30)));
         assert_eq!(Settings::parse("").ok(), Some(Settings::default()));
     }
 
     #[test]
     fn err_an_unknown_key_is_refused() {
-        let error = Settings::parse("own_network = \"192.0.2.0/24\"\n").err().map(|e| e.to_string()).unwrap_or_default();
+        let error = Settings::parse("own_network = \"192.0.2.0/24\"\n")
+            .err()
+            .map(|e| e.to_string())
+            .unwrap_or_default();
         assert!(error.contains("unknown field `own_network`"), "{error}");
     }
 
     #[test]
     fn the_flag_wins_over_the_file() {
-        let settings = Settings { store: Some("/a.db".into()), ..Settings::default() };
-        assert_eq!(settings.store_path(Some(Path::new("/b.db"))).ok(), Some(PathBuf::from("/b.db")));
+        let settings = Settings {
+            store: Some("/a.db".into()),
+            ..Settings::default()
+        };
+        assert_eq!(
+            settings.store_path(Some(Path::new("/b.db"))).ok(),
+            Some(PathBuf::from("/b.db"))
+        );
         assert_eq!(settings.store_path(None).ok(), Some(PathBuf::from("/a.db")));
     }
 }

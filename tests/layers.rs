@@ -18,7 +18,13 @@ const STAGES: &[(&str, &[&str])] = &[
     ("report", &["outcome", "query", "store"]),
     ("output", &[]),
     ("cli", &["command"]),
-    ("command", &["cli", "clock", "input", "outcome", "output", "query", "report", "session", "settings", "store"]),
+    (
+        "command",
+        &[
+            "cli", "clock", "input", "outcome", "output", "query", "report", "session", "settings",
+            "store",
+        ],
+    ),
     ("main", &[]),
     ("lib", &[]),
 ];
@@ -28,8 +34,16 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rusqlite", &["src/store", "src/query"]),
     ("rusqlite_migration", &["src/store"]),
     ("indicatif", &["src/output"]),
-    ("clap", &["src/cli.rs", "src/settings.rs", "src/command", "src/main.rs"]),
-    ("comfy_table", &["src/report/format"]),
+    (
+        "clap",
+        &[
+            "src/cli.rs",
+            "src/settings.rs",
+            "src/command",
+            "src/main.rs",
+        ],
+    ),
+    ("unicode_width", &["src/report/format"]),
     ("csv", &["src/report/format"]),
     ("flate2", &["src/input"]),
     ("toml", &["src/settings.rs"]),
@@ -48,7 +62,8 @@ const DEEDS: &[(&str, &[&str])] = &[
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
-    let entries = fs::read_dir(directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
+    let entries =
+        fs::read_dir(directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
     for entry in entries.flatten() {
         let path = entry.path();
         if path.is_dir() {
@@ -70,9 +85,20 @@ fn code() -> Vec<(String, String, String)> {
         .into_iter()
         .map(|path| {
             let whole = fs::read_to_string(&path).unwrap_or_default();
-            let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-            let own = whole.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-            let code: String = own.lines().filter(|l| !l.trim_start().starts_with("//")).map(|l| format!("{l}\n")).collect();
+            let name = path
+                .strip_prefix(root)
+                .unwrap_or(&path)
+                .display()
+                .to_string();
+            let own = whole
+                .split("#[cfg(test)]\nmod tests")
+                .next()
+                .unwrap_or_default();
+            let code: String = own
+                .lines()
+                .filter(|l| !l.trim_start().starts_with("//"))
+                .map(|l| format!("{l}\n"))
+                .collect();
             (name, whole, code)
         })
         .collect()
@@ -83,7 +109,8 @@ fn names(code: &str, word: &str) -> bool {
     code.match_indices(word).any(|(at, _)| {
         let before = code[..at].chars().next_back();
         let after = code[at + word.len()..].chars().next();
-        !before.is_some_and(|c| c.is_alphanumeric() || c == '_') && !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+            && !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
     })
 }
 
@@ -91,13 +118,21 @@ fn names(code: &str, word: &str) -> bool {
 fn stages_name_only_those_before_them() {
     let mut wrong = Vec::new();
     for (path, _, code) in code().iter().filter(|(path, ..)| path.starts_with("src/")) {
-        let stage = path["src/".len()..].split(['/', '.']).next().unwrap_or_default();
+        let stage = path["src/".len()..]
+            .split(['/', '.'])
+            .next()
+            .unwrap_or_default();
         let Some((_, allowed)) = STAGES.iter().find(|(name, _)| *name == stage) else {
-            wrong.push(format!("{path}: stage `{stage}` is not in the table of tests/layers.rs"));
+            wrong.push(format!(
+                "{path}: stage `{stage}` is not in the table of tests/layers.rs"
+            ));
             continue;
         };
         for (other, _) in STAGES {
-            if *other != stage && !allowed.contains(other) && code.contains(&format!("crate::{other}")) {
+            if *other != stage
+                && !allowed.contains(other)
+                && code.contains(&format!("crate::{other}"))
+            {
                 wrong.push(format!("{path}: `{stage}` must not name `{other}`"));
             }
         }
@@ -110,9 +145,13 @@ fn packages_stay_at_home() {
     let mut wrong = Vec::new();
     for (path, _, code) in code() {
         for (package, homes) in HOMES {
-            let used = names(&code, &format!("{package}::")) || names(&code, &format!("use {package}"));
+            let used =
+                names(&code, &format!("{package}::")) || names(&code, &format!("use {package}"));
             if used && !homes.iter().any(|home| path.starts_with(home)) {
-                wrong.push(format!("{path}: `{package}` belongs in {}", homes.join(", ")));
+                wrong.push(format!(
+                    "{path}: `{package}` belongs in {}",
+                    homes.join(", ")
+                ));
             }
         }
         for (deed, homes) in DEEDS {
@@ -126,15 +165,29 @@ fn packages_stay_at_home() {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    let silent: Vec<String> = code().into_iter().filter(|(_, whole, _)| !whole.starts_with("//!")).map(|(path, ..)| path).collect();
-    assert!(silent.is_empty(), "these files do not open with `//!`: {}", silent.join(", "));
+    let silent: Vec<String> = code()
+        .into_iter()
+        .filter(|(_, whole, _)| !whole.starts_with("//!"))
+        .map(|(path, ..)| path)
+        .collect();
+    assert!(
+        silent.is_empty(),
+        "these files do not open with `//!`: {}",
+        silent.join(", ")
+    );
 }
 
 #[test]
 fn sessions_are_judged_without_naming_a_mail_server() {
-    for (path, _, code) in code().iter().filter(|(path, ..)| path.starts_with("src/session/") && !path.ends_with("cases.rs")) {
+    for (path, _, code) in code()
+        .iter()
+        .filter(|(path, ..)| path.starts_with("src/session/") && !path.ends_with("cases.rs"))
+    {
         for word in ["postfix", "sendmail", "Postfix", "Sendmail"] {
-            assert!(!code.contains(word), "{path} names {word}: what differs between mail servers is carried by the events");
+            assert!(
+                !code.contains(word),
+                "{path} names {word}: what differs between mail servers is carried by the events"
+            );
         }
     }
 }

@@ -24,7 +24,9 @@ fn number(text: &[u8]) -> Option<u16> {
     if text.is_empty() || text.len() > 3 {
         return None;
     }
-    text.iter().try_fold(0u16, |n, b| b.is_ascii_digit().then(|| n * 10 + u16::from(b - b'0')))
+    text.iter().try_fold(0u16, |n, b| {
+        b.is_ascii_digit().then(|| n * 10 + u16::from(b - b'0'))
+    })
 }
 
 /// What the log says became of one recipient. Never derived from the status code: `dsn=5.7.606, status=deferred` exists.
@@ -59,8 +61,19 @@ mod tests {
     #[test]
     fn ok_and_err() {
         assert_eq!(Dsn::parse(b"5.7.606"), Some(Dsn(5, 7, 606)));
-        assert_eq!(Dsn::parse(b"2.0.0").map(|d| d.to_string()).as_deref(), Some("2.0.0"));
-        for bad in [&b"2.0"[..], b"2.0.0.0", b"", b"a.b.c", b"2..0", b"2.0.1000", b"22.0.0"] {
+        assert_eq!(
+            Dsn::parse(b"2.0.0").map(|d| d.to_string()).as_deref(),
+            Some("2.0.0")
+        );
+        for bad in [
+            &b"2.0"[..],
+            b"2.0.0.0",
+            b"",
+            b"a.b.c",
+            b"2..0",
+            b"2.0.1000",
+            b"22.0.0",
+        ] {
             assert_eq!(Dsn::parse(bad), None, "{:?}", String::from_utf8_lossy(bad));
         }
     }

@@ -247,7 +247,10 @@ pub struct Recipients<'a> {
 impl<'a> Recipients<'a> {
     /// One address.
     pub fn one(address: &'a [u8]) -> Self {
-        Recipients { text: address, list: false }
+        Recipients {
+            text: address,
+            list: false,
+        }
     }
 
     /// A comma-separated list, with or without angle brackets, perhaps ending in ` [more]`.
@@ -261,10 +264,16 @@ impl<'a> Recipients<'a> {
         std::iter::from_fn(move || {
             loop {
                 let text = rest?;
-                let (item, tail) = if self.list { split_address(text) } else { (text, None) };
+                let (item, tail) = if self.list {
+                    split_address(text)
+                } else {
+                    (text, None)
+                };
                 rest = tail;
                 let item = item.trim_ascii();
-                let item = item.strip_prefix(b"<").map_or(item, |i| i.strip_suffix(b">").unwrap_or(i));
+                let item = item
+                    .strip_prefix(b"<")
+                    .map_or(item, |i| i.strip_suffix(b">").unwrap_or(i));
                 if !(self.list && (item.is_empty() || item == b"[more]")) {
                     return Some(item);
                 }
@@ -394,7 +403,8 @@ pub enum Logging {
 impl Logging {
     /// Whether this version states TLS in the protocol word of accepted messages (Sendmail 8.15.1).
     pub fn states_protocol(self) -> bool {
-        matches!(self, Logging::ProtocolWord) || matches!(self, Logging::Version(a, b, c) if (a, b, c) >= (8, 15, 1))
+        matches!(self, Logging::ProtocolWord)
+            || matches!(self, Logging::Version(a, b, c) if (a, b, c) >= (8, 15, 1))
     }
 
     /// Whether this version writes a line for each STARTTLS offer before the peer has answered (Sendmail 8.17.1).
@@ -408,13 +418,21 @@ mod tests {
     use super::*;
 
     fn all(r: Recipients<'_>) -> Vec<String> {
-        r.iter().map(|a| String::from_utf8_lossy(a).into_owned()).collect()
+        r.iter()
+            .map(|a| String::from_utf8_lossy(a).into_owned())
+            .collect()
     }
 
     #[test]
     fn ok_recipients() {
-        assert_eq!(all(Recipients::one(b"\"b, relay=evil\"@example.net")), ["\"b, relay=evil\"@example.net"]);
-        assert_eq!(all(Recipients::list(b"<a@b>,<c@b>, [more]")), ["a@b", "c@b"]);
+        assert_eq!(
+            all(Recipients::one(b"\"b, relay=evil\"@example.net")),
+            ["\"b, relay=evil\"@example.net"]
+        );
+        assert_eq!(
+            all(Recipients::list(b"<a@b>,<c@b>, [more]")),
+            ["a@b", "c@b"]
+        );
         assert_eq!(all(Recipients::list(b"a@b,c@b")), ["a@b", "c@b"]);
         assert_eq!(all(Recipients::list(b"<\"x,y\"@b>")), ["\"x,y\"@b"]);
     }

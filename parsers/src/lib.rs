@@ -23,8 +23,8 @@ pub mod tls;
 
 pub use dsn::{Dsn, Status};
 pub use event::{
-    AttemptFailed, Delivery, Detail, Disconnect, Event, HandshakeFailed, Line, Logging, Message, Offered, Recipients, Relay, Scope,
-    StatedTls, Transaction, Transport,
+    AttemptFailed, Delivery, Detail, Disconnect, Event, HandshakeFailed, Line, Logging, Message,
+    Offered, Recipients, Relay, Scope, StatedTls, Transaction, Transport,
 };
 pub use peer::Peer;
 pub use reason::{Cause, Fault, Reason};

@@ -21,7 +21,10 @@ pub struct Peer<'a> {
 impl<'a> Peer<'a> {
     /// A peer known by name only.
     pub fn named(name: &'a [u8]) -> Self {
-        Peer { name, ..Peer::default() }
+        Peer {
+            name,
+            ..Peer::default()
+        }
     }
 
     /// The address, parsed; IPv4-mapped IPv6 addresses come back as IPv4.
@@ -83,17 +86,34 @@ mod tests {
     #[test]
     fn names_match_without_case_dot_and_length() {
         assert!(same_name(b"MX1.Example.NET", b"mx1.example.net."));
-        assert!(same_name(b"example-com.mail.p...on1.example.net.", b"example-com.mail.protection.region1.example.net."));
+        assert!(same_name(
+            b"example-com.mail.p...on1.example.net.",
+            b"example-com.mail.protection.region1.example.net."
+        ));
         assert!(!same_name(b"mx1.example.net", b"mx2.example.net"));
         assert!(!same_name(b"a...b", b"axxxb"));
     }
 
     #[test]
     fn an_address_decides_before_the_name() {
-        let relay = Peer { name: b"relay.example.onion", address: b"192.0.2.1", port: Some(25) };
-        let summary = Peer { name: b"relay.example.org", address: b"192.0.2.1", port: Some(25) };
+        let relay = Peer {
+            name: b"relay.example.onion",
+            address: b"192.0.2.1",
+            port: Some(25),
+        };
+        let summary = Peer {
+            name: b"relay.example.org",
+            address: b"192.0.2.1",
+            port: Some(25),
+        };
         assert!(relay.matches(&summary));
-        assert!(!relay.matches(&Peer { port: Some(587), ..summary }));
-        assert!(!relay.matches(&Peer { address: b"192.0.2.2", ..relay }));
+        assert!(!relay.matches(&Peer {
+            port: Some(587),
+            ..summary
+        }));
+        assert!(!relay.matches(&Peer {
+            address: b"192.0.2.2",
+            ..relay
+        }));
     }
 }

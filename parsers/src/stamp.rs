@@ -30,7 +30,8 @@ impl Stamp {
         let Stamp::Yearless { month, day, second } = self else {
             return None;
         };
-        let midnight = NaiveDate::from_ymd_opt(year, month.into(), day.into())?.and_hms_opt(0, 0, 0)?;
+        let midnight =
+            NaiveDate::from_ymd_opt(year, month.into(), day.into())?.and_hms_opt(0, 0, 0)?;
         Some(midnight + chrono::TimeDelta::seconds(second.into()))
     }
 }

@@ -13,7 +13,9 @@ pub enum Side {
 }
 
 /// A TLS protocol version, oldest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum Protocol {
     /// SSL 2.0
     Ssl2,
@@ -42,18 +44,25 @@ const PROTOCOLS: &[(Protocol, &[&str])] = &[
 impl Protocol {
     /// Reads a version as logged. `TLSv1/SSLv3` (Sendmail before 8.15) names OpenSSL's method family, not a version: `None`.
     pub fn parse(text: &[u8]) -> Option<Protocol> {
-        let (protocol, _) = PROTOCOLS.iter().find(|(_, names)| names.iter().any(|n| n.as_bytes() == text))?;
+        let (protocol, _) = PROTOCOLS
+            .iter()
+            .find(|(_, names)| names.iter().any(|n| n.as_bytes() == text))?;
         Some(*protocol)
     }
 
     /// The spelling used in reports and in the store.
     pub fn name(self) -> &'static str {
-        PROTOCOLS.iter().find(|(p, _)| *p == self).map_or("", |(_, names)| names[0])
+        PROTOCOLS
+            .iter()
+            .find(|(p, _)| *p == self)
+            .map_or("", |(_, names)| names[0])
     }
 }
 
 /// How far the peer's certificate was checked (words of Postfix, `tls_log_summary`; Sendmail's `verify=` is mapped to them).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum Verification {
     /// The line does not say (Postfix before 2.5, Postfix 3.11 `tls=` alone).
     NotStated,

@@ -28,14 +28,22 @@ pub(super) fn run(args: &ForgetArgs, environment: &Environment) -> anyhow::Resul
         (Some(name), _) => (name.clone(), store.forget_peer(name)?),
         (None, Some(day)) => {
             let day = period::parse_day(day, day_of(environment.now))?;
-            (format!("all before {}", period::date(day)), store.forget_older_than(day)?)
+            (
+                format!("all before {}", period::date(day)),
+                store.forget_older_than(day)?,
+            )
         }
         (None, None) => bail!("say what to forget: a name, or --older-than DAY"),
     };
     if forgotten == Forgotten::default() {
         bail!("the store holds nothing about {}", what.escape_debug());
     }
-    let Forgotten { peers, daily, evidence, correspondents } = forgotten;
+    let Forgotten {
+        peers,
+        daily,
+        evidence,
+        correspondents,
+    } = forgotten;
     environment.printer.result(&format!(
         "Forgotten about {}: peers {peers}, daily counts {daily}, occurrences with log lines {evidence}, correspondents {correspondents}.\n",
         what.escape_debug()

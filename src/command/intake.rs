@@ -68,24 +68,55 @@ impl fmt::Display for Intake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let c = &self.counts;
         if self.sources == 0 {
-            return write!(f, "Nothing new in {}.", plural(self.unchanged, "log", "logs"));
+            return write!(
+                f,
+                "Nothing new in {}.",
+                plural(self.unchanged, "log", "logs")
+            );
         }
-        write!(f, "Read {}, {}: ", plural(self.sources, "log", "logs"), megabytes(c.bytes))?;
-        write!(f, "{} lines, of which {} understood, {} of no interest", grouped(c.lines), grouped(c.understood), grouped(c.irrelevant))?;
+        write!(
+            f,
+            "Read {}, {}: ",
+            plural(self.sources, "log", "logs"),
+            megabytes(c.bytes)
+        )?;
+        write!(
+            f,
+            "{} lines, of which {} understood, {} of no interest",
+            grouped(c.lines),
+            grouped(c.understood),
+            grouped(c.irrelevant)
+        )?;
         match &self.stranger {
             None => write!(f, ", none unrecognised.")?,
-            Some(line) => write!(f, ", {} not recognised.\n  The first of them: {line}", grouped(c.unrecognised))?,
+            Some(line) => write!(
+                f,
+                ", {} not recognised.\n  The first of them: {line}",
+                grouped(c.unrecognised)
+            )?,
         }
-        write!(f, "\nFound {} deliveries and sessions with correspondents", grouped(c.outcomes))?;
+        write!(
+            f,
+            "\nFound {} deliveries and sessions with correspondents",
+            grouped(c.outcomes)
+        )?;
         match self.internal {
             0 => write!(f, "."),
-            internal => write!(f, "; left out {} of our own hosts and users.", grouped(internal)),
+            internal => write!(
+                f,
+                "; left out {} of our own hosts and users.",
+                grouped(internal)
+            ),
         }
     }
 }
 
 fn plural(n: u64, one: &str, many: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{} {many}", grouped(n)) }
+    if n == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{} {many}", grouped(n))
+    }
 }
 
 /// A number in groups of three: 1 234 567.
@@ -93,7 +124,7 @@ fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(' ');
         }
         out.push(digit);
@@ -102,7 +133,11 @@ fn grouped(n: u64) -> String {
 }
 
 fn megabytes(bytes: u64) -> String {
-    if bytes < 1_000_000 { format!("{} kB", bytes.div_ceil(1000)) } else { format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10) }
+    if bytes < 1_000_000 {
+        format!("{} kB", bytes.div_ceil(1000))
+    } else {
+        format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
+    }
 }
 
 /// What is remembered of a source beside its fingerprint.
@@ -116,8 +151,16 @@ struct SourceState {
 /// Reads what is new.
 pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow::Result<Intake> {
     let own = own(args, environment)?;
-    let zone = zone(args.timezone.as_deref().or(environment.settings.timezone.as_deref()))?;
-    let named = if args.logs.is_empty() { &environment.settings.logs } else { &args.logs };
+    let zone = zone(
+        args.timezone
+            .as_deref()
+            .or(environment.settings.timezone.as_deref()),
+    )?;
+    let named = if args.logs.is_empty() {
+        &environment.settings.logs
+    } else {
+        &args.logs
+    };
     let found = input::find_sources(named)?;
     for problem in found.problems.iter().filter(|p| p.is_failure()) {
         if named.contains(&problem.path) {
@@ -127,8 +170,15 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
     }
     let mut store = Store::open(&environment.store)?;
     let bookmarks = store.bookmarks()?;
-    let remembered = bookmarks.iter().map(remembered).collect::<anyhow::Result<Vec<_>>>()?;
-    let timing = Timing { zone, year: args.year, now: environment.now };
+    let remembered = bookmarks
+        .iter()
+        .map(remembered)
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let timing = Timing {
+        zone,
+        year: args.year,
+        now: environment.now,
+    };
     let (ordered, problems) = input::order(found.sources, &remembered, &timing);
     for problem in &problems {
         environment.printer.warning(&problem.to_string());
@@ -137,7 +187,9 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
     let mut tracker = Tracker::new(own, keep);
     let open = store.open_sessions()?;
     if !open.is_empty() {
-        tracker.restore(&open).context("the store's open sessions cannot be read")?;
+        tracker
+            .restore(&open)
+            .context("the store's open sessions cannot be read")?;
     }
     let total = ordered.iter().map(|o| o.source.size).sum();
     let mut reader = Reader {
@@ -153,9 +205,15 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
     for source in &ordered {
         let bookmark = match source.known_as.and_then(|at| bookmarks.get(at)) {
             Some(known) => known.clone(),
-            None => Bookmark { id: reader.store.new_source()?, first_seen: source.first.unwrap_or(0), ..Bookmark::default() },
+            None => Bookmark {
+                id: reader.store.new_source()?,
+                first_seen: source.first.unwrap_or(0),
+                ..Bookmark::default()
+            },
         };
-        reader.read(source, bookmark).with_context(|| format!("reading {}", source.source.path.display()))?;
+        reader
+            .read(source, bookmark)
+            .with_context(|| format!("reading {}", source.source.path.display()))?;
     }
     let intake = reader.finish(environment.now)?;
     // Counted from the newest record: an archive read today must not lose its proof tomorrow.
@@ -167,13 +225,27 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
 fn own(args: &ReadingArgs, environment: &Environment) -> anyhow::Result<Own> {
     let settings = &environment.settings;
     let networks = if args.own_network.is_empty() {
-        let parse = |text: &String| text.parse::<Network>().map_err(|e| anyhow::anyhow!("own_networks: {e}"));
-        settings.own_networks.iter().map(parse).collect::<anyhow::Result<_>>()?
+        let parse = |text: &String| {
+            text.parse::<Network>()
+                .map_err(|e| anyhow::anyhow!("own_networks: {e}"))
+        };
+        settings
+            .own_networks
+            .iter()
+            .map(parse)
+            .collect::<anyhow::Result<_>>()?
     } else {
         args.own_network.clone()
     };
-    let domains = if args.own_domain.is_empty() { &settings.own_domains } else { &args.own_domain };
-    let domains = domains.iter().map(|d| d.trim_matches('.').to_ascii_lowercase()).collect();
+    let domains = if args.own_domain.is_empty() {
+        &settings.own_domains
+    } else {
+        &args.own_domain
+    };
+    let domains = domains
+        .iter()
+        .map(|d| d.trim_matches('.').to_ascii_lowercase())
+        .collect();
     Ok(Own { networks, domains })
 }
 
@@ -182,16 +254,24 @@ fn zone(text: Option<&str>) -> anyhow::Result<Zone> {
         None | Some("local") => Ok(Zone::Local),
         Some("utc" | "z") => Ok(Zone::Utc),
         Some(offset) => {
-            let offset: chrono::FixedOffset =
-                offset.parse().with_context(|| format!("--timezone: expected local, utc or an offset such as +01:00, found `{offset}`"))?;
+            let offset: chrono::FixedOffset = offset.parse().with_context(|| {
+                format!(
+                    "--timezone: expected local, utc or an offset such as +01:00, found `{offset}`"
+                )
+            })?;
             Ok(Zone::Fixed(offset.local_minus_utc()))
         }
     }
 }
 
 fn remembered(bookmark: &Bookmark) -> anyhow::Result<Remembered> {
-    let state: SourceState = serde_json::from_str(&bookmark.state).with_context(|| format!("the store's bookmark of {}", bookmark.path))?;
-    Ok(Remembered { fingerprint: fingerprint(bookmark), first: state.first, clock: state.clock })
+    let state: SourceState = serde_json::from_str(&bookmark.state)
+        .with_context(|| format!("the store's bookmark of {}", bookmark.path))?;
+    Ok(Remembered {
+        fingerprint: fingerprint(bookmark),
+        first: state.first,
+        clock: state.clock,
+    })
 }
 
 fn fingerprint(bookmark: &Bookmark) -> Fingerprint {
@@ -221,14 +301,30 @@ impl Reader<'_> {
     /// Reads one source from where it was left.
     fn read(&mut self, ordered: &Ordered, mut bookmark: Bookmark) -> anyhow::Result<()> {
         bookmark.path = ordered.source.path.display().to_string();
-        bookmark.kind = if ordered.source.is_stdin() { "stdin" } else { "file" }.to_owned();
+        bookmark.kind = if ordered.source.is_stdin() {
+            "stdin"
+        } else {
+            "file"
+        }
+        .to_owned();
         let mut state = state_of(ordered, &bookmark)?;
         let mut lines = ordered.lines()?;
         let read = lines.reader().progress();
-        self.progress.reading(&ordered.source.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().escape_debug().to_string()));
+        self.progress.reading(
+            &ordered
+                .source
+                .path
+                .file_name()
+                .map_or_else(String::new, |n| {
+                    n.to_string_lossy().escape_debug().to_string()
+                }),
+        );
         let (start, mut shown) = (lines.position(), 0);
         while let Some(line) = lines.next_line()? {
-            let place = Place { source: bookmark.id, offset: line.offset };
+            let place = Place {
+                source: bookmark.id,
+                offset: line.offset,
+            };
             bookmark.lines += 1;
             self.line(&mut state, place, line.bytes, &mut bookmark.last_seen);
             let length = line.bytes.len() as u64 + 1;
@@ -284,7 +380,14 @@ impl Reader<'_> {
                 self.intake.counts.understood += 1;
                 // A repetition says nothing new: what happens again has another queue id or another process.
                 if record.times == 1 {
-                    self.tracker.take(&record, &event, at, Place { offset, ..place }, raw, &mut self.emissions);
+                    self.tracker.take(
+                        &record,
+                        &event,
+                        at,
+                        Place { offset, ..place },
+                        raw,
+                        &mut self.emissions,
+                    );
                     self.collect();
                 }
             }
@@ -294,7 +397,11 @@ impl Reader<'_> {
     fn stranger(&mut self, raw: &[u8]) {
         self.intake.counts.unrecognised += 1;
         if self.intake.stranger.is_none() {
-            let text: String = String::from_utf8_lossy(raw).chars().take(160).flat_map(char::escape_debug).collect();
+            let text: String = String::from_utf8_lossy(raw)
+                .chars()
+                .take(160)
+                .flat_map(char::escape_debug)
+                .collect();
             self.intake.stranger = Some(text);
         }
     }
@@ -303,7 +410,11 @@ impl Reader<'_> {
     fn collect(&mut self) {
         for emission in self.emissions.drain(..) {
             match emission {
-                Emission::Outcome(Outcome { internal: true, count, .. }) => self.intake.internal += u64::from(count),
+                Emission::Outcome(Outcome {
+                    internal: true,
+                    count,
+                    ..
+                }) => self.intake.internal += u64::from(count),
                 emission => {
                     if let Emission::Outcome(outcome) = &emission {
                         self.intake.counts.outcomes += u64::from(outcome.count);
@@ -316,7 +427,8 @@ impl Reader<'_> {
 
     fn commit(&mut self, bookmarks: &[Bookmark], run: Option<RunCounts>) -> anyhow::Result<()> {
         self.since_commit = 0;
-        self.store.commit(&mut self.batch, bookmarks, &self.tracker.save(), run)?;
+        self.store
+            .commit(&mut self.batch, bookmarks, &self.tracker.save(), run)?;
         Ok(())
     }
 
@@ -336,10 +448,18 @@ fn state_of(ordered: &Ordered, bookmark: &Bookmark) -> anyhow::Result<SourceStat
         Some(_) => serde_json::from_str::<SourceState>(&bookmark.state)?.joiner,
         None => Joiner::default(),
     };
-    Ok(SourceState { first: ordered.first, clock: ordered.clock.clone(), joiner })
+    Ok(SourceState {
+        first: ordered.first,
+        clock: ordered.clock.clone(),
+        joiner,
+    })
 }
 
-fn update(bookmark: &mut Bookmark, at: Option<Fingerprint>, state: &SourceState) -> anyhow::Result<()> {
+fn update(
+    bookmark: &mut Bookmark,
+    at: Option<Fingerprint>,
+    state: &SourceState,
+) -> anyhow::Result<()> {
     if let Some(at) = at {
         bookmark.head_len = at.head_len;
         bookmark.head_hash = at.head_hash;
@@ -357,9 +477,22 @@ mod tests {
 
     #[test]
     fn numbers_are_easy_to_read() {
-        assert_eq!((grouped(7), grouped(1234), grouped(1_234_567)), ("7".to_owned(), "1 234".to_owned(), "1 234 567".to_owned()));
-        assert_eq!((megabytes(999), megabytes(12_345_678)), ("1 kB".to_owned(), "12.3 MB".to_owned()));
-        assert_eq!(Intake { unchanged: 1, ..Intake::default() }.to_string(), "Nothing new in 1 log.");
+        assert_eq!(
+            (grouped(7), grouped(1234), grouped(1_234_567)),
+            ("7".to_owned(), "1 234".to_owned(), "1 234 567".to_owned())
+        );
+        assert_eq!(
+            (megabytes(999), megabytes(12_345_678)),
+            ("1 kB".to_owned(), "12.3 MB".to_owned())
+        );
+        assert_eq!(
+            Intake {
+                unchanged: 1,
+                ..Intake::default()
+            }
+            .to_string(),
+            "Nothing new in 1 log."
+        );
     }
 
     #[test]

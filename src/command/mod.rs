@@ -38,8 +38,16 @@ impl Environment {
     fn of(common: &Common) -> anyhow::Result<Environment> {
         let settings = Settings::load(common.config.as_deref())?;
         let store = settings.store_path(common.store.as_deref())?;
-        let printer = Printer { quiet: common.quiet };
-        Ok(Environment { settings, store, printer, progress: !common.no_progress && !common.quiet, now: clock::now()? })
+        let printer = Printer {
+            quiet: common.quiet,
+        };
+        Ok(Environment {
+            settings,
+            store,
+            printer,
+            progress: !common.no_progress && !common.quiet,
+            now: clock::now()?,
+        })
     }
 }
 

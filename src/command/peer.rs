@@ -3,6 +3,7 @@
 use anyhow::bail;
 use clap::Args;
 
+use crate::query::Period;
 use crate::report;
 use crate::store::Store;
 
@@ -26,13 +27,18 @@ pub struct PeerArgs {
 /// Runs the command.
 pub(super) fn run(args: &PeerArgs, environment: &Environment) -> anyhow::Result<Status> {
     let store = Store::open_existing(&environment.store)?;
-    // A peer's history is short enough to be shown whole.
-    let whole = args.period.since.is_none() && args.period.until.is_none();
-    let period = PeriodArgs { all: args.period.all || whole, ..args.period.clone() };
-    let scope = period.scope(environment.now, super::report::newest_day(&store)?)?;
+    let mut scope = args
+        .period
+        .scope(environment.now, super::report::newest_day(&store)?)?;
+    if args.period.since.is_none() && args.period.until.is_none() {
+        // A peer's history is short enough to be shown from its beginning.
+        scope.period = Period::default();
+    }
     let Some(table) = report::peer::build(&store, &args.name, &scope)? else {
         let name = args.name.escape_debug();
-        bail!("nothing is known about `{name}`: expected a domain, host, address or organisation of a peer; `tlsnag report domains --all` lists them");
+        bail!(
+            "nothing is known about `{name}`: expected a domain, host, address or organisation of a peer; `tlsnag report domains --all` lists them"
+        );
     };
     super::report::write(&table, "peer", &scope, &args.print, environment)
 }

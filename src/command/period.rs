@@ -32,22 +32,49 @@ impl PeriodArgs {
     /// The scope for a store whose newest record is of day `newest`. An archive that ended long ago is judged by its own last days.
     pub fn scope(&self, now: i64, newest: Option<i32>) -> anyhow::Result<Scope> {
         let today = day_of(now);
-        let since = self.since.as_deref().map(|text| parse_day(text, today).context("--since")).transpose()?;
-        let until = self.until.as_deref().map(|text| parse_day(text, today).context("--until")).transpose()?;
+        let since = self
+            .since
+            .as_deref()
+            .map(|text| parse_day(text, today).context("--since"))
+            .transpose()?;
+        let until = self
+            .until
+            .as_deref()
+            .map(|text| parse_day(text, today).context("--until"))
+            .transpose()?;
         if let (Some(since), Some(until)) = (since, until)
             && since > until
         {
             bail!("--since {} is after --until {}", date(since), date(until));
         }
-        let last = until.or(if self.all { None } else { Some(newest.map_or(today, |n| n.min(today))) });
-        let first = since.or(if self.all { None } else { last.map(|l| l - DAYS + 1) });
+        let last = until.or(if self.all {
+            None
+        } else {
+            Some(newest.map_or(today, |n| n.min(today)))
+        });
+        let first = since.or(if self.all {
+            None
+        } else {
+            last.map(|l| l - DAYS + 1)
+        });
         let direction = match self.direction {
             DirectionArg::Out => Some(Direction::Outbound),
             DirectionArg::In => Some(Direction::Inbound),
             DirectionArg::Both => None,
         };
-        let until_end = if until.is_none() && since.is_some() { None } else { last };
-        Ok(Scope { period: Period { from_day: first, to_day: until_end }, direction, all: self.all })
+        let until_end = if until.is_none() && since.is_some() {
+            None
+        } else {
+            last
+        };
+        Ok(Scope {
+            period: Period {
+                from_day: first,
+                to_day: until_end,
+            },
+            direction,
+            all: self.all,
+        })
     }
 }
 
@@ -59,7 +86,9 @@ pub fn parse_day(text: &str, today: i32) -> anyhow::Result<i32> {
     let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") else {
         bail!("expected a day such as 2026-11-01, or 7d for the last seven days, found `{text}`");
     };
-    Ok(day_of(date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp()))
+    Ok(day_of(
+        date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp(),
+    ))
 }
 
 /// A day as `2026-11-01`.
@@ -73,7 +102,12 @@ mod tests {
     use super::*;
 
     fn args(since: Option<&str>, until: Option<&str>, all: bool) -> PeriodArgs {
-        PeriodArgs { since: since.map(str::to_owned), until: until.map(str::to_owned), direction: DirectionArg::Both, all }
+        PeriodArgs {
+            since: since.map(str::to_owned),
+            until: until.map(str::to_owned),
+            direction: DirectionArg::Both,
+            all,
+        }
     }
 
     #[test]
@@ -89,11 +123,28 @@ mod tests {
     #[test]
     fn the_default_is_thirty_days_up_to_the_newest_record() {
         let now = 1000 * 86_400;
-        let span = |a: PeriodArgs, newest| a.scope(now, newest).ok().map(|s| (s.period.from_day, s.period.to_day));
-        assert_eq!(span(args(None, None, false), Some(990)), Some((Some(961), Some(990))));
-        assert_eq!(span(args(None, None, false), None), Some((Some(971), Some(1000))));
+        let span = |a: PeriodArgs, newest| {
+            a.scope(now, newest)
+                .ok()
+                .map(|s| (s.period.from_day, s.period.to_day))
+        };
+        assert_eq!(
+            span(args(None, None, false), Some(990)),
+            Some((Some(961), Some(990)))
+        );
+        assert_eq!(
+            span(args(None, None, false), None),
+            Some((Some(971), Some(1000)))
+        );
         assert_eq!(span(args(None, None, true), Some(990)), Some((None, None)));
-        assert_eq!(span(args(Some("1970-01-05"), None, false), Some(990)), Some((Some(4), None)));
-        assert!(args(Some("2026-11-10"), Some("2026-11-01"), false).scope(now, None).is_err());
+        assert_eq!(
+            span(args(Some("1970-01-05"), None, false), Some(990)),
+            Some((Some(4), None))
+        );
+        assert!(
+            args(Some("2026-11-10"), Some("2026-11-01"), false)
+                .scope(now, None)
+                .is_err()
+        );
     }
 }

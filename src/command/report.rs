@@ -50,22 +50,40 @@ pub(super) fn run(args: &ReportArgs, environment: &Environment) -> anyhow::Resul
     }
     if report::find(&args.name).is_none() {
         let names: Vec<&str> = report::ALL.iter().map(|r| r.name).collect();
-        bail!("there is no report `{}`; there are: {}", args.name, names.join(", "));
+        bail!(
+            "there is no report `{}`; there are: {}",
+            args.name,
+            names.join(", ")
+        );
     }
     let store = Store::open_existing(&environment.store)?;
     print(&store, &args.name, &args.period, &args.print, environment)
 }
 
 /// Prints a report of a store.
-pub(super) fn print(store: &Store, name: &str, period: &PeriodArgs, print: &PrintArgs, environment: &Environment) -> anyhow::Result<Status> {
-    let Some(report) = report::find(name) else { bail!("there is no report `{name}`") };
+pub(super) fn print(
+    store: &Store,
+    name: &str,
+    period: &PeriodArgs,
+    print: &PrintArgs,
+    environment: &Environment,
+) -> anyhow::Result<Status> {
+    let Some(report) = report::find(name) else {
+        bail!("there is no report `{name}`")
+    };
     let scope = period.scope(environment.now, newest_day(store)?)?;
     let table = (report.build)(store, &scope)?;
     write(&table, report.name, &scope, print, environment)
 }
 
 /// Prints a table where and how it is wanted.
-pub(super) fn write(table: &Table, name: &str, scope: &Scope, print: &PrintArgs, environment: &Environment) -> anyhow::Result<Status> {
+pub(super) fn write(
+    table: &Table,
+    name: &str,
+    scope: &Scope,
+    print: &PrintArgs,
+    environment: &Environment,
+) -> anyhow::Result<Status> {
     let format = match print.format {
         FormatArg::Text => Format::Text,
         FormatArg::Json => Format::Json,
@@ -74,10 +92,15 @@ pub(super) fn write(table: &Table, name: &str, scope: &Scope, print: &PrintArgs,
     };
     let text = report::format::render(format, name, scope, table);
     match &print.output {
-        Some(path) => std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?,
+        Some(path) => std::fs::write(path, text)
+            .with_context(|| format!("cannot write {}", path.display()))?,
         None => environment.printer.result(&text)?,
     }
-    Ok(if print.exit_code && table.to_do > 0 { Status::SomethingToDo } else { Status::Done })
+    Ok(if print.exit_code && table.to_do > 0 {
+        Status::SomethingToDo
+    } else {
+        Status::Done
+    })
 }
 
 /// The day of the newest record, if there is one.
@@ -87,5 +110,8 @@ pub(super) fn newest_day(store: &Store) -> anyhow::Result<Option<i32>> {
 }
 
 fn list() -> String {
-    report::ALL.iter().map(|r| format!("{:<12} {}\n", r.name, r.help)).collect()
+    report::ALL
+        .iter()
+        .map(|r| format!("{:<12} {}\n", r.name, r.help))
+        .collect()
 }

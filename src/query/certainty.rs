@@ -30,7 +30,7 @@ impl Certainty {
     pub fn words(self) -> &'static str {
         match self {
             Certainty::Certain => "certain",
-            Certainty::ProvenBySilence => "proven by the log of this service",
+            Certainty::ProvenBySilence => "proven by this service's log",
             Certainty::Once => "seen once",
             Certainty::CannotTell => "the log cannot tell",
         }

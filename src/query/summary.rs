@@ -1,11 +1,12 @@
 //! All in all: how much mail goes how, what to act on, what our own part is, and what the log cannot tell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::outcome::{Class, Direction};
 use crate::store::{Result, RunCounts, Store, natural};
 
 use super::certainty::Certainty;
+use super::clients::find_clients;
 use super::domains::{Domain, find_domains};
 use super::failures::{Failure, find_failures};
 use super::hosts::find_hosts;
@@ -31,6 +32,8 @@ pub struct Summary {
     pub blind: Vec<Blind>,
     /// The relay that carries nearly all our mail, if one does.
     pub smart_host: Option<String>,
+    /// Clients whose TLS failed and that never sent us a message, through no fault of ours: mostly scanners.
+    pub strangers: u64,
     /// All imports so far.
     pub runs: RunCounts,
 }
@@ -95,6 +98,8 @@ pub struct Blind {
     pub unknown: u64,
     /// All its mail.
     pub total: u64,
+    /// It has logged TLS sessions in this period, so that only part of its mail is in the dark.
+    pub logs: bool,
 }
 
 const SERVICES: &str = "SELECT direction, service_host, service_tag,
@@ -105,6 +110,12 @@ const SERVICES: &str = "SELECT direction, service_host, service_tag,
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
   GROUP BY direction, service_host, service_tag
   ORDER BY direction DESC, service_host, service_tag";
+
+const LOGGING: &str = "SELECT l.direction, s.host, s.tag, MAX(l.logged)
+  FROM logging AS l JOIN service AS s ON s.id = l.service
+  WHERE l.day >= ?1 AND l.day <= ?2 AND (l.direction = ?3 OR l.direction = ?4)
+  GROUP BY l.direction, s.host, s.tag
+  ORDER BY l.direction, s.host, s.tag";
 
 /// Sums up.
 pub fn find_summary(store: &Store, scope: &Scope) -> Result<Summary> {
@@ -126,10 +137,20 @@ pub fn find_summary(store: &Store, scope: &Scope) -> Result<Summary> {
             ..*scope
         },
     )?;
+    let (failures, strangers) = without_strangers(store, scope, failures)?;
+    let logging = ask(store, LOGGING, scope, |row| {
+        Ok((
+            read_direction(row, 0)?,
+            row.get::<_, String>(1)?,
+            row.get::<_, String>(2)?,
+            row.get::<_, bool>(3)?,
+        ))
+    })?;
     Ok(Summary {
         totals: totals(scope, &services, &failures),
         domains: count_verdicts(&domains),
-        blind: blind(services),
+        blind: blind(services, &logging),
+        strangers,
         smart_host: find_smart_host(store, scope, domains.len())?,
         to_do: to_do(find_plaintext(store, scope)?, failures),
         runs: store.runs()?,
@@ -175,17 +196,57 @@ fn count_verdicts(domains: &[Domain]) -> Vec<(Verdict, u64)> {
     counts.into_iter().collect()
 }
 
-fn blind(services: Vec<(String, String, Totals)>) -> Vec<Blind> {
+fn blind(
+    services: Vec<(String, String, Totals)>,
+    logging: &[(Direction, String, String, bool)],
+) -> Vec<Blind> {
+    let logs = |direction: Direction, host: &str, tag: &str| {
+        logging
+            .iter()
+            .any(|(d, h, t, logged)| *logged && *d == direction && h == host && t == tag)
+    };
     let unclear = services.into_iter().filter(|(.., t)| t.unknown > 0);
     unclear
         .map(|(host, tag, t)| Blind {
             direction: t.direction,
-            host,
-            tag,
+            logs: logs(t.direction, &host, &tag),
             unknown: t.unknown,
             total: t.total(),
+            host,
+            tag,
         })
         .collect()
+}
+
+/// Takes out the failures of clients that never sent us anything: whoever scans the net meets our TLS too. What is our own fault
+/// stays: it may be why they never got to send.
+fn without_strangers(
+    store: &Store,
+    scope: &Scope,
+    failures: Vec<Failure>,
+) -> Result<(Vec<Failure>, u64)> {
+    let clients = find_clients(
+        store,
+        &Scope {
+            all: true,
+            ..*scope
+        },
+    )?;
+    let senders = clients.into_iter().filter(|c| c.messages.total() > 0);
+    let senders: BTreeSet<String> = senders
+        .flat_map(|c| [c.organisation, c.name, c.address])
+        .filter(|n| !n.is_empty())
+        .collect();
+    let known = |f: &Failure| {
+        f.direction == Direction::Outbound || f.fault == "us" || senders.contains(&f.peer)
+    };
+    let (kept, strange): (Vec<_>, Vec<_>) = failures.into_iter().partition(known);
+    let strange: BTreeSet<String> = strange
+        .into_iter()
+        .filter(|f| f.class.row().tls_failure)
+        .map(|f| f.peer)
+        .collect();
+    Ok((kept, strange.len() as u64))
 }
 
 fn find_smart_host(store: &Store, scope: &Scope, domains: usize) -> Result<Option<String>> {

@@ -3,10 +3,10 @@
 use maillog::Cause;
 
 use crate::outcome::{Class, Direction};
+use crate::query::servers::Servers;
 use crate::query::summary::Blind;
 
 use super::table::Note;
-use super::words;
 
 /// Where the cause has no advice of its own.
 #[rustfmt::skip]
@@ -38,13 +38,15 @@ const ADVICE: &[(Class, &str)] = &[
     (Class::InWrapperFailed, "the client may speak STARTTLS on the implicit TLS port (465), or the other way round"),
 ];
 
-/// What to do about a problem; empty if there is nothing to do.
-pub(super) fn advice(class: Class, cause: &str) -> String {
+/// What to do about a problem; empty if there is nothing to do. Settings are those of our own server where the fault is ours, and of
+/// either where it is not: what the others run is not in the log.
+fn advice(class: Class, cause: &str, servers: Servers) -> String {
     let by_class = || {
         ADVICE
             .iter()
             .find(|(c, _)| *c == class)
-            .map_or(String::new(), |(_, text)| (*text).to_string())
+            .map_or("", |(_, text)| text)
+            .to_string()
     };
     let Some(row) = Cause::from_name(cause)
         .filter(|c| *c != Cause::Unknown)
@@ -54,43 +56,51 @@ pub(super) fn advice(class: Class, cause: &str) -> String {
     };
     match (row.postfix, row.sendmail) {
         ("", "") => by_class(),
-        (postfix, sendmail) if postfix == sendmail => postfix.to_string(),
-        (postfix, "") => postfix.to_string(),
-        ("", sendmail) => sendmail.to_string(),
+        (text, "") | ("", text) => text.to_string(),
+        (postfix, _) if !servers.sendmail => postfix.to_string(),
+        (_, sendmail) if !servers.postfix => sendmail.to_string(),
+        (postfix, sendmail) if shared_words(postfix, sendmail) > 3 => postfix.to_string(),
         (postfix, sendmail) => format!("{postfix} (Sendmail: {sendmail})"),
     }
+}
+
+/// With how many equal words two texts begin: those that begin alike differ only in the names of settings.
+fn shared_words(a: &str, b: &str) -> usize {
+    a.split(' ')
+        .zip(b.split(' '))
+        .take_while(|(a, b)| a == b)
+        .count()
 }
 
 /// How many different pieces of advice one report gives.
 const MOST_ITEMS: usize = 8;
 
-/// What to do, once for each different problem, in the order given.
-pub(super) fn what_to_do<'a>(problems: impl Iterator<Item = (Class, &'a str)>) -> Vec<Note> {
-    let mut seen: Vec<(Class, String)> = Vec::new();
+/// What to do, once for each different problem, in the order given. A cause is mended in the same way whatever it led to.
+pub(super) fn what_to_do<'a>(
+    servers: Servers,
+    problems: impl Iterator<Item = (Class, &'a str)>,
+) -> Vec<Note> {
+    let mut items: Vec<(String, String)> = Vec::new();
     for (class, cause) in problems {
-        if !seen.iter().any(|(c, s)| *c == class && s == cause) && !advice(class, cause).is_empty()
-        {
-            seen.push((class, cause.to_string()));
+        let text = advice(class, cause, servers);
+        let known = Cause::from_name(cause).filter(|c| *c != Cause::Unknown);
+        let problem = known
+            .map_or(class.row().words, |c| c.row().words)
+            .to_string();
+        if !text.is_empty() && !items.iter().any(|(p, _)| *p == problem) {
+            items.push((problem, text));
         }
     }
-    if seen.is_empty() {
+    if items.is_empty() {
         return Vec::new();
     }
-    let items = seen.iter().take(MOST_ITEMS);
-    let items = items.map(|(class, cause)| {
-        let who = match class.row().fault.map(|f| f.name()) {
-            Some("us") => " (ours)",
-            _ => "",
-        };
-        Note::Item(format!(
-            "{}{who}: {}",
-            words::what(Some(*class), cause),
-            advice(*class, cause)
-        ))
-    });
+    let notes = items
+        .into_iter()
+        .take(MOST_ITEMS)
+        .map(|(problem, text)| Note::Item(format!("{problem}: {text}")));
     [Note::Paragraph("What to do:".into())]
         .into_iter()
-        .chain(items)
+        .chain(notes)
         .collect()
 }
 
@@ -129,7 +139,11 @@ mod tests {
             .iter()
             .filter(|row| row.tls_failure || mail_in_clear(row.name))
         {
-            assert!(!advice(row.class, "").is_empty(), "{}", row.name);
+            assert!(
+                !advice(row.class, "", Servers::default()).is_empty(),
+                "{}",
+                row.name
+            );
         }
     }
 
@@ -142,6 +156,7 @@ mod tests {
                 tag: tag.into(),
                 unknown: 1,
                 total: 1,
+                logs: false,
             })
         };
         for (tag, direction, expected) in [

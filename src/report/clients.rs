@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use crate::query::Scope;
 use crate::query::clients::{Client, find_clients};
+use crate::query::servers::find_servers;
 use crate::store::{Result, Store};
 
 use super::advice::what_to_do;
@@ -12,7 +13,7 @@ use super::words::{count, what, whose};
 
 const COLUMNS: &[Column] = &[
     Column::both("address", "client", Kind::Text),
-    Column::both("name", "name", Kind::Text),
+    Column::both("name", "name", Kind::Detail),
     Column::field("organisation", Kind::Text),
     Column::field("sessions_encrypted", Kind::Number),
     Column::field("sessions_plaintext", Kind::Number),
@@ -23,7 +24,7 @@ const COLUMNS: &[Column] = &[
     Column::both("messages_unknown", "?", Kind::Number),
     Column::field("class", Kind::Text),
     Column::field("cause", Kind::Text),
-    Column::prose("what happens"),
+    Column::detail("what happens"),
     Column::field("fault", Kind::Text),
     Column::prose("fault"),
     Column::field("first_seen", Kind::Date),
@@ -43,6 +44,7 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
     }
     let acting: Vec<&Client> = shown.iter().filter(|c| size(c) > 0).collect();
     let mut notes = what_to_do(
+        find_servers(store)?,
         acting
             .iter()
             .filter_map(|c| Some((c.problem.class?, c.problem.cause.as_str()))),

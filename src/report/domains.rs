@@ -4,12 +4,13 @@ use std::cmp::Reverse;
 
 use crate::query::Scope;
 use crate::query::domains::{Domain, find_domains};
+use crate::query::servers::find_servers;
 use crate::query::tally::{Counters, Verdict};
 use crate::store::{Result, Store};
 
 use super::advice::what_to_do;
 use super::table::{Column, Kind, Note, Section, Table, Value};
-use super::words::{count, how, what, whose};
+use super::words::{count, what, whose};
 
 const COLUMNS: &[Column] = &[
     Column::both("domain", "domain", Kind::Text),
@@ -19,10 +20,9 @@ const COLUMNS: &[Column] = &[
     Column::both("failed_tls", "failed", Kind::Number),
     Column::field("failed_other", Kind::Number),
     Column::field("verdict", Kind::Text),
-    Column::prose("mail goes"),
     Column::field("class", Kind::Text),
     Column::field("cause", Kind::Text),
-    Column::prose("what happens"),
+    Column::detail("what happens"),
     Column::field("fault", Kind::Text),
     Column::prose("fault"),
     Column::field("first_seen", Kind::Date),
@@ -39,6 +39,7 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
     }
     let acting: Vec<&Domain> = shown.iter().filter(|d| needs_action(&d.counters)).collect();
     let mut notes = what_to_do(
+        find_servers(store)?,
         acting
             .iter()
             .filter_map(|d| Some((d.problem.class?, d.problem.cause.as_str()))),
@@ -131,7 +132,6 @@ fn row(d: &Domain) -> Vec<Value> {
         Value::Number(c.failed_tls),
         Value::Number(c.failed_other),
         Value::text(d.verdict.name()),
-        Value::text(how(d.verdict)),
         Value::text(d.problem.class_name()),
         Value::text(&d.problem.cause),
         Value::text(what(d.problem.class, &d.problem.cause)),

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use crate::query::Scope;
 use crate::query::certainty::Certainty;
 use crate::query::failures::{Failure, find_failures};
+use crate::query::servers::find_servers;
 use crate::store::{Result, Store};
 
 use super::advice::what_to_do;
@@ -13,17 +14,17 @@ use super::words::{count, way, what, whose};
 
 const COLUMNS: &[Column] = &[
     Column::field("direction", Kind::Text),
-    Column::prose("mail"),
     Column::both("peer", "peer", Kind::Text),
-    Column::both("host", "host", Kind::Text),
+    Column::prose("mail"),
+    Column::both("host", "host", Kind::Detail),
     Column::both("attempts", "tries", Kind::Number),
     Column::both("undelivered", "no mail", Kind::Number),
     Column::field("class", Kind::Text),
     Column::field("cause", Kind::Text),
-    Column::prose("what happens"),
+    Column::detail("what happens"),
     Column::field("fault", Kind::Text),
     Column::prose("fault"),
-    Column::both("certainty", "how sure", Kind::Text),
+    Column::both("certainty", "how sure", Kind::Detail),
     Column::field("first_seen", Kind::Date),
     Column::both("last_seen", "last", Kind::Date),
 ];
@@ -46,7 +47,10 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
             count(n, "way to fail", "ways to fail")
         ),
     };
-    let notes = what_to_do(tls.iter().map(|f| (f.class, f.cause.as_str())));
+    let notes = what_to_do(
+        find_servers(store)?,
+        tls.iter().map(|f| (f.class, f.cause.as_str())),
+    );
     let rows = failures.iter().map(row).collect();
     Ok(Table {
         headline,
@@ -63,8 +67,8 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
 fn row(f: &Failure) -> Vec<Value> {
     vec![
         Value::text(f.direction.name()),
-        Value::text(way(f.direction)),
         Value::text(&f.peer),
+        Value::text(way(f.direction)),
         Value::text(&f.host),
         Value::Number(f.attempts),
         Value::Number(f.undelivered),

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use crate::query::Scope;
 use crate::query::hosts::{Host, find_hosts};
+use crate::query::servers::find_servers;
 use crate::store::{Result, Store};
 
 use super::advice::what_to_do;
@@ -26,7 +27,7 @@ const COLUMNS: &[Column] = &[
     Column::field("verdict", Kind::Text),
     Column::field("class", Kind::Text),
     Column::field("cause", Kind::Text),
-    Column::prose("what happens"),
+    Column::detail("what happens"),
     Column::field("fault", Kind::Text),
     Column::prose("fault"),
     Column::field("first_seen", Kind::Date),
@@ -43,6 +44,7 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
     }
     let acting: Vec<&Host> = shown.iter().filter(|h| needs_action(&h.counters)).collect();
     let mut notes = what_to_do(
+        find_servers(store)?,
         acting
             .iter()
             .filter_map(|h| Some((h.problem.class?, h.problem.cause.as_str()))),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::outcome::{Class, ProofLine};
 use crate::query::Scope;
 use crate::query::peer::{Day, Event, Peer, find_peer};
+use crate::query::servers::find_servers;
 use crate::store::{Claim, Result, Store};
 
 use super::advice::what_to_do;
@@ -13,7 +14,7 @@ use super::words::{way, what, whose};
 
 /// How many days people see, unless they ask for all.
 const MOST_DAYS: usize = 14;
-/// How many occurrences are shown with their lines, unless all are asked for.
+/// How many occurrences are shown with their lines, unless all are asked for: one of each kind first.
 const MOST_CLAIMS: usize = 5;
 
 const FIELDS: &[Column] = &[
@@ -34,15 +35,15 @@ const FIELDS: &[Column] = &[
 ];
 
 const EVENTS: &[Column] = &[
-    Column::prose("mail"),
     Column::prose("host"),
+    Column::prose("mail"),
     Column::prose("address"),
     Column {
         name: "",
         title: "times",
         kind: Kind::Number,
     },
-    Column::prose("what happens"),
+    Column::detail("what happens"),
     Column::prose("delivery"),
     Column::prose("fault"),
     Column {
@@ -99,6 +100,7 @@ pub fn build(store: &Store, name: &str, scope: &Scope) -> Result<Option<Table>> 
     };
     let troubles: Vec<&Event> = peer.events.iter().filter(|e| is_trouble(e)).collect();
     let mut notes = what_to_do(
+        find_servers(store)?,
         troubles
             .iter()
             .map(|e| (e.group.class, e.group.cause.as_str())),
@@ -230,8 +232,8 @@ fn merged_events(events: &[Event]) -> Vec<Vec<Value>> {
 fn event_row(event: &Event) -> Vec<Value> {
     let g = &event.group;
     vec![
-        Value::text(way(event.direction)),
         Value::text(&event.host),
+        Value::text(way(event.direction)),
         Value::text(&event.address),
         Value::Number(g.n),
         Value::text(what(Some(g.class), &g.cause)),
@@ -258,7 +260,7 @@ fn day_row(day: &Day) -> Vec<Value> {
 fn proof(peer: &Peer, scope: &Scope, paths: &BTreeMap<i64, String>) -> Vec<Note> {
     let limit = if scope.all { usize::MAX } else { MOST_CLAIMS };
     let mut notes = Vec::new();
-    for claim in peer.claims.iter().rev().take(limit) {
+    for claim in worth_showing(&peer.claims, limit) {
         let said = what(Some(claim.class), &claim.cause);
         let with = [&claim.host, &claim.address]
             .into_iter()
@@ -301,6 +303,25 @@ fn proof(peer: &Peer, scope: &Scope, paths: &BTreeMap<i64, String>) -> Vec<Note>
         ));
     }
     notes
+}
+
+/// The latest occurrence of each kind, then as many of the others as there is room for; latest first.
+fn worth_showing(claims: &[Claim], limit: usize) -> Vec<&Claim> {
+    let mut chosen: Vec<usize> = Vec::new();
+    let kind = |at: usize| (&claims[at].direction, claims[at].class, &claims[at].cause);
+    for at in (0..claims.len()).rev() {
+        if !chosen.iter().any(|c| kind(*c) == kind(at)) {
+            chosen.push(at);
+        }
+    }
+    for at in (0..claims.len()).rev() {
+        if chosen.len() < limit && !chosen.contains(&at) {
+            chosen.push(at);
+        }
+    }
+    chosen.truncate(limit);
+    chosen.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
+    chosen.into_iter().map(|at| &claims[at]).collect()
 }
 
 fn show(line: &ProofLine, paths: &BTreeMap<i64, String>) -> Note {

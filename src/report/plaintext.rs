@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use crate::query::Scope;
 use crate::query::plaintext::{Plaintext, find_plaintext};
+use crate::query::servers::find_servers;
 use crate::store::{Result, Store};
 
 use super::advice::what_to_do;
@@ -12,17 +13,17 @@ use super::words::{count, way, what, whose};
 
 const COLUMNS: &[Column] = &[
     Column::field("direction", Kind::Text),
-    Column::prose("mail"),
     Column::both("peer", "peer", Kind::Text),
+    Column::prose("mail"),
     Column::both("in_clear", "clear", Kind::Number),
     Column::field("total", Kind::Number),
     Column::both("share", "%", Kind::Number),
     Column::field("class", Kind::Text),
     Column::field("cause", Kind::Text),
-    Column::prose("what happens"),
+    Column::detail("what happens"),
     Column::field("fault", Kind::Text),
     Column::prose("fault"),
-    Column::both("certainty", "how sure", Kind::Text),
+    Column::both("certainty", "how sure", Kind::Detail),
     Column::field("first_seen", Kind::Date),
     Column::both("last_seen", "last", Kind::Date),
 ];
@@ -42,6 +43,7 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
         ),
     };
     let notes = what_to_do(
+        find_servers(store)?,
         found
             .iter()
             .filter_map(|p| Some((p.problem.class?, p.problem.cause.as_str()))),
@@ -62,8 +64,8 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
 fn row(p: &Plaintext) -> Vec<Value> {
     vec![
         Value::text(p.direction.name()),
-        Value::text(way(p.direction)),
         Value::text(&p.peer),
+        Value::text(way(p.direction)),
         Value::Number(p.in_clear),
         Value::Number(p.total),
         Value::share(p.in_clear, p.total),

@@ -15,7 +15,7 @@ const COLUMNS: &[Column] = &[
     Column::both("messages", "messages", Kind::Number),
     Column::both("share", "%", Kind::Number),
     Column::field("first_seen", Kind::Date),
-    Column::both("last_seen", "last", Kind::Date),
+    Column::field("last_seen", Kind::Date),
 ];
 
 /// Versions nobody should need any more (RFC 8996 and before).

@@ -2,10 +2,12 @@
 
 use crate::outcome::Direction;
 use crate::query::Scope;
+use crate::query::servers::find_servers;
 use crate::query::summary::{Summary, ToDo, Totals, find_summary};
 use crate::store::{Result, Store};
 
 use super::advice::{logging_cure, what_to_do};
+use super::format::rfc3339;
 use super::table::{Column, Kind, Note, Section, Table, Value};
 use super::words::{count, how, way, what, whose};
 
@@ -65,24 +67,6 @@ const TOTALS: &[Column] = &[
     },
 ];
 
-const TO_DO: &[Column] = &[
-    Column::prose("mail"),
-    Column::prose("peer"),
-    Column {
-        name: "",
-        title: "times",
-        kind: Kind::Number,
-    },
-    Column::prose("what happens"),
-    Column::prose("fault"),
-    Column::prose("how sure"),
-    Column {
-        name: "",
-        title: "last",
-        kind: Kind::Date,
-    },
-];
-
 const DOMAINS: &[Column] = &[
     Column::prose("mail goes"),
     Column {
@@ -95,7 +79,6 @@ const DOMAINS: &[Column] = &[
 pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
     let summary = find_summary(store, scope)?;
     let limit = if scope.all { usize::MAX } else { MOST_ENTRIES };
-    let shown = summary.to_do.iter().take(limit);
     let verdicts = summary
         .domains
         .iter()
@@ -120,13 +103,12 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
             columns: DOMAINS,
             rows: verdicts.collect(),
         },
-        Section {
-            title: "To act on, our own faults first",
-            columns: TO_DO,
-            rows: shown.map(to_do_row).collect(),
-        },
     ];
     let mut notes = Vec::new();
+    let shown = &summary.to_do[..summary.to_do.len().min(limit)];
+    let (ours, theirs): (Vec<_>, Vec<_>) = shown.iter().partition(|t| t.fault == "us");
+    notes.extend(entries("Our own faults, which only we can mend:", &ours));
+    notes.extend(entries("To act on with others:", &theirs));
     if summary.to_do.len() > limit {
         notes.push(Note::Paragraph(format!(
             "... and {} more (--all shows them).",
@@ -134,6 +116,7 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
         )));
     }
     notes.extend(what_to_do(
+        find_servers(store)?,
         summary
             .to_do
             .iter()
@@ -184,20 +167,50 @@ fn totals_row(t: &Totals) -> Vec<Value> {
     ]
 }
 
-fn to_do_row(t: &ToDo) -> Vec<Value> {
+/// A heading and an item for each problem.
+fn entries(heading: &str, problems: &[&ToDo]) -> Vec<Note> {
+    if problems.is_empty() {
+        return Vec::new();
+    }
+    let heading = Note::Paragraph(heading.into());
+    [heading]
+        .into_iter()
+        .chain(problems.iter().map(|t| Note::Item(entry(t))))
+        .collect()
+}
+
+/// One problem in a sentence or two: how often, with whom, what, whose fault, how sure.
+fn entry(t: &ToDo) -> String {
+    let preposition = match t.direction {
+        Direction::Outbound => "to",
+        Direction::Inbound => "from",
+    };
     let peer = match t.peer.is_empty() {
-        true => format!("({})", count(t.peers, "peer", "peers")),
+        true => count(t.peers, "peer", "peers"),
         false => t.peer.clone(),
     };
-    vec![
-        Value::text(way(t.direction)),
-        Value::text(peer),
-        Value::Number(t.n),
-        Value::text(what(Some(t.class), &t.cause)),
-        Value::text(whose(&t.fault)),
-        Value::text(t.certainty.words()),
-        Value::Time(t.last_seen),
-    ]
+    let fault = match whose(&t.fault) {
+        "" | "ours" => String::new(),
+        "either" => "their fault or ours, ".into(),
+        whose => format!("{whose}, "),
+    };
+    let last: String = rfc3339(t.last_seen)
+        .chars()
+        .take("2026-11-22".len())
+        .collect();
+    format!(
+        "{preposition} {peer}, {}: {} ({fault}{}, last {last})",
+        times(t.n),
+        what(Some(t.class), &t.cause),
+        t.certainty.words()
+    )
+}
+
+fn times(n: u64) -> String {
+    match n {
+        1 => "once".into(),
+        n => format!("{n} times"),
+    }
 }
 
 /// What the log cannot tell, and the line that cures it.
@@ -214,9 +227,9 @@ fn what_the_log_cannot_tell(summary: &Summary) -> Vec<Note> {
             Direction::Inbound => count(service.unknown, "message received", "messages received"),
         };
         let (tag, host) = (&service.tag, &service.host);
-        if service.unknown < service.total {
+        if service.logs {
             let text = format!(
-                "The log of {tag} on {host} does not always tell: of {counted} the channel is not known."
+                "The log of {tag} on {host} does not always tell (it begins in mid-session, or has a hole): of {counted} the channel is not known."
             );
             notes.push(Note::Paragraph(text));
             continue;
@@ -225,6 +238,12 @@ fn what_the_log_cannot_tell(summary: &Summary) -> Vec<Note> {
             "{tag} on {host} is not known to log its TLS sessions: of {counted} the channel is not known. This makes it log them:"
         )));
         notes.push(Note::Line(logging_cure(service)));
+    }
+    if summary.strangers > 0 {
+        notes.push(Note::Paragraph(format!(
+            "Left out: failed handshakes of {} that never sent us a message, mostly scanners (report failures --direction in).",
+            count(summary.strangers, "client", "clients")
+        )));
     }
     let runs = &summary.runs;
     if runs.lines > 0 {

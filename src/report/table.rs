@@ -5,6 +5,8 @@
 pub enum Kind {
     /// Aligned left, may be wrapped.
     Text,
+    /// A sentence, set under its row where a line is short of room.
+    Detail,
     /// Aligned right, never wrapped.
     Number,
     /// Never wrapped.
@@ -34,6 +36,15 @@ impl Column {
             name,
             title: "",
             kind,
+        }
+    }
+
+    /// A sentence for people only.
+    pub const fn detail(title: &'static str) -> Column {
+        Column {
+            name: "",
+            title,
+            kind: Kind::Detail,
         }
     }
 

@@ -196,23 +196,18 @@ fn domains_as_text() {
     2 of 4 recipient domains get mail in clear or fail because of TLS.
     Period: 2026-11-19 to 2026-11-20 (days in UTC)
 
-    domain         TLS  clear  ?  failed  mail goes        what happens              fault   last
-    -------------- ---- ------ -- ------- ---------------- ------------------------- ------- -----------
-    clear.example    1      3  0       0  partly in clear  in clear: the server      theirs  2026-11-20
-                                                           does not offer STARTTLS
-    old.example      0      0  0       2  not delivered    the TLS handshake fails:  theirs  2026-11-20
-                                                           the server's
-                                                           Diffie-Hellman
-                                                           parameters have too few
-                                                           bits (Logjam)
+    domain         TLS  clear  ?  failed  fault   last
+    -------------  ---  -----  -  ------  ------  ----------
+    clear.example    1      3  0       0  theirs  2026-11-20
+        in clear: the server does not offer STARTTLS
+    old.example      0      0  0       2  theirs  2026-11-20
+        the TLS handshake fails: the server's Diffie-Hellman parameters have too few bits (Logjam)
 
     What to do:
       - in clear: the server does not offer STARTTLS: ask the postmaster to switch STARTTLS on (Postfix:
         smtpd_tls_security_level = may and a certificate; Sendmail: confSERVER_CERT and confSERVER_KEY)
-      - the TLS handshake fails: the server's Diffie-Hellman parameters have too few bits (Logjam): use
-        at least 2048 bits: leave smtpd_tls_dh1024_param_file empty or set it to "auto" (Postfix 3.8),
-        or offer only ECDHE (Sendmail: use at least 2048 bits: make a file with "openssl dhparam 2048"
-        and name it in DHParameters, or offer only ECDHE)
+      - the server's Diffie-Hellman parameters have too few bits (Logjam): use at least 2048 bits: leave
+        smtpd_tls_dh1024_param_file empty or set it to "auto" (Postfix 3.8), or offer only ECDHE
 
     1 domain got no mail for reasons that have nothing to do with TLS.
 
@@ -227,16 +222,16 @@ fn domains_as_markdown() {
 
     2 of 4 recipient domains get mail in clear or fail because of TLS. (2026-11-19 to 2026-11-20)
 
-    | domain | TLS | clear | ? | failed | mail goes | what happens | fault | last |
-    | --- | ---: | ---: | ---: | ---: | --- | --- | --- | --- |
-    | clear.example | 1 | 3 | 0 | 0 | partly in clear | in clear: the server does not offer STARTTLS | theirs | 2026-11-20 |
-    | old.example | 0 | 0 | 0 | 2 | not delivered | the TLS handshake fails: the server's Diffie-Hellman parameters have too few bits (Logjam) | theirs | 2026-11-20 |
+    | domain | TLS | clear | ? | failed | what happens | fault | last |
+    | --- | ---: | ---: | ---: | ---: | --- | --- | --- |
+    | clear.example | 1 | 3 | 0 | 0 | in clear: the server does not offer STARTTLS | theirs | 2026-11-20 |
+    | old.example | 0 | 0 | 0 | 2 | the TLS handshake fails: the server's Diffie-Hellman parameters have too few bits (Logjam) | theirs | 2026-11-20 |
 
     What to do:
 
     - in clear: the server does not offer STARTTLS: ask the postmaster to switch STARTTLS on (Postfix: smtpd\_tls\_security\_level = may and a certificate; Sendmail: confSERVER\_CERT and confSERVER\_KEY)
 
-    - the TLS handshake fails: the server's Diffie-Hellman parameters have too few bits (Logjam): use at least 2048 bits: leave smtpd\_tls\_dh1024\_param\_file empty or set it to "auto" (Postfix 3.8), or offer only ECDHE (Sendmail: use at least 2048 bits: make a file with "openssl dhparam 2048" and name it in DHParameters, or offer only ECDHE)
+    - the server's Diffie-Hellman parameters have too few bits (Logjam): use at least 2048 bits: leave smtpd\_tls\_dh1024\_param\_file empty or set it to "auto" (Postfix 3.8), or offer only ECDHE
 
     1 domain got no mail for reasons that have nothing to do with TLS.
 
@@ -252,42 +247,38 @@ fn summary_as_text() {
 
     Mail:
     mail      encrypted     %  in clear    %  cannot tell     %  failed for TLS
-    --------- ---------- ----- --------- ---- ------------ ----- ---------------
+    --------  ---------  ----  --------  ---  -----------  ----  --------------
     sent             41  93.2         3  6.8            0   0.0               2
     received          1  50.0         0  0.0            1  50.0               1
 
     Recipient domains:
     mail goes        domains
-    ---------------- --------
+    ---------------  -------
     encrypted              1
     partly in clear        1
     not delivered          2
 
-    To act on, our own faults first:
-    mail      peer           times  what happens                          fault   how sure   last
-    --------- -------------- ------ ------------------------------------- ------- ---------- -----------
-    received  example.org        1  the client's TLS handshake with us    ours    seen once  2026-11-20
-                                    fails: the two sides have no cipher
-                                    suite in common
-    sent      clear.example      3  in clear: the server does not offer   theirs  certain    2026-11-20
-                                    STARTTLS
-    sent      old.example        2  the TLS handshake fails: the          theirs  certain    2026-11-20
-                                    server's Diffie-Hellman parameters
-                                    have too few bits (Logjam)
+    Our own faults, which only we can mend:
+      - from example.org, once: the client's TLS handshake with us fails: the two sides have no cipher
+        suite in common (seen once, last 2026-11-20)
+
+    To act on with others:
+      - to clear.example, 3 times: in clear: the server does not offer STARTTLS (theirs, certain, last
+        2026-11-20)
+      - to old.example, 2 times: the TLS handshake fails: the server's Diffie-Hellman parameters have
+        too few bits (Logjam) (theirs, certain, last 2026-11-20)
 
     What to do:
-      - the client's TLS handshake with us fails: the two sides have no cipher suite in common: add an
-        RSA certificate beside an ECDSA one (smtpd_tls_chain_files) and leave smtpd_tls_ciphers at its
-        default (Sendmail: add an RSA certificate beside an ECDSA one, set DHParameters, and leave
-        CipherList at its default)
+      - the two sides have no cipher suite in common: add an RSA certificate beside an ECDSA one
+        (smtpd_tls_chain_files) and leave smtpd_tls_ciphers at its default
       - in clear: the server does not offer STARTTLS: ask the postmaster to switch STARTTLS on (Postfix:
         smtpd_tls_security_level = may and a certificate; Sendmail: confSERVER_CERT and confSERVER_KEY)
-      - the TLS handshake fails: the server's Diffie-Hellman parameters have too few bits (Logjam): use
-        at least 2048 bits: leave smtpd_tls_dh1024_param_file empty or set it to "auto" (Postfix 3.8),
-        or offer only ECDHE (Sendmail: use at least 2048 bits: make a file with "openssl dhparam 2048"
-        and name it in DHParameters, or offer only ECDHE)
+      - the server's Diffie-Hellman parameters have too few bits (Logjam): use at least 2048 bits: leave
+        smtpd_tls_dh1024_param_file empty or set it to "auto" (Postfix 3.8), or offer only ECDHE
 
-    The log of postfix/smtpd on mx does not always tell: of 1 message received the channel is not known.
+    postfix/smtpd on mx is not known to log its TLS sessions: of 1 message received the channel is not
+    known. This makes it log them:
+        postconf -e smtpd_tls_loglevel=1
     "#);
 }
 
@@ -296,22 +287,22 @@ fn a_peer_with_its_proof() {
     let table = peer::build(&store(), "Clear.Example", &scope())
         .unwrap()
         .unwrap();
-    insta::assert_snapshot!(format::render(Format::Text, "peer", &scope(), &table), @r#"
+    insta::assert_snapshot!(format::render(Format::Text, "peer", &scope(), &table), @"
     clear.example (domain, organisation): messages over TLS 1, in clear 3, cannot tell 0. There is
     something to act on.
     Period: 2026-11-19 to 2026-11-20 (days in UTC)
 
     What happened:
-    mail  host              address    times  what happens                 delivery  fault   last
-    ----- ----------------- ---------- ------ ---------------------------- --------- ------- -----------
-    sent  mx.clear.example  192.0.2.1      1  encrypted, certificate       sent              2026-11-20
-                                              chain is good
-    sent  mx.clear.example  192.0.2.1      3  in clear: the server does    sent      theirs  2026-11-20
-                                              not offer STARTTLS
+    host              mail  address    times  delivery  fault   last
+    ----------------  ----  ---------  -----  --------  ------  ----------
+    mx.clear.example  sent  192.0.2.1      1  sent              2026-11-20
+        encrypted, certificate chain is good
+    mx.clear.example  sent  192.0.2.1      3  sent      theirs  2026-11-20
+        in clear: the server does not offer STARTTLS
 
     By day:
     day         mail  TLS  clear  ?  failed for TLS  failed otherwise
-    ----------- ----- ---- ------ -- --------------- -----------------
+    ----------  ----  ---  -----  -  --------------  ----------------
     2026-11-20  sent    1      3  0               0                 0
 
     What to do:
@@ -322,7 +313,7 @@ fn a_peer_with_its_proof() {
 
     2026-11-20T00:00:00Z outbound, mx.clear.example: in clear: the server does not offer STARTTLS
         ?:0: Nov 20 00:00:00 mx postfix/smtp[1]: line at 0
-    "#);
+    ");
     assert!(
         peer::build(&store(), "nobody.example", &scope())
             .unwrap()

@@ -40,15 +40,21 @@ impl Run {
     fn feed(&mut self, cases: &[Case]) {
         let mut out = Vec::new();
         for (number, case) in cases.iter().enumerate() {
-            let Framed::Record(record) = maillog::framing::parse_line(case.line.as_bytes()) else { panic!("{}: {}", case.name, case.line) };
+            let Framed::Record(record) = maillog::framing::parse_line(case.line.as_bytes()) else {
+                panic!("{}: {}", case.name, case.line)
+            };
             let (_, line) = maillog::mta::parse_text(&record);
             let at = match record.stamp {
                 Stamp::Zoned(at) => at,
                 stamp => stamp.in_year(2026).map_or(0, |t| t.and_utc().timestamp()),
             };
             if let Line::Event(event) = line {
-                let place = Place { source: 1, offset: number as u64 };
-                self.tracker.take(&record, &event, at, place, case.line.as_bytes(), &mut out);
+                let place = Place {
+                    source: 1,
+                    offset: number as u64,
+                };
+                self.tracker
+                    .take(&record, &event, at, place, case.line.as_bytes(), &mut out);
             }
             self.collect(&mut out, cases, number);
         }
@@ -61,9 +67,12 @@ impl Run {
             match emission {
                 Emission::Outcome(outcome) => {
                     let line = outcome.proof.last().map_or(number, |p| p.offset as usize);
-                    self.found.push((cases.get(line).map_or("(end)", |c| c.name), outcome));
+                    self.found
+                        .push((cases.get(line).map_or("(end)", |c| c.name), outcome));
                 }
-                Emission::Fact { direction, fact, .. } => self.facts.push((direction, fact)),
+                Emission::Fact {
+                    direction, fact, ..
+                } => self.facts.push((direction, fact)),
                 Emission::Gap { .. } => {}
             }
         }
@@ -81,12 +90,20 @@ fn resolved(outcome: &Outcome, logged: bool, offers: bool) -> Class {
 }
 
 /// Results that mean "not a correspondent, or no attempt": nothing may be given out but what is marked as internal.
-const NOT_COUNTED: &[&str] =
-    &["internal-hop", "local-delivery", "local-submission", "suspended-echo", "in-authenticated-tls", "in-authenticated-plain"];
+const NOT_COUNTED: &[&str] = &[
+    "internal-hop",
+    "local-delivery",
+    "local-submission",
+    "suspended-echo",
+    "in-authenticated-tls",
+    "in-authenticated-plain",
+];
 
 /// Whether an outcome is what a result states; `None` if the result states no outcome.
 fn agrees(result: &str, outcome: &Outcome, class: Class) -> bool {
-    let (word, peer) = result.split_once('(').map_or((result, ""), |(w, p)| (w, p.trim_end_matches(')')));
+    let (word, peer) = result
+        .split_once('(')
+        .map_or((result, ""), |(w, p)| (w, p.trim_end_matches(')')));
     let word_agrees = match word {
         "in-tls" => outcome.tls == Tls::Encrypted,
         "in-plaintext" => class == Class::PlaintextCauseUnknown,
@@ -101,7 +118,11 @@ fn agrees(result: &str, outcome: &Outcome, class: Class) -> bool {
 }
 
 /// Compares what was found for each case with what was stated; gives the differences as text.
-fn differences(cases: &[Case], run: &Run, logged: impl Fn(&str, &Outcome) -> (bool, bool)) -> Vec<String> {
+fn differences(
+    cases: &[Case],
+    run: &Run,
+    logged: impl Fn(&str, &Outcome) -> (bool, bool),
+) -> Vec<String> {
     let mut stated: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for case in cases.iter().filter(|c| c.result != "-") {
         stated.entry(case.name).or_default().push(case.result);
@@ -124,29 +145,47 @@ fn differences(cases: &[Case], run: &Run, logged: impl Fn(&str, &Outcome) -> (bo
             if NOT_COUNTED.contains(result) || no_outcome {
                 continue;
             }
-            match found.iter().position(|(o, class)| agrees(result, o, *class)) {
+            match found
+                .iter()
+                .position(|(o, class)| agrees(result, o, *class))
+            {
                 Some(at) => matched.push(found.remove(at).0),
                 // The server states the same attempt twice, once more with each delivery line; it is given out once.
-                None if results.iter().any(|r| r.split('(').next() == result.split('(').next() && r.contains('(')) => {}
+                None if results.iter().any(|r| {
+                    r.split('(').next() == result.split('(').next() && r.contains('(')
+                }) => {}
                 // A probe may leave no trace at all.
                 None if result.starts_with("in-probe") => {}
-                None => wrong.push(format!("{name}: stated {result}, found {:?}", names(&found))),
+                None => wrong.push(format!(
+                    "{name}: stated {result}, found {:?}",
+                    names(&found)
+                )),
             }
         }
         // What is ours is given out and marked; the failed attempt before a fallback is an attempt of its own.
         let fallback = results.iter().any(|r| r.starts_with("plaintext-fallback"));
-        found.retain(|(o, _)| !o.internal && !(fallback && o.delivery.is_none()));
+        found.retain(|(o, _)| !(o.internal || fallback && o.delivery.is_none()));
         // One line may speak of several recipients.
-        found.retain(|(o, _)| !matched.iter().any(|m| (m.at, m.class, &m.peer.host) == (o.at, o.class, &o.peer.host)));
+        found.retain(|(o, _)| {
+            !matched
+                .iter()
+                .any(|m| (m.at, m.class, &m.peer.host) == (o.at, o.class, &o.peer.host))
+        });
         if !found.is_empty() {
-            wrong.push(format!("{name}: found beyond what is stated {:?}", names(&found)));
+            wrong.push(format!(
+                "{name}: found beyond what is stated {:?}",
+                names(&found)
+            ));
         }
     }
     wrong
 }
 
 fn names(found: &[(&Outcome, Class)]) -> Vec<String> {
-    found.iter().map(|(o, class)| format!("{}({}) cause {}", class.name(), o.peer.host, o.cause.name())).collect()
+    found
+        .iter()
+        .map(|(o, class)| format!("{}({}) cause {}", class.name(), o.peer.host, o.cause.name()))
+        .collect()
 }
 
 #[test]
@@ -155,7 +194,12 @@ fn each_judged_postfix_line_gets_its_class() {
     let mut run = Run::default();
     run.feed(&cases);
     let wrong = differences(&cases, &run, |name, _| (!name.contains("-L0"), false));
-    assert!(cases.len() >= 130 && wrong.is_empty(), "{} cases\n{}", cases.len(), wrong.join("\n"));
+    assert!(
+        cases.len() >= 130 && wrong.is_empty(),
+        "{} cases\n{}",
+        cases.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -164,10 +208,20 @@ fn each_judged_sendmail_line_gets_its_class() {
     let mut wrong = Vec::new();
     let group_of = |case: &Case| case.name.split('/').next();
     for group in all.chunk_by(|a, b| group_of(a) == group_of(b)) {
-        let mut run = Run { tracker: Tracker::new(Own::default(), false), ..Run::default() };
+        let mut run = Run {
+            tracker: Tracker::new(Own::default(), false),
+            ..Run::default()
+        };
         run.feed(group);
         let fact = |o: &Outcome, fact| run.facts.contains(&(o.direction, fact));
-        wrong.extend(differences(group, &run, |_, o| (fact(o, Fact::Logged), fact(o, Fact::OffersLogged))));
+        wrong.extend(differences(group, &run, |_, o| {
+            (fact(o, Fact::Logged), fact(o, Fact::OffersLogged))
+        }));
     }
-    assert!(all.len() >= 110 && wrong.is_empty(), "{} cases\n{}", all.len(), wrong.join("\n"));
+    assert!(
+        all.len() >= 110 && wrong.is_empty(),
+        "{} cases\n{}",
+        all.len(),
+        wrong.join("\n")
+    );
 }

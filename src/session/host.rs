@@ -58,7 +58,13 @@ pub struct Host {
 impl Host {
     /// A host first seen at `at`.
     pub fn new(name: Rc<str>, at: i64) -> Self {
-        Host { name, now: at, swept: at, start: at, ..Host::default() }
+        Host {
+            name,
+            now: at,
+            swept: at,
+            start: at,
+            ..Host::default()
+        }
     }
 
     /// Whether all records since `begun` are there. `margin`: seconds by which what a loss took away may lie before `begun`; the
@@ -71,7 +77,11 @@ impl Host {
     pub fn proxy_line(&mut self, peer: &Peer<'_>, at: i64, summary: bool, failed: bool) {
         let address = super::proof::address(peer);
         if (summary || failed)
-            && let Some(session) = self.proxy.iter_mut().rev().find(|s| s.address == address && at - s.at <= PROXY_SECONDS)
+            && let Some(session) = self
+                .proxy
+                .iter_mut()
+                .rev()
+                .find(|s| s.address == address && at - s.at <= PROXY_SECONDS)
         {
             session.summary |= summary;
             session.failed |= failed;
@@ -81,7 +91,12 @@ impl Host {
         if self.proxy.len() == PROXY_SESSIONS {
             self.proxy.pop_front();
         }
-        self.proxy.push_back(ProxySession { at, address, summary, failed });
+        self.proxy.push_back(ProxySession {
+            at,
+            address,
+            summary,
+            failed,
+        });
     }
 
     /// Whether a handshake of another process with this address is explained by a proxy that itself logs no summary: then the line
@@ -92,19 +107,31 @@ impl Host {
 
     /// Whether the proxy's handshake with this address failed just now. It is told once.
     pub fn take_proxy_failure(&mut self, address: &str, at: i64) -> bool {
-        let found = self.proxy.iter_mut().rev().find(|s| s.failed && s.address == address && (at - s.at).abs() <= PROXY_SECONDS);
+        let found = self
+            .proxy
+            .iter_mut()
+            .rev()
+            .find(|s| s.failed && s.address == address && (at - s.at).abs() <= PROXY_SECONDS);
         found.map(|s| s.failed = false).is_some()
     }
 
     /// The address of the one handshake of the proxy that failed in the last seconds; `None` if there were several.
     pub fn sole_proxy_failure(&self, at: i64) -> Option<&str> {
-        let mut failed = self.proxy.iter().rev().filter(|s| s.failed && (at - s.at).abs() <= ROUNDING_SECONDS).map(|s| s.address.as_str());
+        let mut failed = self
+            .proxy
+            .iter()
+            .rev()
+            .filter(|s| s.failed && (at - s.at).abs() <= ROUNDING_SECONDS)
+            .map(|s| s.address.as_str());
         let first = failed.next()?;
         failed.all(|other| other == first).then_some(first)
     }
 
     fn recent(&self, address: &str, at: i64) -> Option<&ProxySession> {
-        self.proxy.iter().rev().find(|s| s.address == address && at - s.at <= PROXY_SECONDS)
+        self.proxy
+            .iter()
+            .rev()
+            .find(|s| s.address == address && at - s.at <= PROXY_SECONDS)
     }
 
     /// A queue id was opened in this session.
@@ -125,7 +152,10 @@ impl Host {
 
     /// Ids still waiting, for saving, oldest first.
     pub fn waiting_ids(&self) -> Vec<(String, Key)> {
-        self.order.iter().filter_map(|id| Some((super::proof::text(id), *self.ids.get(id)?))).collect()
+        self.order
+            .iter()
+            .filter_map(|id| Some((super::proof::text(id), *self.ids.get(id)?)))
+            .collect()
     }
 
     /// Takes saved ids back.

@@ -5,7 +5,9 @@
 
 use std::rc::Rc;
 
-use maillog::{Cause, Detail, Disconnect, Handshake, HandshakeFailed, Message, Peer, Reason, Transaction};
+use maillog::{
+    Cause, Detail, Disconnect, Handshake, HandshakeFailed, Message, Peer, Reason, Transaction,
+};
 
 use crate::outcome::{Class, Direction, Emission, Fact, Outcome, Parameters, PeerName, Tls};
 
@@ -23,12 +25,26 @@ pub fn connect(state: &mut Option<Box<Inbound>>, peer: &Peer<'_>, cx: &mut Conte
     if let Some(open) = state.take() {
         abandoned(&open, cx);
     }
-    *state = Some(Box::new(Inbound { peer: OwnedPeer::of(peer), connected: true, begun: cx.at, ..Inbound::default() }));
+    *state = Some(Box::new(Inbound {
+        peer: OwnedPeer::of(peer),
+        connected: true,
+        begun: cx.at,
+        ..Inbound::default()
+    }));
 }
 
 /// The session of this process, begun now if it was not seen to begin.
-pub fn session<'s>(state: &'s mut Option<Box<Inbound>>, peer: &Peer<'_>, cx: &Context<'_, '_>) -> &'s mut Inbound {
-    let session = state.get_or_insert_with(|| Box::new(Inbound { begun: cx.at, ..Inbound::default() }));
+pub fn session<'s>(
+    state: &'s mut Option<Box<Inbound>>,
+    peer: &Peer<'_>,
+    cx: &Context<'_, '_>,
+) -> &'s mut Inbound {
+    let session = state.get_or_insert_with(|| {
+        Box::new(Inbound {
+            begun: cx.at,
+            ..Inbound::default()
+        })
+    });
     if session.peer.address.is_empty() && session.peer.name.is_empty() {
         session.peer = OwnedPeer::of(peer);
     }
@@ -70,7 +86,11 @@ pub fn transaction(session: &mut Inbound, transaction: &Transaction<'_>, cx: &mu
     if session.mails.len() < MAILS {
         let queue_id = proof::text(transaction.queue_id);
         let encrypted = session.handshake.is_some();
-        session.mails.push(Mail { queue_id, sender: String::new(), encrypted });
+        session.mails.push(Mail {
+            queue_id,
+            sender: String::new(),
+            encrypted,
+        });
         if transaction.queue_id != b"NOQUEUE" {
             cx.host.open_id(transaction.queue_id, cx.key);
         }
@@ -114,18 +134,39 @@ pub fn message(session: &mut Inbound, message: &Message<'_>, cx: &mut Context<'_
     let handshake = session.handshake.clone();
     let (tls, class) = match (message.tls, &handshake) {
         (Some(false), _) => (Tls::Plaintext, Class::PlaintextCauseUnknown),
-        (_, Some(parameters)) => (Tls::Encrypted, verdict::encrypted_class(parameters.verification)),
+        (_, Some(parameters)) => (
+            Tls::Encrypted,
+            verdict::encrypted_class(parameters.verification),
+        ),
         (Some(true), None) => (Tls::Encrypted, Class::TlsParamsUnknown),
         (None, None) if !cx.host.is_whole_since(session.begun, 0) => (Tls::Unknown, Class::Unknown),
-        (None, None) if !cx.silence_counts(Direction::Inbound, &message.peer) => (Tls::Unknown, Class::Unknown),
+        (None, None) if !cx.silence_counts(Direction::Inbound, &message.peer) => {
+            (Tls::Unknown, Class::Unknown)
+        }
         (None, None) => (Tls::Silent, Class::PlaintextCauseUnknown),
     };
-    let verdict = Verdict { tls, class, cause: Cause::Unknown };
-    let peer = proof::peer_name(&message.peer, maillog::event::domain_of(message.sender), false);
+    let verdict = Verdict {
+        tls,
+        class,
+        cause: Cause::Unknown,
+    };
+    let peer = proof::peer_name(
+        &message.peer,
+        maillog::event::domain_of(message.sender),
+        false,
+    );
     let submission = own::submission_daemon(message.daemon);
     let first = !std::mem::replace(&mut session.counted, true);
     let messages = u32::from(message.recipients > 0);
-    emit(session, peer, verdict, submission, (u32::from(first), messages), message.sender, cx);
+    emit(
+        session,
+        peer,
+        verdict,
+        submission,
+        (u32::from(first), messages),
+        message.sender,
+        cx,
+    );
 }
 
 /// The client left, and the line says what it did.
@@ -155,7 +196,14 @@ pub fn disconnect(session: &Inbound, end: &Disconnect<'_>, cx: &mut Context<'_, 
     if end.starttls.0 > 0 && !cx.is_ours(&end.peer) {
         cx.fact(Direction::Inbound, Fact::TlsSeen);
     }
-    settle(session, &end.peer, verdict, accepted(session, end), implicit.is_some(), cx);
+    settle(
+        session,
+        &end.peer,
+        verdict,
+        accepted(session, end),
+        implicit.is_some(),
+        cx,
+    );
 }
 
 /// A client left without having tried to send mail.
@@ -168,26 +216,57 @@ pub fn no_mail(session: &Inbound, peer: &Peer<'_>, daemon: &[u8], cx: &mut Conte
         (None, Some(class)) => (class, Cause::Unknown),
         (None, None) => (Class::InProbe, Cause::Unknown),
     };
-    settle(session, peer, Verdict { tls: Tls::None, class, cause }, 0, own::submission_daemon(daemon), cx);
+    settle(
+        session,
+        peer,
+        Verdict {
+            tls: Tls::None,
+            class,
+            cause,
+        },
+        0,
+        own::submission_daemon(daemon),
+        cx,
+    );
 }
 
 /// A session whose end is missing: what is certain is kept, the rest is unknown.
 pub fn abandoned(session: &Inbound, cx: &mut Context<'_, '_>) {
-    let silent = session.handshake.is_none() && session.failed.is_none() && session.rejected.is_none() && session.mails.is_empty();
+    let silent = session.handshake.is_none()
+        && session.failed.is_none()
+        && session.rejected.is_none()
+        && session.mails.is_empty();
     if session.counted || silent {
         return;
     }
     let (tls, class, cause) = match (session.failed, session.rejected, &session.handshake) {
         (Some(cause), ..) => (Tls::None, Class::InHandshakeFailed, cause),
         (None, Some(class), _) => (Tls::None, class, Cause::Unknown),
-        (None, None, Some(_)) if session.mails.is_empty() => (Tls::None, Class::InProbe, Cause::Unknown),
-        (None, None, Some(parameters)) => (Tls::Encrypted, verdict::encrypted_class(parameters.verification), Cause::Unknown),
+        (None, None, Some(_)) if session.mails.is_empty() => {
+            (Tls::None, Class::InProbe, Cause::Unknown)
+        }
+        (None, None, Some(parameters)) => (
+            Tls::Encrypted,
+            verdict::encrypted_class(parameters.verification),
+            Cause::Unknown,
+        ),
         (None, None, None) => (Tls::Unknown, Class::Unknown, Cause::Unknown),
     };
     // OK to narrow: bounded by MAILS.
-    let messages = session.mails.iter().filter(|m| !m.sender.is_empty()).count() as u32;
+    let messages = session
+        .mails
+        .iter()
+        .filter(|m| !m.sender.is_empty())
+        .count() as u32;
     let peer = session.peer.clone();
-    settle(session, &peer.view(), Verdict { tls, class, cause }, messages, own::submission_service(&cx.service.tag).is_some(), cx);
+    settle(
+        session,
+        &peer.view(),
+        Verdict { tls, class, cause },
+        messages,
+        own::submission_service(&cx.service.tag).is_some(),
+        cx,
+    );
 }
 
 /// How many messages of the session were accepted. DATA is one message each; BDAT is one or more commands a message.
@@ -204,17 +283,32 @@ fn accepted(session: &Inbound, end: &Disconnect<'_>) -> u32 {
 
 /// Gives out a finished session: one outcome for the session with the messages of its first sender domain, one more for each
 /// other domain, and one for messages that were sent before the handshake.
-fn settle(session: &Inbound, peer: &Peer<'_>, verdict: Verdict, accepted: u32, submission: bool, cx: &mut Context<'_, '_>) {
+fn settle(
+    session: &Inbound,
+    peer: &Peer<'_>,
+    verdict: Verdict,
+    accepted: u32,
+    submission: bool,
+    cx: &mut Context<'_, '_>,
+) {
     let named = proof::peer_name(peer, b"", false);
-    let named = if named.address.is_empty() && named.host.is_empty() { proof::peer_name(&session.peer.view(), b"", false) } else { named };
+    let named = if named.address.is_empty() && named.host.is_empty() {
+        proof::peer_name(&session.peer.view(), b"", false)
+    } else {
+        named
+    };
     let mut groups: Vec<(String, bool, u32, &str)> = Vec::new();
     let mut left = accepted;
     for mail in &session.mails {
         let domain = proof::name(maillog::event::domain_of(mail.sender.as_bytes()));
-        let before_tls = verdict.tls == Tls::Encrypted && session.handshake.is_some() && !mail.encrypted;
+        let before_tls =
+            verdict.tls == Tls::Encrypted && session.handshake.is_some() && !mail.encrypted;
         let take = left.min(1);
         left -= take;
-        match groups.iter_mut().find(|(d, b, ..)| *d == domain && *b == before_tls) {
+        match groups
+            .iter_mut()
+            .find(|(d, b, ..)| *d == domain && *b == before_tls)
+        {
             Some(group) => group.2 += take,
             None => groups.push((domain, before_tls, take, mail.sender.as_str())),
         }
@@ -225,12 +319,27 @@ fn settle(session: &Inbound, peer: &Peer<'_>, verdict: Verdict, accepted: u32, s
     }
     for (at, (domain, before_tls, messages, sender)) in groups.into_iter().enumerate() {
         let verdict = if before_tls {
-            Verdict { tls: Tls::Plaintext, class: Class::PlaintextCauseUnknown, cause: Cause::Unknown }
+            Verdict {
+                tls: Tls::Plaintext,
+                class: Class::PlaintextCauseUnknown,
+                cause: Cause::Unknown,
+            }
         } else {
             verdict
         };
-        let peer = PeerName { domain, ..named.clone() };
-        emit(session, peer, verdict, submission, (u32::from(at == 0), messages), sender.as_bytes(), cx);
+        let peer = PeerName {
+            domain,
+            ..named.clone()
+        };
+        emit(
+            session,
+            peer,
+            verdict,
+            submission,
+            (u32::from(at == 0), messages),
+            sender.as_bytes(),
+            cx,
+        );
     }
 }
 
@@ -243,9 +352,17 @@ fn emit(
     sender: &[u8],
     cx: &mut Context<'_, '_>,
 ) {
-    let internal = submission || session.authenticated || session.reinjected || cx.own.holds_host(&peer, &cx.host.name);
-    let handshake = session.handshake.as_ref().filter(|_| verdict.tls == Tls::Encrypted);
-    let tried = verdict.tls == Tls::Encrypted || verdict.class.row().handshake_failed || session.handshake.is_some();
+    let internal = submission
+        || session.authenticated
+        || session.reinjected
+        || cx.own.holds_host(&peer, &cx.host.name);
+    let handshake = session
+        .handshake
+        .as_ref()
+        .filter(|_| verdict.tls == Tls::Encrypted);
+    let tried = verdict.tls == Tls::Encrypted
+        || verdict.class.row().handshake_failed
+        || session.handshake.is_some();
     let mut outcome = Outcome {
         at: cx.at,
         service: Rc::clone(cx.service),
@@ -261,7 +378,11 @@ fn emit(
         messages,
         handshakes: if tried { count } else { 0 },
         internal,
-        correspondent: if cx.keep_addresses { proof::text(sender) } else { String::new() },
+        correspondent: if cx.keep_addresses {
+            proof::text(sender)
+        } else {
+            String::new()
+        },
         proof: Vec::new(),
     };
     if !outcome.is_plain_success() && !internal {

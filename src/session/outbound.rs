@@ -6,7 +6,8 @@
 use std::rc::Rc;
 
 use maillog::{
-    AttemptFailed, Cause, Delivery, Detail, Handshake, HandshakeFailed, Offered, Peer, Reason, Relay, Scope, StatedTls, Status, Transport,
+    AttemptFailed, Cause, Delivery, Detail, Handshake, HandshakeFailed, Offered, Peer, Reason,
+    Relay, Scope, StatedTls, Status, Transport,
 };
 
 use crate::outcome::{Class, Direction, Emission, Fact, Outcome, Parameters, Tls};
@@ -39,9 +40,16 @@ pub fn handshake(state: &mut Outbound, handshake: &Handshake<'_>, cx: &mut Conte
         }
         cx.fact(Direction::Outbound, Fact::TlsSeen);
     }
-    let certificate = state.certificates.iter().rev().find(|(p, _)| p.view().matches(&peer)).map(|(_, cause)| *cause);
+    let certificate = state
+        .certificates
+        .iter()
+        .rev()
+        .find(|(p, _)| p.view().matches(&peer))
+        .map(|(_, cause)| *cause);
     state.connections.retain(|c| !c.peer.view().matches(&peer));
-    state.failures.retain(|f| !f.peer.view().matches(&peer) && f.peer != OwnedPeer::default());
+    state
+        .failures
+        .retain(|f| !f.peer.view().matches(&peer) && f.peer != OwnedPeer::default());
     state.decided.retain(|(p, ..)| !p.view().matches(&peer));
     state.dead.retain(|p| !p.view().matches(&peer));
     state.connections.push(Connection {
@@ -57,7 +65,11 @@ pub fn handshake(state: &mut Outbound, handshake: &Handshake<'_>, cx: &mut Conte
 }
 
 /// A handshake failed; the peer may be unknown until a later line.
-pub fn handshake_failed(state: &mut Outbound, failed: &HandshakeFailed<'_>, cx: &mut Context<'_, '_>) {
+pub fn handshake_failed(
+    state: &mut Outbound,
+    failed: &HandshakeFailed<'_>,
+    cx: &mut Context<'_, '_>,
+) {
     if failed.by_proxy {
         if let Some(peer) = failed.peer {
             cx.host.proxy_line(&peer, cx.at, false, true);
@@ -70,7 +82,12 @@ pub fn handshake_failed(state: &mut Outbound, failed: &HandshakeFailed<'_>, cx: 
     if let Some(named) = failed.peer {
         state.connections.retain(|c| !c.peer.view().matches(&named));
     }
-    state.failures.push(Failure { peer, cause: failed.cause, lasting: failed.peer.is_none(), counted: false });
+    state.failures.push(Failure {
+        peer,
+        cause: failed.cause,
+        lasting: failed.peer.is_none(),
+        counted: false,
+    });
     state.keep(cx.proof());
     state.detail_due = true;
     state.bound();
@@ -113,10 +130,18 @@ pub fn offered(state: &mut Outbound, offered: &Offered<'_>, cx: &mut Context<'_,
         }
         cx.fact(Direction::Outbound, Fact::Logged);
         // A new connection: whatever the old one was.
-        state.connections.retain(|c| !c.peer.view().matches(&offered.peer));
+        state
+            .connections
+            .retain(|c| !c.peer.view().matches(&offered.peer));
     }
-    state.offers.retain(|o| !o.peer.view().matches(&offered.peer));
-    state.offers.push(Offer { peer: OwnedPeer::of(&offered.peer), at: cx.at, taken: offered.taken });
+    state
+        .offers
+        .retain(|o| !o.peer.view().matches(&offered.peer));
+    state.offers.push(Offer {
+        peer: OwnedPeer::of(&offered.peer),
+        at: cx.at,
+        taken: offered.taken,
+    });
     state.keep(cx.proof());
     state.bound();
 }
@@ -143,7 +168,11 @@ pub fn local_fault(state: &mut Outbound, cause: Cause, cx: &mut Context<'_, '_>)
 /// summaries are not logged.
 pub fn reported_success(state: &mut Outbound, peer: &Peer<'_>, cx: &mut Context<'_, '_>) {
     fresh_evidence(state, cx);
-    if state.connections.iter().any(|c| c.peer.view().matches(peer)) {
+    if state
+        .connections
+        .iter()
+        .any(|c| c.peer.view().matches(peer))
+    {
         return;
     }
     cx.fact(Direction::Outbound, Fact::Unlogged);
@@ -162,7 +191,11 @@ pub fn reported_success(state: &mut Outbound, peer: &Peer<'_>, cx: &mut Context<
 /// An attempt failed without a delivery line of its own.
 pub fn attempt_failed(state: &mut Outbound, attempt: &AttemptFailed<'_>, cx: &mut Context<'_, '_>) {
     bind(state, attempt.queue_id, cx);
-    let peer = attempt.peer.map(|p| OwnedPeer::of(&p)).or_else(|| unnamed(state, attempt.reason, cx)).unwrap_or_default();
+    let peer = attempt
+        .peer
+        .map(|p| OwnedPeer::of(&p))
+        .or_else(|| unnamed(state, attempt.reason, cx))
+        .unwrap_or_default();
     name_failure(state, &peer);
     let verdict = judge_attempt(state, attempt, &peer.view(), cx);
     if matches!(verdict.class, Class::PostHandshakeFailure) {
@@ -170,19 +203,28 @@ pub fn attempt_failed(state: &mut Outbound, attempt: &AttemptFailed<'_>, cx: &mu
     }
     let over = matches!(
         verdict.class,
-        Class::HandshakeFailed | Class::PostHandshakeFailure | Class::StarttlsLostConnection | Class::CertVerifyFailed
+        Class::HandshakeFailed
+            | Class::PostHandshakeFailure
+            | Class::StarttlsLostConnection
+            | Class::CertVerifyFailed
     );
     let handshakes = take_handshake(state, &peer.view(), verdict.class);
     if over {
-        state.connections.retain(|c| !c.peer.view().matches(&peer.view()));
+        state
+            .connections
+            .retain(|c| !c.peer.view().matches(&peer.view()));
     }
     state.keep(cx.proof());
     if attempt.repeated_by_delivery {
-        state.decided.retain(|(p, ..)| !p.view().matches(&peer.view()));
-        state.decided.push((peer.clone(), verdict.class, verdict.cause));
+        state
+            .decided
+            .retain(|(p, ..)| !p.view().matches(&peer.view()));
+        state
+            .decided
+            .push((peer.clone(), verdict.class, verdict.cause));
     }
     // A decision about one recipient is told again by that recipient's delivery line, always.
-    if !(attempt.repeated_by_delivery && !attempt.queue_id.is_empty()) {
+    if !attempt.repeated_by_delivery || attempt.queue_id.is_empty() {
         state.attempts.push(Attempt {
             peer,
             at: cx.at,
@@ -210,16 +252,40 @@ pub fn delivery(state: &mut Outbound, delivery: &Delivery<'_>, cx: &mut Context<
         _ => Peer::default(),
     };
     name_failure(state, &OwnedPeer::of(&peer));
-    let proxy_failed = peer.ip().is_some() && cx.host.take_proxy_failure(&proof::address(&peer), cx.at);
+    let proxy_failed =
+        peer.ip().is_some() && cx.host.take_proxy_failure(&proof::address(&peer), cx.at);
     let full = full_name(state, &peer);
-    let peer = Peer { name: full.as_deref().map_or(peer.name, str::as_bytes), ..peer };
+    let peer = Peer {
+        name: full.as_deref().map_or(peer.name, str::as_bytes),
+        ..peer
+    };
     let (verdict, parameters) = judge(state, delivery, &peer, proxy_failed, cx);
     let first = delivery.recipients.iter().next().unwrap_or_default();
     let domain = maillog::event::domain_of(first);
-    flush_attempts(state, domain, Some((&peer, verdict.class, delivery.status)), cx);
+    flush_attempts(
+        state,
+        domain,
+        Some((&peer, verdict.class, delivery.status)),
+        cx,
+    );
     let mut handshakes = take_handshake(state, &peer, verdict.class);
+    let mut shown: Vec<&[u8]> = Vec::new();
     for recipient in delivery.recipients.iter() {
-        emit(state, delivery, recipient, &peer, verdict, &parameters, handshakes, cx);
+        let domain = maillog::event::domain_of(recipient);
+        let first = !shown.contains(&domain);
+        if first {
+            shown.push(domain);
+        }
+        emit(
+            state,
+            delivery,
+            recipient,
+            &peer,
+            verdict,
+            &parameters,
+            (handshakes, first),
+            cx,
+        );
         handshakes = 0;
     }
     if delivery.status == Status::Sent {
@@ -264,9 +330,20 @@ fn unnamed(state: &mut Outbound, reason: Reason, cx: &Context<'_, '_>) -> Option
     if let Some(failure) = state.failures.iter().rev().find(|f| !f.counted) {
         return Some(failure.peer.clone());
     }
-    let address = cx.host.sole_proxy_failure(cx.at).filter(|_| reason == Reason::HandshakeFailed)?;
-    let peer = OwnedPeer { address: address.to_owned(), ..OwnedPeer::default() };
-    state.failures.push(Failure { peer: peer.clone(), cause: Cause::Unknown, lasting: false, counted: false });
+    let address = cx
+        .host
+        .sole_proxy_failure(cx.at)
+        .filter(|_| reason == Reason::HandshakeFailed)?;
+    let peer = OwnedPeer {
+        address: address.to_owned(),
+        ..OwnedPeer::default()
+    };
+    state.failures.push(Failure {
+        peer: peer.clone(),
+        cause: Cause::Unknown,
+        lasting: false,
+        counted: false,
+    });
     Some(peer)
 }
 
@@ -274,9 +351,18 @@ fn unnamed(state: &mut Outbound, reason: Reason, cx: &Context<'_, '_>) -> Option
 fn full_name(state: &Outbound, peer: &Peer<'_>) -> Option<String> {
     memchr::memmem::find(peer.name, b"...")?;
     let connections = state.connections.iter().map(|c| &c.peer);
-    let others = state.failures.iter().map(|f| &f.peer).chain(state.offers.iter().map(|o| &o.peer));
-    let mut known = connections.chain(others).chain(state.decided.iter().map(|(p, ..)| p)).chain(state.policy.iter());
-    known.find(|p| maillog::peer::same_name(p.name.as_bytes(), peer.name)).map(|p| p.name.clone())
+    let others = state
+        .failures
+        .iter()
+        .map(|f| &f.peer)
+        .chain(state.offers.iter().map(|o| &o.peer));
+    let mut known = connections
+        .chain(others)
+        .chain(state.decided.iter().map(|(p, ..)| p))
+        .chain(state.policy.iter());
+    known
+        .find(|p| maillog::peer::same_name(p.name.as_bytes(), peer.name))
+        .map(|p| p.name.clone())
 }
 
 /// Gives a failed handshake that named no peer the one that a later line of the same connection names.
@@ -284,7 +370,11 @@ fn name_failure(state: &mut Outbound, peer: &OwnedPeer) {
     if *peer == OwnedPeer::default() {
         return;
     }
-    if let Some(failure) = state.failures.iter_mut().find(|f| f.peer == OwnedPeer::default()) {
+    if let Some(failure) = state
+        .failures
+        .iter_mut()
+        .find(|f| f.peer == OwnedPeer::default())
+    {
         failure.peer = peer.clone();
     }
     let mut seen = false;
@@ -302,9 +392,17 @@ fn name_failure(state: &mut Outbound, peer: &OwnedPeer) {
 /// Hands out the handshake that an outcome of this class accounts for: once per connection or failure.
 fn take_handshake(state: &mut Outbound, peer: &Peer<'_>, class: Class) -> u32 {
     let counted = if class.row().handshake_failed {
-        state.failures.iter_mut().find(|f| f.peer.view().matches(peer)).map(|f| &mut f.counted)
+        state
+            .failures
+            .iter_mut()
+            .find(|f| f.peer.view().matches(peer))
+            .map(|f| &mut f.counted)
     } else {
-        state.connections.iter_mut().find(|c| c.peer.view().matches(peer)).map(|c| &mut c.counted)
+        state
+            .connections
+            .iter_mut()
+            .find(|c| c.peer.view().matches(peer))
+            .map(|c| &mut c.counted)
     };
     match counted {
         Some(counted) => u32::from(!std::mem::replace(counted, true)),
@@ -312,7 +410,12 @@ fn take_handshake(state: &mut Outbound, peer: &Peer<'_>, class: Class) -> u32 {
     }
 }
 
-fn judge_attempt(state: &Outbound, attempt: &AttemptFailed<'_>, peer: &Peer<'_>, cx: &Context<'_, '_>) -> Verdict {
+fn judge_attempt(
+    state: &Outbound,
+    attempt: &AttemptFailed<'_>,
+    peer: &Peer<'_>,
+    cx: &Context<'_, '_>,
+) -> Verdict {
     let known = evidence(state, peer, None, false, cx);
     verdict::failure(attempt.reason, attempt.cause, &known).unwrap_or(Verdict {
         tls: Tls::None,
@@ -321,17 +424,35 @@ fn judge_attempt(state: &Outbound, attempt: &AttemptFailed<'_>, peer: &Peer<'_>,
     })
 }
 
-fn judge(state: &Outbound, line: &Delivery<'_>, peer: &Peer<'_>, proxy_failed: bool, cx: &mut Context<'_, '_>) -> (Verdict, Rc<Parameters>) {
+fn judge(
+    state: &Outbound,
+    line: &Delivery<'_>,
+    peer: &Peer<'_>,
+    proxy_failed: bool,
+    cx: &mut Context<'_, '_>,
+) -> (Verdict, Rc<Parameters>) {
     let known = evidence(state, peer, Some(line), proxy_failed, cx);
     let mut verdict = verdict::outbound(line, &known);
     let whole = known.whole;
     if verdict.tls == Tls::Silent && !cx.silence_counts(Direction::Outbound, peer) {
         verdict = verdict::UNKNOWN;
     }
-    let connection = state.connections.iter().find(|c| c.peer.view().matches(peer));
+    let connection = state
+        .connections
+        .iter()
+        .find(|c| c.peer.view().matches(peer));
     let parameters = match (verdict.tls, connection, line.tls) {
         (Tls::Encrypted, Some(connection), _) => Rc::clone(&connection.parameters),
-        (Tls::Encrypted, None, StatedTls::Encrypted { verification, protocol, cipher, .. }) => Rc::new(Parameters {
+        (
+            Tls::Encrypted,
+            None,
+            StatedTls::Encrypted {
+                verification,
+                protocol,
+                cipher,
+                ..
+            },
+        ) => Rc::new(Parameters {
             verification,
             protocol,
             cipher: proof::text(cipher),
@@ -339,7 +460,12 @@ fn judge(state: &Outbound, line: &Delivery<'_>, peer: &Peer<'_>, proxy_failed: b
         }),
         _ => Rc::default(),
     };
-    if verdict.tls == Tls::Encrypted && connection.is_none() && whole && !line.reused && !cx.is_ours(peer) {
+    if verdict.tls == Tls::Encrypted
+        && connection.is_none()
+        && whole
+        && !line.reused
+        && !cx.is_ours(peer)
+    {
         cx.fact(Direction::Outbound, Fact::Unlogged);
         cx.fact(Direction::Outbound, Fact::TlsSeen);
     }
@@ -347,22 +473,53 @@ fn judge(state: &Outbound, line: &Delivery<'_>, peer: &Peer<'_>, proxy_failed: b
 }
 
 /// What is known about this peer for this line.
-fn evidence<'s>(state: &'s Outbound, peer: &Peer<'_>, line: Option<&Delivery<'_>>, proxy_failed: bool, cx: &Context<'_, '_>) -> Evidence<'s> {
-    let connection = state.connections.iter().rev().find(|c| c.peer.view().matches(peer));
-    let failed = state.failures.iter().rev().find(|f| f.peer.view().matches(peer)).map(|f| f.cause);
-    let names = |list: &[OwnedPeer]| list.iter().any(|p| p.view().matches(peer) || *p == OwnedPeer::default());
-    let offer = state.offers.iter().rev().find(|o| o.peer.view().matches(peer));
+fn evidence<'s>(
+    state: &'s Outbound,
+    peer: &Peer<'_>,
+    line: Option<&Delivery<'_>>,
+    proxy_failed: bool,
+    cx: &Context<'_, '_>,
+) -> Evidence<'s> {
+    let connection = state
+        .connections
+        .iter()
+        .rev()
+        .find(|c| c.peer.view().matches(peer));
+    let failed = state
+        .failures
+        .iter()
+        .rev()
+        .find(|f| f.peer.view().matches(peer))
+        .map(|f| f.cause);
+    let names = |list: &[OwnedPeer]| {
+        list.iter()
+            .any(|p| p.view().matches(peer) || *p == OwnedPeer::default())
+    };
+    let offer = state
+        .offers
+        .iter()
+        .rev()
+        .find(|o| o.peer.view().matches(peer));
     Evidence {
         connection: connection.map(|c| &*c.parameters),
-        stale: connection.is_some_and(|c| c.scope == Scope::Message && line.is_some_and(|l| c.at < begun(l, cx.at) - SLACK_SECONDS)),
-        certificate: connection.map(|c| c.certificate).filter(|c| *c != Cause::Unknown),
+        stale: connection.is_some_and(|c| {
+            c.scope == Scope::Message
+                && line.is_some_and(|l| c.at < begun(l, cx.at) - SLACK_SECONDS)
+        }),
+        certificate: connection
+            .map(|c| c.certificate)
+            .filter(|c| *c != Cause::Unknown),
         failed: failed.or(proxy_failed.then_some(Cause::Unknown)),
         dead: state.dead.iter().any(|p| p.view().matches(peer)),
         offer_declined: offer.is_some_and(|o| !o.taken),
         // The handshake's line would stand after the offer's.
         offer_taken: offer.is_some_and(|o| o.taken && cx.host.lost.is_none_or(|lost| o.at > lost)),
         policy: names(&state.policy),
-        decided: state.decided.iter().find(|(p, ..)| p.view().matches(peer)).map(|(_, class, cause)| (*class, *cause)),
+        decided: state
+            .decided
+            .iter()
+            .find(|(p, ..)| p.view().matches(peer))
+            .map(|(_, class, cause)| (*class, *cause)),
         local: state.local,
         whole: line.is_none_or(|line| is_whole(line, cx)),
     }
@@ -377,22 +534,37 @@ fn begun(line: &Delivery<'_>, at: i64) -> i64 {
 /// Whether the log has all records of the connection of a delivery. After a loss its handshake may be missing although it lies
 /// far before: a connection cache holds it.
 fn is_whole(line: &Delivery<'_>, cx: &Context<'_, '_>) -> bool {
-    let cached = if line.scope == Scope::Process { CACHE_SECONDS } else { 0 };
-    cx.host.is_whole_since(begun(line, cx.at), ROUNDING_SECONDS + cached)
+    let cached = if line.scope == Scope::Process {
+        CACHE_SECONDS
+    } else {
+        0
+    };
+    cx.host
+        .is_whole_since(begun(line, cx.at), ROUNDING_SECONDS + cached)
 }
 
 /// Gives out the attempts that came to nothing before this delivery line, unless the line is about the same attempt.
-fn flush_attempts(state: &mut Outbound, domain: &[u8], line: Option<(&Peer<'_>, Class, Status)>, cx: &mut Context<'_, '_>) {
+fn flush_attempts(
+    state: &mut Outbound,
+    domain: &[u8],
+    line: Option<(&Peer<'_>, Class, Status)>,
+    cx: &mut Context<'_, '_>,
+) {
     for attempt in std::mem::take(&mut state.attempts) {
         let view = attempt.peer.view();
         let same_peer = line.is_some_and(|(peer, ..)| peer.matches(&view));
-        let same = line.is_some_and(|(_, class, status)| same_peer && class == attempt.class && status != Status::Sent);
-        let reported_again = same && (attempt.repeated_by_delivery || attempt.class == Class::NoSession);
+        let same = line.is_some_and(|(_, class, status)| {
+            same_peer && class == attempt.class && status != Status::Sent
+        });
+        let reported_again =
+            same && (attempt.repeated_by_delivery || attempt.class == Class::NoSession);
         if reported_again {
             uncount(state, &view, attempt.handshakes);
             continue;
         }
-        let peer = proof::peer_name(&view, domain, true);
+        // The delivery line may know more of the same host: its name, its address, its port.
+        let fuller = line.filter(|_| same_peer).map_or(view, |(peer, ..)| *peer);
+        let peer = proof::peer_name(&fuller, domain, true);
         let internal = cx.own.holds_host(&peer, &cx.host.name) || cx.own.holds_domain(&peer.domain);
         cx.out.push(Emission::Outcome(Outcome {
             at: attempt.at,
@@ -418,13 +590,19 @@ fn flush_attempts(state: &mut Outbound, domain: &[u8], line: Option<(&Peer<'_>, 
 /// Gives the handshake of an attempt back, for the delivery line that reports the attempt again.
 fn uncount(state: &mut Outbound, peer: &Peer<'_>, handshakes: u32) {
     if handshakes > 0
-        && let Some(failure) = state.failures.iter_mut().find(|f| f.peer.view().matches(peer))
+        && let Some(failure) = state
+            .failures
+            .iter_mut()
+            .find(|f| f.peer.view().matches(peer))
     {
         failure.counted = false;
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "one place builds the outcome of a recipient from all that was found out")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one place builds the outcome of a recipient from all that was found out"
+)]
 fn emit(
     state: &Outbound,
     line: &Delivery<'_>,
@@ -432,7 +610,7 @@ fn emit(
     peer: &Peer<'_>,
     verdict: Verdict,
     parameters: &Rc<Parameters>,
-    handshakes: u32,
+    (handshakes, with_proof): (u32, bool),
     cx: &mut Context<'_, '_>,
 ) {
     let name = proof::peer_name(peer, maillog::event::domain_of(recipient), true);
@@ -454,10 +632,14 @@ fn emit(
         messages: 0,
         handshakes,
         internal,
-        correspondent: if cx.keep_addresses { proof::text(recipient) } else { String::new() },
+        correspondent: if cx.keep_addresses {
+            proof::text(recipient)
+        } else {
+            String::new()
+        },
         proof: Vec::new(),
     };
-    if !outcome.is_plain_success() && !internal {
+    if with_proof && !outcome.is_plain_success() && !internal {
         outcome.proof = state.lines.clone();
         outcome.proof.push(cx.proof());
     }
@@ -487,6 +669,15 @@ mod tests {
             proves_logging: false,
         };
         assert_eq!(begun(&line, 1000), 996);
-        assert_eq!(begun(&Delivery { seconds: None, ..line }, 1000), 700);
+        assert_eq!(
+            begun(
+                &Delivery {
+                    seconds: None,
+                    ..line
+                },
+                1000
+            ),
+            700
+        );
     }
 }

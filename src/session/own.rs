@@ -18,8 +18,11 @@ impl FromStr for Network {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("expected a network such as 192.0.2.0/24 or 2001:db8::/32, found `{text}`");
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
+        let wrong =
+            || format!("expected a network such as 192.0.2.0/24 or 2001:db8::/32, found `{text}`");
+        let (address, prefix) = text
+            .split_once('/')
+            .map_or((text, None), |(a, p)| (a, Some(p)));
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.map_or(Ok(longest), |p| p.parse().map_err(|_| wrong()))?;
@@ -34,8 +37,12 @@ impl Network {
     /// Whether the network holds this address.
     pub fn contains(&self, ip: IpAddr) -> bool {
         match (self.address, ip) {
-            (IpAddr::V4(net), IpAddr::V4(ip)) => same_prefix(u32::from(net).into(), u32::from(ip).into(), 32, self.prefix),
-            (IpAddr::V6(net), IpAddr::V6(ip)) => same_prefix(net.into(), ip.into(), 128, self.prefix),
+            (IpAddr::V4(net), IpAddr::V4(ip)) => {
+                same_prefix(u32::from(net).into(), u32::from(ip).into(), 32, self.prefix)
+            }
+            (IpAddr::V6(net), IpAddr::V6(ip)) => {
+                same_prefix(net.into(), ip.into(), 128, self.prefix)
+            }
             _ => false,
         }
     }
@@ -69,18 +76,27 @@ impl Own {
     /// Whether a domain is ours.
     pub fn holds_domain(&self, domain: &str) -> bool {
         self.domains.iter().any(|own| {
-            domain == own || domain.strip_suffix(own.as_str()).is_some_and(|head| head.ends_with('.'))
+            domain == own
+                || domain
+                    .strip_suffix(own.as_str())
+                    .is_some_and(|head| head.ends_with('.'))
         })
     }
 }
 
 /// Parts of a syslog tag that name a service for users of ours (master.cf of Postfix 2.9 and later), and those of them that speak
 /// TLS from the first byte.
-const SUBMISSION: &[(&str, bool)] = &[("submission", false), ("smtps", true), ("submissions", true)];
+const SUBMISSION: &[(&str, bool)] = &[
+    ("submission", false),
+    ("smtps", true),
+    ("submissions", true),
+];
 
 /// Whether the tag names a submission service, and whether that service is in TLS from the first byte.
 pub fn submission_service(tag: &str) -> Option<bool> {
-    tag.split('/').find_map(|part| SUBMISSION.iter().find(|(name, _)| *name == part)).map(|(_, implicit)| *implicit)
+    tag.split('/')
+        .find_map(|part| SUBMISSION.iter().find(|(name, _)| *name == part))
+        .map(|(_, implicit)| *implicit)
 }
 
 /// Daemon names under which a submission port is configured (`DaemonPortOptions Name=` of Sendmail's stock configurations).
@@ -96,24 +112,43 @@ mod tests {
     fn networks_hold_their_addresses() {
         let net = |t: &str| t.parse::<Network>();
         let ip = |t: &str| t.parse::<IpAddr>().unwrap_or(IpAddr::from([0, 0, 0, 0]));
-        assert!(net("127.0.10.0/24").is_ok_and(|n| n.contains(ip("127.0.10.12")) && !n.contains(ip("127.0.11.1"))));
-        assert!(net("2001:db8::/32").is_ok_and(|n| n.contains(ip("2001:db8::25")) && !n.contains(ip("192.0.2.1"))));
+        assert!(
+            net("127.0.10.0/24")
+                .is_ok_and(|n| n.contains(ip("127.0.10.12")) && !n.contains(ip("127.0.11.1")))
+        );
+        assert!(
+            net("2001:db8::/32")
+                .is_ok_and(|n| n.contains(ip("2001:db8::25")) && !n.contains(ip("192.0.2.1")))
+        );
         assert!(net("0.0.0.0/0").is_ok_and(|n| n.contains(ip("192.0.2.1"))));
         assert!(net("192.0.2.1").is_ok_and(|n| n.contains(ip("192.0.2.1"))));
         assert_eq!(
             net("192.0.2.0/33"),
-            Err("expected a network such as 192.0.2.0/24 or 2001:db8::/32, found `192.0.2.0/33`".to_owned())
+            Err(
+                "expected a network such as 192.0.2.0/24 or 2001:db8::/32, found `192.0.2.0/33`"
+                    .to_owned()
+            )
         );
     }
 
     #[test]
     fn given_networks_replace_loopback() {
-        let peer = |address: &str| PeerName { address: address.to_owned(), ..PeerName::default() };
+        let peer = |address: &str| PeerName {
+            address: address.to_owned(),
+            ..PeerName::default()
+        };
         let own = Own::default();
         assert!(own.holds_host(&peer("127.0.0.1"), "mx1"));
-        let own = Own { networks: "10.0.0.0/8".parse().into_iter().collect(), domains: vec!["example.com".to_owned()] };
+        let own = Own {
+            networks: "10.0.0.0/8".parse().into_iter().collect(),
+            domains: vec!["example.com".to_owned()],
+        };
         assert!(!own.holds_host(&peer("127.0.0.1"), "mx1"));
         assert!(own.holds_host(&peer("10.1.2.3"), "mx1"));
-        assert!(own.holds_domain("example.com") && own.holds_domain("lists.example.com") && !own.holds_domain("badexample.com"));
+        assert!(
+            own.holds_domain("example.com")
+                && own.holds_domain("lists.example.com")
+                && !own.holds_domain("badexample.com")
+        );
     }
 }

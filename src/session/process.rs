@@ -40,12 +40,20 @@ pub struct OwnedPeer {
 impl OwnedPeer {
     /// Takes a copy.
     pub fn of(peer: &Peer<'_>) -> Self {
-        OwnedPeer { name: super::proof::text(peer.name), address: super::proof::text(peer.address), port: peer.port }
+        OwnedPeer {
+            name: super::proof::text(peer.name),
+            address: super::proof::text(peer.address),
+            port: peer.port,
+        }
     }
 
     /// The borrowed form.
     pub fn view(&self) -> Peer<'_> {
-        Peer { name: self.name.as_bytes(), address: self.address.as_bytes(), port: self.port }
+        Peer {
+            name: self.name.as_bytes(),
+            address: self.address.as_bytes(),
+            port: self.port,
+        }
     }
 }
 

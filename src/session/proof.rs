@@ -45,7 +45,8 @@ pub fn name(bytes: &[u8]) -> String {
 
 /// An address in its canonical form; text that is none as it stands.
 pub fn address(peer: &Peer<'_>) -> String {
-    peer.ip().map_or_else(|| text(peer.address), |ip: IpAddr| ip.to_string())
+    peer.ip()
+        .map_or_else(|| text(peer.address), |ip: IpAddr| ip.to_string())
 }
 
 /// A peer in stored form. A name that is an address in brackets (`[192.0.2.1]`) is no name.
@@ -60,7 +61,11 @@ pub fn peer_name(peer: &Peer<'_>, domain: &[u8], with_port: bool) -> PeerName {
 
 /// A line as proof.
 pub fn proof_line(place: Place, raw: &[u8]) -> ProofLine {
-    ProofLine { source: place.source, offset: place.offset, text: text(&raw[..raw.len().min(PROOF_BYTES)]) }
+    ProofLine {
+        source: place.source,
+        offset: place.offset,
+        text: text(&raw[..raw.len().min(PROOF_BYTES)]),
+    }
 }
 
 #[cfg(test)]

@@ -100,13 +100,17 @@ impl Context<'_, '_> {
 
     /// Whether a host is ours.
     pub(super) fn is_ours(&self, peer: &Peer<'_>) -> bool {
-        self.own.holds_host(&proof::peer_name(peer, b"", false), &self.host.name)
+        self.own
+            .holds_host(&proof::peer_name(peer, b"", false), &self.host.name)
     }
 
     /// Tells a fact, once a day.
     pub(super) fn fact(&mut self, direction: Direction, fact: Fact) {
         if fact == Fact::Logged {
-            self.witness[direction as usize] = Witness { at: Some(self.at), silent: Vec::new() };
+            self.witness[direction as usize] = Witness {
+                at: Some(self.at),
+                silent: Vec::new(),
+            };
         }
         let (day, bit) = (day_of(self.at), 1u8 << fact as u8);
         let told = &mut self.told[direction as usize];
@@ -116,7 +120,13 @@ impl Context<'_, '_> {
         if told.1 & bit == 0 {
             told.1 |= bit;
             let proof = self.proof();
-            self.out.push(Emission::Fact { service: Rc::clone(self.service), direction, at: self.at, fact, proof });
+            self.out.push(Emission::Fact {
+                service: Rc::clone(self.service),
+                direction,
+                at: self.at,
+                fact,
+                proof,
+            });
         }
     }
 
@@ -125,8 +135,14 @@ impl Context<'_, '_> {
     /// stopped logging them.
     pub(super) fn silence_counts(&mut self, direction: Direction, peer: &Peer<'_>) -> bool {
         let witness = &mut self.witness[direction as usize];
-        let name = if peer.address.is_empty() { peer.name } else { peer.address };
-        let hash = name.iter().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3));
+        let name = if peer.address.is_empty() {
+            peer.name
+        } else {
+            peer.address
+        };
+        let hash = name.iter().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
+            (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3)
+        });
         if witness.silent.len() <= SILENT_PEERS && !witness.silent.contains(&hash) {
             witness.silent.push(hash);
         }
@@ -162,18 +178,25 @@ impl Context<'_, '_> {
     }
 }
 
+/// Host, tag, facts told, witnesses.
+type SavedTag = (u32, String, [(i32, u8); 2], [Witness; 2]);
+
 /// The saved form of a [`Tracker`].
 #[derive(Serialize, Deserialize)]
 struct Saved {
     hosts: Vec<(Host, Vec<(String, Key)>)>,
-    services: Vec<(u32, String, [(i32, u8); 2], [Witness; 2])>,
+    services: Vec<SavedTag>,
     processes: Vec<(Key, Process)>,
 }
 
 impl Tracker {
     /// Nothing under way. `keep_addresses`: outcomes name the correspondent's full address.
     pub fn new(own: Own, keep_addresses: bool) -> Self {
-        Tracker { own, keep_addresses, ..Tracker::default() }
+        Tracker {
+            own,
+            keep_addresses,
+            ..Tracker::default()
+        }
     }
 
     /// Takes note of a record of any kind. The first one of a host tells since when its log is there.
@@ -187,7 +210,15 @@ impl Tracker {
 
     /// Takes a line's event. `at` is the line's time in seconds since 1970 UTC, `raw` the whole line; what follows from it is
     /// added to `out`.
-    pub fn take(&mut self, record: &Record<'_>, event: &Event<'_>, at: i64, place: Place, raw: &[u8], out: &mut Vec<Emission>) {
+    pub fn take(
+        &mut self,
+        record: &Record<'_>,
+        event: &Event<'_>,
+        at: i64,
+        place: Place,
+        raw: &[u8],
+        out: &mut Vec<Emission>,
+    ) {
         let service = self.service(record, at);
         self.pass_time(service, at, out);
         let key = (service, record.pid.unwrap_or(0));
@@ -199,7 +230,11 @@ impl Tracker {
             _ => {
                 let mut process = self.processes.remove(&key).unwrap_or_default();
                 process.last = at;
-                apply(&mut process, event, &mut self.context(key, at, place, raw, out));
+                apply(
+                    &mut process,
+                    event,
+                    &mut self.context(key, at, place, raw, out),
+                );
                 if process.outbound.is_some() || process.inbound.is_some() {
                     self.processes.insert(key, process);
                 }
@@ -218,10 +253,18 @@ impl Tracker {
     pub fn save(&self) -> String {
         let mut keys: Vec<&Key> = self.processes.keys().collect();
         keys.sort_unstable();
-        let processes: Vec<(&Key, &Process)> = keys.into_iter().filter_map(|k| Some((k, self.processes.get(k)?))).collect();
+        let processes: Vec<(&Key, &Process)> = keys
+            .into_iter()
+            .filter_map(|k| Some((k, self.processes.get(k)?)))
+            .collect();
         let hosts: Vec<_> = self.hosts.iter().map(|h| (h, h.waiting_ids())).collect();
-        let services: Vec<_> = self.services.iter().map(|t| (t.host, &t.service.tag, t.told, &t.witness)).collect();
-        serde_json::json!({ "hosts": hosts, "services": services, "processes": processes }).to_string()
+        let services: Vec<_> = self
+            .services
+            .iter()
+            .map(|t| (t.host, &t.service.tag, t.told, &t.witness))
+            .collect();
+        serde_json::json!({ "hosts": hosts, "services": services, "processes": processes })
+            .to_string()
     }
 
     /// Takes up what an earlier run left open. Fails if the text is not what [`Tracker::save`] writes.
@@ -230,20 +273,35 @@ impl Tracker {
         for (mut host, ids) in saved.hosts {
             host.restore_ids(ids);
             // OK to narrow: far fewer than 2^32 hosts fit into memory.
-            self.host_index.insert(host.name.as_bytes().to_vec(), self.hosts.len() as u32);
+            self.host_index
+                .insert(host.name.as_bytes().to_vec(), self.hosts.len() as u32);
             self.hosts.push(host);
         }
         for (host, tag, told, witness) in saved.services {
-            let Some(name) = self.hosts.get(host as usize).map(|h| h.name.to_string()) else { continue };
+            let Some(name) = self.hosts.get(host as usize).map(|h| h.name.to_string()) else {
+                continue;
+            };
             let key = service_key(name.as_bytes(), tag.as_bytes());
             self.service_index.insert(key, self.services.len() as u32);
-            self.services.push(Tag { service: Rc::new(Service { host: name, tag }), host, told, witness });
+            self.services.push(Tag {
+                service: Rc::new(Service { host: name, tag }),
+                host,
+                told,
+                witness,
+            });
         }
         self.processes = saved.processes.into_iter().collect();
         Ok(())
     }
 
-    fn context<'c, 'l>(&'c mut self, key: Key, at: i64, place: Place, raw: &'l [u8], out: &'c mut Vec<Emission>) -> Context<'c, 'l> {
+    fn context<'c, 'l>(
+        &'c mut self,
+        key: Key,
+        at: i64,
+        place: Place,
+        raw: &'l [u8],
+        out: &'c mut Vec<Emission>,
+    ) -> Context<'c, 'l> {
         let tag = &mut self.services[key.0 as usize];
         Context {
             key,
@@ -296,8 +354,16 @@ impl Tracker {
     fn new_service(&mut self, record: &Record<'_>, key: Vec<u8>, at: i64) -> u32 {
         let host = self.host(record.host, at);
         let number = self.services.len() as u32;
-        let service = Service { host: proof::text(record.host), tag: proof::text(record.program) };
-        self.services.push(Tag { service: Rc::new(service), host, told: [(i32::MIN, 0); 2], witness: Default::default() });
+        let service = Service {
+            host: proof::text(record.host),
+            tag: proof::text(record.program),
+        };
+        self.services.push(Tag {
+            service: Rc::new(service),
+            host,
+            told: [(i32::MIN, 0); 2],
+            witness: Default::default(),
+        });
         self.service_index.insert(key, number);
         number
     }
@@ -312,17 +378,29 @@ impl Tracker {
         }
         host.swept = host.now;
         let limit = host.now - IDLE_SECONDS;
-        let gone = |key: &Key, process: &Process| process.last < limit && self.services[key.0 as usize].host == number;
-        let mut keys: Vec<Key> = self.processes.iter().filter(|(key, process)| gone(key, process)).map(|(key, _)| *key).collect();
+        let gone = |key: &Key, process: &Process| {
+            process.last < limit && self.services[key.0 as usize].host == number
+        };
+        let mut keys: Vec<Key> = self
+            .processes
+            .iter()
+            .filter(|(key, process)| gone(key, process))
+            .map(|(key, _)| *key)
+            .collect();
         keys.sort_unstable();
         self.close(&keys, out);
     }
 
     fn close(&mut self, keys: &[Key], out: &mut Vec<Emission>) {
         for key in keys {
-            let Some(mut process) = self.processes.remove(key) else { continue };
+            let Some(mut process) = self.processes.remove(key) else {
+                continue;
+            };
             // The proof of an outcome without a last line is in the lines that were kept.
-            let place = Place { source: 0, offset: 0 };
+            let place = Place {
+                source: 0,
+                offset: 0,
+            };
             let mut cx = self.context(*key, process.last, place, b"", out);
             if let Some(state) = &mut process.outbound {
                 outbound::abandoned(state, &mut cx);
@@ -337,14 +415,30 @@ impl Tracker {
         let host = &mut self.hosts[self.services[service as usize].host as usize];
         // What stands in the same second may still be on either side of the hole.
         host.lost = host.lost.max(Some(at));
-        out.push(Emission::Gap { host: host.name.to_string(), at, records });
+        out.push(Emission::Gap {
+            host: host.name.to_string(),
+            at,
+            records,
+        });
     }
 
     fn sender(&mut self, service: u32, queue_id: &[u8], sender: &[u8]) {
         let host = &mut self.hosts[self.services[service as usize].host as usize];
-        let Some(key) = host.take_id(queue_id) else { return };
-        let Some(session) = self.processes.get_mut(&key).and_then(|p| p.inbound.as_mut()) else { return };
-        if let Some(mail) = session.mails.iter_mut().find(|m| m.queue_id.as_bytes() == queue_id) {
+        let Some(key) = host.take_id(queue_id) else {
+            return;
+        };
+        let Some(session) = self
+            .processes
+            .get_mut(&key)
+            .and_then(|p| p.inbound.as_mut())
+        else {
+            return;
+        };
+        if let Some(mail) = session
+            .mails
+            .iter_mut()
+            .find(|m| m.queue_id.as_bytes() == queue_id)
+        {
             mail.sender = proof::text(sender);
         }
     }
@@ -357,10 +451,16 @@ fn service_key(host: &[u8], tag: &[u8]) -> Vec<u8> {
 /// Hands an event to the side of the process it concerns.
 fn apply(process: &mut Process, event: &Event<'_>, cx: &mut Context<'_, '_>) {
     match event {
-        Event::Handshake(h) if h.side == Side::Client => outbound::handshake(client(process), h, cx),
+        Event::Handshake(h) if h.side == Side::Client => {
+            outbound::handshake(client(process), h, cx)
+        }
         Event::Handshake(h) if h.duplicate => {}
-        Event::Handshake(h) => inbound::handshake(inbound::session(&mut process.inbound, &h.peer, cx), h, cx),
-        Event::HandshakeFailed(f) if f.by_proxy || f.side == Side::Client => outbound::handshake_failed(client(process), f, cx),
+        Event::Handshake(h) => {
+            inbound::handshake(inbound::session(&mut process.inbound, &h.peer, cx), h, cx)
+        }
+        Event::HandshakeFailed(f) if f.by_proxy || f.side == Side::Client => {
+            outbound::handshake_failed(client(process), f, cx)
+        }
         Event::HandshakeFailed(f) => {
             let peer = f.peer.unwrap_or_default();
             inbound::handshake_failed(inbound::session(&mut process.inbound, &peer, cx), f, cx);
@@ -373,14 +473,23 @@ fn apply(process: &mut Process, event: &Event<'_>, cx: &mut Context<'_, '_>) {
                 inbound::detail(session, detail, cx);
             }
         }
-        Event::Certificate { peer, cause } => outbound::certificate(client(process), peer, *cause, cx),
+        Event::Certificate { peer, cause } => {
+            outbound::certificate(client(process), peer, *cause, cx)
+        }
         Event::Offered(offer) => outbound::offered(client(process), offer, cx),
         Event::PlainByPolicy { peer } => outbound::plain_by_policy(client(process), peer, cx),
         Event::AttemptFailed(attempt) => outbound::attempt_failed(client(process), attempt, cx),
         Event::Delivery(delivery) => outbound::delivery(client(process), delivery, cx),
-        Event::TlsRpt { peer, failure: None, .. } => outbound::reported_success(client(process), peer, cx),
+        Event::TlsRpt {
+            peer,
+            failure: None,
+            ..
+        } => outbound::reported_success(client(process), peer, cx),
         Event::TlsRpt { .. } => {}
-        Event::ProxyConnect { side: Side::Client, peer } => cx.host.proxy_line(peer, cx.at, false, false),
+        Event::ProxyConnect {
+            side: Side::Client,
+            peer,
+        } => cx.host.proxy_line(peer, cx.at, false, false),
         Event::ProxyConnect { .. } => {}
         Event::LocalFault { side, cause } => local_fault(process, *side, *cause, cx),
         Event::Logging(logging) => learn(*logging, cx),
@@ -394,9 +503,16 @@ fn apply_inbound(state: &mut Option<Box<Inbound>>, event: &Event<'_>, cx: &mut C
         Event::Transaction(t) => inbound::transaction(inbound::session(state, &t.peer, cx), t, cx),
         Event::Message(m) => inbound::message(inbound::session(state, &m.peer, cx), m, cx),
         Event::Lost { peer, after } => inbound::lost(inbound::session(state, peer, cx), after, cx),
-        Event::Rejected { peer, reason } => inbound::rejected(inbound::session(state, peer, cx), *reason, cx),
+        Event::Rejected { peer, reason } => {
+            inbound::rejected(inbound::session(state, peer, cx), *reason, cx)
+        }
         Event::Disconnect(end) => {
-            let session = state.take().unwrap_or_else(|| Box::new(Inbound { begun: cx.at, ..Inbound::default() }));
+            let session = state.take().unwrap_or_else(|| {
+                Box::new(Inbound {
+                    begun: cx.at,
+                    ..Inbound::default()
+                })
+            });
             inbound::disconnect(&session, end, cx);
         }
         Event::NoMail { peer, daemon } => {
@@ -412,7 +528,12 @@ fn client(process: &mut Process) -> &mut Outbound {
 }
 
 /// A fault of our own concerns the side that the line names, or the one the process is on.
-fn local_fault(process: &mut Process, side: Option<Side>, cause: maillog::Cause, cx: &mut Context<'_, '_>) {
+fn local_fault(
+    process: &mut Process,
+    side: Option<Side>,
+    cause: maillog::Cause,
+    cx: &mut Context<'_, '_>,
+) {
     match (side, &mut process.inbound) {
         (Some(Side::Server), session) => {
             inbound::local_fault(inbound::session(session, &Peer::default(), cx), cause, cx);

@@ -97,7 +97,9 @@ pub fn failure(reason: Reason, said: Cause, known: &Evidence<'_>) -> Option<Verd
             (None, Some(local)) => (Class::LocalConfigError, local),
             (failed, _) => (Class::HandshakeFailed, failed.unwrap_or(said)),
         },
-        Reason::LostConnection | Reason::LostBeforeTls if connected => (Class::PostHandshakeFailure, said),
+        Reason::LostConnection | Reason::LostBeforeTls if connected => {
+            (Class::PostHandshakeFailure, said)
+        }
         Reason::LostBeforeTls => (Class::NoSession, said),
         Reason::LostConnection if known.offer_taken => (Class::StarttlsLostConnection, said),
         Reason::LostConnection => (Class::Unknown, said),
@@ -115,7 +117,9 @@ pub fn outbound(delivery: &Delivery<'_>, known: &Evidence<'_>) -> Verdict {
     let session = accepted || delivery.answered;
     if !accepted {
         // The same words stand for a missing offer, a refused one and a failed handshake; the decision tells which.
-        if let (Reason::TlsRequiredNotOffered, Some((class, cause))) = (delivery.reason, known.decided) {
+        if let (Reason::TlsRequiredNotOffered, Some((class, cause))) =
+            (delivery.reason, known.decided)
+        {
             return verdict(Tls::None, class, cause);
         }
         // The line's own words on a failure come first: a session that came up and was then refused carried nothing.
@@ -124,7 +128,11 @@ pub fn outbound(delivery: &Delivery<'_>, known: &Evidence<'_>) -> Verdict {
         }
     }
     match delivery.tls {
-        StatedTls::Encrypted { verification, dane_downgraded, .. } => return stated_encrypted(verification, dane_downgraded, known),
+        StatedTls::Encrypted {
+            verification,
+            dane_downgraded,
+            ..
+        } => return stated_encrypted(verification, dane_downgraded, known),
         StatedTls::Plaintext { by_policy } if session => return stated_plaintext(by_policy, known),
         StatedTls::Violated => return verdict(Tls::None, Class::Unknown, delivery.cause),
         _ => {}
@@ -135,7 +143,11 @@ pub fn outbound(delivery: &Delivery<'_>, known: &Evidence<'_>) -> Verdict {
     if let Some(parameters) = known.connection {
         return match known.stale {
             true => UNKNOWN,
-            false => verdict(Tls::Encrypted, encrypted_class(parameters.verification), Cause::Unknown),
+            false => verdict(
+                Tls::Encrypted,
+                encrypted_class(parameters.verification),
+                Cause::Unknown,
+            ),
         };
     }
     if !session {
@@ -152,15 +164,24 @@ fn stated_encrypted(stated: Verification, dane_downgraded: bool, known: &Evidenc
         Some(parameters) if !known.stale => parameters.verification,
         _ => stated,
     };
-    verdict(Tls::Encrypted, encrypted_class(verification), Cause::Unknown)
+    verdict(
+        Tls::Encrypted,
+        encrypted_class(verification),
+        Cause::Unknown,
+    )
 }
 
 fn stated_plaintext(by_policy: bool, known: &Evidence<'_>) -> Verdict {
     let (class, cause) = match known {
-        Evidence { failed: Some(cause), .. } => (Class::PlaintextAfterFailedHandshake, *cause),
+        Evidence {
+            failed: Some(cause),
+            ..
+        } => (Class::PlaintextAfterFailedHandshake, *cause),
         Evidence { dead: true, .. } => (Class::PlaintextAfterFailedSession, Cause::Unknown),
         _ if by_policy => (Class::PlaintextByPolicy, Cause::Unknown),
-        Evidence { local: Some(cause), .. } => (Class::PlaintextByPolicy, *cause),
+        Evidence {
+            local: Some(cause), ..
+        } => (Class::PlaintextByPolicy, *cause),
         _ => (Class::PlaintextOpportunistic, Cause::Unknown),
     };
     verdict(Tls::Plaintext, class, cause)
@@ -175,13 +196,21 @@ fn in_clear(delivery: &Delivery<'_>, known: &Evidence<'_>) -> Verdict {
         return verdict(Tls::Plaintext, Class::PlaintextByPolicy, Cause::Unknown);
     }
     if known.offer_taken {
-        return verdict(Tls::Plaintext, Class::PlaintextStarttlsRefused, Cause::Unknown);
+        return verdict(
+            Tls::Plaintext,
+            Class::PlaintextStarttlsRefused,
+            Cause::Unknown,
+        );
     }
     if !known.whole {
         return UNKNOWN;
     }
     if known.dead {
-        return verdict(Tls::Plaintext, Class::PlaintextAfterFailedSession, Cause::Unknown);
+        return verdict(
+            Tls::Plaintext,
+            Class::PlaintextAfterFailedSession,
+            Cause::Unknown,
+        );
     }
     if delivery.reused {
         // A TLS connection taken up again is always logged, whatever the level of logging.
@@ -216,7 +245,11 @@ pub fn inbound(end: &Disconnect<'_>, known: &InboundEvidence<'_>) -> Verdict {
     if let Some(class) = known.rejected {
         return verdict(Tls::None, class, known.local.unwrap_or(Cause::Unknown));
     }
-    if end.counted { counted(end, known) } else { uncounted(known) }
+    if end.counted {
+        counted(end, known)
+    } else {
+        uncounted(known)
+    }
 }
 
 /// With command counters (Postfix 3.0 and later) the end of a session says by itself whether STARTTLS succeeded.
@@ -228,9 +261,19 @@ fn counted(end: &Disconnect<'_>, known: &InboundEvidence<'_>) -> Verdict {
     if given > 0 {
         return match known.failed {
             Some(cause) => verdict(Tls::None, Class::InHandshakeFailed, cause),
-            None if known.lost_at_starttls => verdict(Tls::None, Class::InHandshakeFailed, Cause::Unknown),
-            None if end.mail.0 > 0 => verdict(Tls::Plaintext, Class::InStarttlsRefusedByUs, known.local.unwrap_or(Cause::Unknown)),
-            None => verdict(Tls::None, Class::InStarttlsRefusedByUs, known.local.unwrap_or(Cause::Unknown)),
+            None if known.lost_at_starttls => {
+                verdict(Tls::None, Class::InHandshakeFailed, Cause::Unknown)
+            }
+            None if end.mail.0 > 0 => verdict(
+                Tls::Plaintext,
+                Class::InStarttlsRefusedByUs,
+                known.local.unwrap_or(Cause::Unknown),
+            ),
+            None => verdict(
+                Tls::None,
+                Class::InStarttlsRefusedByUs,
+                known.local.unwrap_or(Cause::Unknown),
+            ),
         };
     }
     if let Some(cause) = known.failed {
@@ -240,8 +283,12 @@ fn counted(end: &Disconnect<'_>, known: &InboundEvidence<'_>) -> Verdict {
         return accepted_tls(end, known);
     }
     match (end.mail, end.auth) {
-        ((good, _), _) if good > 0 => verdict(Tls::Plaintext, Class::PlaintextCauseUnknown, Cause::Unknown),
-        ((0, 1..), _) | (_, (0, 1..)) => verdict(Tls::None, Class::InPlaintextRejected, Cause::Unknown),
+        ((good, _), _) if good > 0 => {
+            verdict(Tls::Plaintext, Class::PlaintextCauseUnknown, Cause::Unknown)
+        }
+        ((0, 1..), _) | (_, (0, 1..)) => {
+            verdict(Tls::None, Class::InPlaintextRejected, Cause::Unknown)
+        }
         _ => verdict(Tls::None, Class::InProbe, Cause::Unknown),
     }
 }
@@ -250,7 +297,9 @@ fn accepted_tls(end: &Disconnect<'_>, known: &InboundEvidence<'_>) -> Verdict {
     if end.mail.0 == 0 && !known.mails {
         return verdict(Tls::None, Class::InProbe, Cause::Unknown);
     }
-    let class = known.handshake.map_or(Class::TlsParamsUnknown, |p| encrypted_class(p.verification));
+    let class = known
+        .handshake
+        .map_or(Class::TlsParamsUnknown, |p| encrypted_class(p.verification));
     verdict(Tls::Encrypted, class, Cause::Unknown)
 }
 
@@ -259,9 +308,17 @@ fn uncounted(known: &InboundEvidence<'_>) -> Verdict {
         return verdict(Tls::None, Class::InHandshakeFailed, cause);
     }
     match known.handshake {
-        Some(parameters) if known.mails => verdict(Tls::Encrypted, encrypted_class(parameters.verification), Cause::Unknown),
-        None if known.mails && known.implicit_tls => verdict(Tls::Encrypted, Class::TlsParamsUnknown, Cause::Unknown),
-        None if known.mails && known.whole => verdict(Tls::Silent, Class::PlaintextCauseUnknown, Cause::Unknown),
+        Some(parameters) if known.mails => verdict(
+            Tls::Encrypted,
+            encrypted_class(parameters.verification),
+            Cause::Unknown,
+        ),
+        None if known.mails && known.implicit_tls => {
+            verdict(Tls::Encrypted, Class::TlsParamsUnknown, Cause::Unknown)
+        }
+        None if known.mails && known.whole => {
+            verdict(Tls::Silent, Class::PlaintextCauseUnknown, Cause::Unknown)
+        }
         _ if !known.whole || known.mails => UNKNOWN,
         _ => verdict(Tls::None, Class::InProbe, Cause::Unknown),
     }

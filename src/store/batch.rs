@@ -185,7 +185,8 @@ impl Batch {
             let address = self.addresses.number(outcome.correspondent);
             add_counts(&mut self.correspondents, (address, key), counts);
         }
-        if !plain {
+        // Further recipients of one line rest on the same lines as the first.
+        if !plain && !outcome.proof.is_empty() {
             let proof = Proof {
                 service: key.service,
                 at,

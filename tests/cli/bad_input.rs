@@ -7,15 +7,22 @@ use crate::sandbox::{Sandbox, sample};
 #[test]
 fn a_log_that_does_not_exist() {
     let sandbox = Sandbox::new();
-    sandbox.run(&["import", "no-such.log"]).fails_with(&["no-such.log", "No such file"]);
-    assert!(!sandbox.path("store.db").exists(), "no store is made for nothing");
+    sandbox
+        .run(&["import", "no-such.log"])
+        .fails_with(&["no-such.log", "No such file"]);
+    assert!(
+        !sandbox.path("store.db").exists(),
+        "no store is made for nothing"
+    );
 }
 
 #[test]
 fn a_directory_without_logs() {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("empty")).expect("writable");
-    sandbox.run(&["import", "empty"]).fails_with(&["empty", "no log"]);
+    sandbox
+        .run(&["import", "empty"])
+        .fails_with(&["empty", "no log"]);
 }
 
 #[test]
@@ -24,7 +31,9 @@ fn a_binary_file() {
     let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
     bytes.extend((0..5000u32).map(|n| (n * 7 % 251) as u8));
     sandbox.write("program", bytes);
-    sandbox.run(&["import", "program"]).fails_with(&["program", "not a mail log"]);
+    sandbox
+        .run(&["import", "program"])
+        .fails_with(&["program", "not a mail log"]);
 }
 
 #[test]
@@ -32,24 +41,38 @@ fn an_empty_log_is_no_error() {
     let sandbox = Sandbox::new();
     sandbox.write("mail.log", "");
     sandbox.run(&["import", "mail.log"]).ok();
-    let rows = sandbox.run(&["report", "domains", "--all", "--format", "json"]).ok().json();
+    let rows = sandbox
+        .run(&["report", "domains", "--all", "--format", "json"])
+        .ok()
+        .json();
     assert_eq!(rows["rows"].as_array().map(Vec::len), Some(0));
 }
 
 #[test]
 fn no_store_yet() {
-    Sandbox::new().run(&["report"]).fails_with(&["store.db", "tlsnag import"]);
+    Sandbox::new()
+        .run(&["report"])
+        .fails_with(&["store.db", "tlsnag import"]);
 }
 
 #[test]
 fn a_file_that_is_no_store() {
     let sandbox = Sandbox::new();
-    sandbox.write("store.db", "this is a shopping list, and long enough to have a first page of its own\n".repeat(100));
+    sandbox.write(
+        "store.db",
+        "this is a shopping list, and long enough to have a first page of its own\n".repeat(100),
+    );
     let before = fs::read(sandbox.path("store.db")).expect("just written");
     sandbox.run(&["report"]).fails_with(&["not a tlsnag store"]);
     let log = sample("edge/rivals.log");
-    sandbox.run(&["import", log.to_str().unwrap_or_default()]).fails_with(&["not a tlsnag store"]);
-    assert_eq!(fs::read(sandbox.path("store.db")).expect("still there"), before, "the file is left as it was");
+    sandbox
+        .run(&["import", log.to_str().unwrap_or_default()])
+        .fails_with(&["not a tlsnag store"]);
+    assert_eq!(
+        fs::read(sandbox.path("store.db")).expect("still there"),
+        before,
+        "the file is left as it was"
+    );
 }
 
 #[test]
@@ -57,9 +80,15 @@ fn a_wrong_date_and_a_period_that_ends_before_it_begins() {
     let sandbox = Sandbox::new();
     sandbox.write("mail.log", "");
     sandbox.run(&["import", "mail.log"]).ok();
-    sandbox.run(&["report", "--since", "yesterdayish"]).fails_with(&["yesterdayish", "2026-11-01"]);
-    sandbox.run(&["report", "--since", "2026-02-30"]).fails_with(&["2026-02-30"]);
-    sandbox.run(&["report", "--since", "2026-11-10", "--until", "2026-11-01"]).fails_with(&["2026-11-10", "after"]);
+    sandbox
+        .run(&["report", "--since", "yesterdayish"])
+        .fails_with(&["yesterdayish", "2026-11-01"]);
+    sandbox
+        .run(&["report", "--since", "2026-02-30"])
+        .fails_with(&["2026-02-30"]);
+    sandbox
+        .run(&["report", "--since", "2026-11-10", "--until", "2026-11-01"])
+        .fails_with(&["2026-11-10", "after"]);
 }
 
 #[test]
@@ -67,8 +96,12 @@ fn a_report_and_a_network_that_do_not_exist() {
     let sandbox = Sandbox::new();
     sandbox.write("mail.log", "");
     sandbox.run(&["import", "mail.log"]).ok();
-    sandbox.run(&["report", "domans"]).fails_with(&["domans", "domains"]);
-    sandbox.run(&["import", "--own-network", "10.0.0.0/99", "mail.log"]).fails_with(&["10.0.0.0/99"]);
+    sandbox
+        .run(&["report", "domans"])
+        .fails_with(&["domans", "domains"]);
+    sandbox
+        .run(&["import", "--own-network", "10.0.0.0/99", "mail.log"])
+        .fails_with(&["10.0.0.0/99"]);
 }
 
 #[test]
@@ -76,12 +109,16 @@ fn a_misspelt_setting_is_refused() {
     let sandbox = Sandbox::new();
     sandbox.write("tlsnag.toml", "own_domian = [\"ours.example\"]\n");
     sandbox.write("mail.log", "");
-    sandbox.run(&["--config", "tlsnag.toml", "import", "mail.log"]).fails_with(&["tlsnag.toml", "own_domian"]);
+    sandbox
+        .run(&["--config", "tlsnag.toml", "import", "mail.log"])
+        .fails_with(&["tlsnag.toml", "own_domian"]);
 }
 
 #[test]
 fn an_unwritable_place_for_the_store() {
     let sandbox = Sandbox::new();
     sandbox.write("mail.log", "");
-    sandbox.run(&["--store", "/proc/nowhere/store.db", "import", "mail.log"]).fails_with(&["/proc/nowhere"]);
+    sandbox
+        .run(&["--store", "/proc/nowhere/store.db", "import", "mail.log"])
+        .fails_with(&["/proc/nowhere"]);
 }

@@ -8,19 +8,29 @@ use crate::sandbox::{Sandbox, sample};
 
 /// The digest of the store: all that it says, without row numbers and paths.
 fn digest(sandbox: &Sandbox) -> String {
-    let store = tlsnag::store::Store::open_existing(&sandbox.path("store.db")).expect("the store exists");
+    let store =
+        tlsnag::store::Store::open_existing(&sandbox.path("store.db")).expect("the store exists");
     store.digest().expect("the store can be read")
 }
 
 fn import(sandbox: &Sandbox, log: &str) {
-    sandbox.run(&["import", "--own-domain", "ours.example", log]).ok();
+    sandbox
+        .run(&["import", "--own-domain", "ours.example", log])
+        .ok();
 }
 
 /// A log that has everything, in the order of time: fallback, several MX, reuse, both directions, both mail servers.
 fn mixed_log() -> Vec<u8> {
     let mut log = Vec::new();
-    let whole = ["edge/session-fallback.log", "edge/our-cert-refused.log", "edge/rivals.log"];
-    for (name, lines) in whole.map(|n| (n, usize::MAX)).into_iter().chain([("postfix/rfc3339.log", 250), ("sendmail/loglevel14.log", 250)]) {
+    let whole = [
+        "edge/session-fallback.log",
+        "edge/our-cert-refused.log",
+        "edge/rivals.log",
+    ];
+    for (name, lines) in whole.map(|n| (n, usize::MAX)).into_iter().chain([
+        ("postfix/rfc3339.log", 250),
+        ("sendmail/loglevel14.log", 250),
+    ]) {
         let text = fs::read(sample(name)).expect("the sample logs are in the repository");
         log.extend(text.split_inclusive(|b| *b == b'\n').take(lines).flatten());
     }
@@ -29,7 +39,14 @@ fn mixed_log() -> Vec<u8> {
 
 /// The first line in which two digests differ.
 fn difference(a: &str, b: &str) -> Option<String> {
-    let at = |text: &str, n: usize| text.lines().nth(n).unwrap_or("(end)").chars().take(3000).collect::<String>();
+    let at = |text: &str, n: usize| {
+        text.lines()
+            .nth(n)
+            .unwrap_or("(end)")
+            .chars()
+            .take(3000)
+            .collect::<String>()
+    };
     let number = a.lines().zip(b.lines()).take_while(|(a, b)| a == b).count();
     (a != b).then(|| format!("line {number}:\n{}\n{}", at(a, number), at(b, number)))
 }
@@ -37,22 +54,72 @@ fn difference(a: &str, b: &str) -> Option<String> {
 #[test]
 fn the_comparison_log_gives_what_really_happened() {
     let sandbox = Sandbox::new();
-    sandbox.run(&["import", sample("edge/rivals.log").to_str().unwrap_or_default()]).ok();
-    let rows = |report: &str| sandbox.run(&["report", report, "--all", "--format", "json"]).ok().json()["rows"].clone();
+    sandbox
+        .run(&[
+            "import",
+            sample("edge/rivals.log").to_str().unwrap_or_default(),
+        ])
+        .ok();
+    let rows = |report: &str| {
+        sandbox
+            .run(&["report", report, "--all", "--format", "json"])
+            .ok()
+            .json()["rows"]
+            .clone()
+    };
     let domains = rows("domains");
-    let sum = |column: &str| domains.as_array().into_iter().flatten().filter_map(|r| r[column].as_u64()).sum::<u64>();
-    assert_eq!((sum("encrypted"), sum("plaintext"), sum("unknown")), (4, 4, 0));
+    let sum = |column: &str| {
+        domains
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|r| r[column].as_u64())
+            .sum::<u64>()
+    };
+    assert_eq!(
+        (sum("encrypted"), sum("plaintext"), sum("unknown")),
+        (4, 4, 0)
+    );
     let class = |domain: &str| {
-        let row = domains.as_array().into_iter().flatten().find(|r| r["domain"] == domain);
-        row.map(|r| (r["verdict"].as_str().unwrap_or_default().to_owned(), r["class"].as_str().unwrap_or_default().to_owned()))
+        let row = domains
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|r| r["domain"] == domain);
+        row.map(|r| {
+            (
+                r["verdict"].as_str().unwrap_or_default().to_owned(),
+                r["class"].as_str().unwrap_or_default().to_owned(),
+            )
+        })
     };
     let pair = |a: &str, b: &str| Some((a.to_owned(), b.to_owned()));
-    assert_eq!(class("broken.example"), pair("plaintext", "plaintext-fallback-after-failed-handshake"));
-    assert_eq!(class("enforced.example"), pair("undeliverable", "tls-required-not-offered"));
+    assert_eq!(
+        class("broken.example"),
+        pair("plaintext", "plaintext-fallback-after-failed-handshake")
+    );
+    assert_eq!(
+        class("enforced.example"),
+        pair("undeliverable", "tls-required-not-offered")
+    );
     assert_eq!(class("slow.example"), pair("undeliverable", "no-session"));
     let clients = rows("clients");
-    let total = |column: &str| clients.as_array().into_iter().flatten().filter_map(|r| r[column].as_u64()).sum::<u64>();
-    assert_eq!((total("sessions_encrypted"), total("sessions_plaintext"), total("sessions_failed")), (1, 1, 1));
+    let total = |column: &str| {
+        clients
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|r| r[column].as_u64())
+            .sum::<u64>()
+    };
+    assert_eq!(
+        (
+            total("sessions_encrypted"),
+            total("sessions_plaintext"),
+            total("sessions_failed")
+        ),
+        (1, 1, 1)
+    );
 }
 
 #[test]
@@ -65,7 +132,11 @@ fn a_log_read_twice_changes_nothing() {
     assert_eq!(difference(&digest(&sandbox), &once), None);
     fs::rename(log, sandbox.path("mail.log.1")).expect("same directory");
     import(&sandbox, "mail.log.1");
-    assert_eq!(difference(&digest(&sandbox), &once), None, "a log keeps its identity under another name");
+    assert_eq!(
+        difference(&digest(&sandbox), &once),
+        None,
+        "a log keeps its identity under another name"
+    );
 }
 
 #[test]
@@ -96,7 +167,11 @@ fn a_compressed_log_is_the_same_log() {
         .stdout(fs::File::create(packed.path("mail.log.2.gz")).expect("writable"))
         .spawn()
         .expect("gzip is on every system that rotates logs");
-    gzip.stdin.take().expect("piped").write_all(&mixed_log()).expect("gzip reads it");
+    gzip.stdin
+        .take()
+        .expect("piped")
+        .write_all(&mixed_log())
+        .expect("gzip reads it");
     gzip.wait().expect("gzip ends");
     import(&packed, "mail.log.2.gz");
     assert_eq!(difference(&digest(&packed), &digest(&plain)), None);

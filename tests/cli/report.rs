@@ -4,7 +4,14 @@ use crate::sandbox::{Ran, Sandbox, sample};
 
 fn with(log: &str) -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.run(&["import", "--own-domain", "ours.example", sample(log).to_str().unwrap_or_default()]).ok();
+    sandbox
+        .run(&[
+            "import",
+            "--own-domain",
+            "ours.example",
+            sample(log).to_str().unwrap_or_default(),
+        ])
+        .ok();
     sandbox
 }
 
@@ -14,13 +21,40 @@ fn report(sandbox: &Sandbox, args: &[&str]) -> Ran {
 
 #[test]
 fn json_is_flat_and_versioned() {
-    let json = report(&with("edge/rivals.log"), &["domains", "--all", "--format", "json"]).json();
+    let json = report(
+        &with("edge/rivals.log"),
+        &["domains", "--all", "--format", "json"],
+    )
+    .json();
     assert_eq!(json["schema"], "tlsnag.report/1");
     assert_eq!(json["report"], "domains");
-    assert_eq!((json["period"]["from"].as_str(), json["period"]["to"].as_str()), (Some(""), Some("")));
-    let row = json["rows"].as_array().into_iter().flatten().find(|r| r["domain"] == "plain.example").cloned().unwrap_or_default();
+    assert_eq!(
+        (
+            json["period"]["from"].as_str(),
+            json["period"]["to"].as_str()
+        ),
+        (Some(""), Some(""))
+    );
+    let row = json["rows"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|r| r["domain"] == "plain.example")
+        .cloned()
+        .unwrap_or_default();
     let expected = [
-        "domain", "encrypted", "plaintext", "unknown", "failed_tls", "failed_other", "verdict", "class", "cause", "fault", "first_seen", "last_seen",
+        "domain",
+        "encrypted",
+        "plaintext",
+        "unknown",
+        "failed_tls",
+        "failed_other",
+        "verdict",
+        "class",
+        "cause",
+        "fault",
+        "first_seen",
+        "last_seen",
     ];
     for column in expected {
         assert!(row.get(column).is_some(), "{column} is missing: {row}");
@@ -33,15 +67,33 @@ fn json_is_flat_and_versioned() {
 fn the_default_is_what_to_act_on() {
     let sandbox = with("edge/rivals.log");
     let said = report(&sandbox, &["domains"]).out;
-    assert!(said.contains("plain.example") && said.contains("broken.example"), "{said}");
-    assert!(!said.contains("big.example"), "an encrypted peer is nothing to act on: {said}");
-    assert!(report(&sandbox, &["domains", "--all"]).out.contains("big.example"));
+    assert!(
+        said.contains("plain.example") && said.contains("broken.example"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("big.example"),
+        "an encrypted peer is nothing to act on: {said}"
+    );
+    assert!(
+        report(&sandbox, &["domains", "--all"])
+            .out
+            .contains("big.example")
+    );
 }
 
 #[test]
 fn text_fits_a_mail_and_the_order_is_stable() {
     let sandbox = with("postfix/rfc3339.log");
-    for name in ["summary", "domains", "hosts", "clients", "failures", "plaintext", "protocols"] {
+    for name in [
+        "summary",
+        "domains",
+        "hosts",
+        "clients",
+        "failures",
+        "plaintext",
+        "protocols",
+    ] {
         let said = report(&sandbox, &[name, "--all"]).out;
         let longest = said.lines().map(|l| l.chars().count()).max().unwrap_or(0);
         assert!(longest <= 100, "{name} is {longest} columns wide:\n{said}");
@@ -63,7 +115,10 @@ fn a_log_without_tls_lines_accuses_nobody_and_says_how_to_mend_it() {
 #[test]
 fn a_smart_host_is_named_and_the_domains_behind_it_are_not_judged() {
     let said = report(&with("edge/smart-host.log"), &["summary", "--all"]).out;
-    assert!(said.contains("smart host") || said.contains("smarthost"), "{said}");
+    assert!(
+        said.contains("smart host") || said.contains("smarthost"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -71,17 +126,26 @@ fn exit_status_one_only_where_it_was_asked_for() {
     let sandbox = with("edge/rivals.log");
     assert_eq!(sandbox.run(&["report"]).status, 0);
     assert_eq!(sandbox.run(&["report", "--exit-code"]).status, 1);
-    assert_eq!(sandbox.run(&["report", "--exit-code", "--since", "2026-11-23"]).status, 0);
+    assert_eq!(
+        sandbox
+            .run(&["report", "--exit-code", "--since", "2026-11-23"])
+            .status,
+        0
+    );
 }
 
 #[test]
 fn audit_reads_and_then_answers() {
     let sandbox = Sandbox::new();
     let log = sample("edge/rivals.log");
-    let ran = sandbox.run(&["audit", log.to_str().unwrap_or_default()]).ok();
+    let ran = sandbox
+        .run(&["audit", log.to_str().unwrap_or_default()])
+        .ok();
     assert!(ran.out.contains("plain.example"), "{}", ran.out);
     assert!(ran.err.contains("70 lines"), "{}", ran.err);
-    let again = sandbox.run(&["audit", log.to_str().unwrap_or_default()]).ok();
+    let again = sandbox
+        .run(&["audit", log.to_str().unwrap_or_default()])
+        .ok();
     assert_eq!(again.out, ran.out);
     assert!(again.err.contains("Nothing new"), "{}", again.err);
 }

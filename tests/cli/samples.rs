@@ -14,17 +14,28 @@ type Rows = HashMap<String, Value>;
 fn sample_logs() -> Vec<PathBuf> {
     let mut found = Vec::new();
     for directory in ["postfix", "sendmail", "edge"] {
-        let entries = fs::read_dir(sample(directory)).expect("the sample logs are in the repository");
-        found.extend(entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "outcomes")));
+        let entries =
+            fs::read_dir(sample(directory)).expect("the sample logs are in the repository");
+        found.extend(
+            entries
+                .flatten()
+                .map(|e| e.path())
+                .filter(|p| p.extension().is_some_and(|e| e == "outcomes")),
+        );
     }
     found.sort();
     found
 }
 
 fn rows(sandbox: &Sandbox, report: &str, key: &str) -> Rows {
-    let json = sandbox.run(&["report", report, "--all", "--format", "json"]).ok().json();
+    let json = sandbox
+        .run(&["report", report, "--all", "--format", "json"])
+        .ok()
+        .json();
     let rows = json["rows"].as_array().expect("rows is a list").clone();
-    rows.into_iter().map(|row| (row[key].as_str().unwrap_or_default().to_owned(), row)).collect()
+    rows.into_iter()
+        .map(|row| (row[key].as_str().unwrap_or_default().to_owned(), row))
+        .collect()
 }
 
 /// A count of a row; a row that is missing counts nothing.
@@ -40,17 +51,32 @@ fn difference(line: &str, domains: &Rows, hosts: &Rows, clients: &Rows) -> Optio
     let (row, columns) = match kind {
         "domain" => (domains.get(name), ["encrypted", "plaintext", "unknown"]),
         "host" => (hosts.get(name), ["encrypted", "plaintext", "unknown"]),
-        "client" => (clients.get(name), ["messages_encrypted", "messages_plaintext", "messages_unknown"]),
+        "client" => (
+            clients.get(name),
+            [
+                "messages_encrypted",
+                "messages_plaintext",
+                "messages_unknown",
+            ],
+        ),
         other => return Some(format!("`{other}` is not a kind of fact")),
     };
     let counts = columns.map(|column| count(row, column));
     let wrong: Vec<&str> = words.filter(|word| !holds(word, counts, row)).collect();
-    (!wrong.is_empty()).then(|| format!("{line}: found encrypted, plaintext, unknown = {counts:?} in {row:?}; wrong: {wrong:?}"))
+    (!wrong.is_empty()).then(|| {
+        format!(
+            "{line}: found encrypted, plaintext, unknown = {counts:?} in {row:?}; wrong: {wrong:?}"
+        )
+    })
 }
 
 fn holds(fact: &str, [encrypted, plaintext, unknown]: [u64; 3], row: Option<&Value>) -> bool {
     let number = |text: &str| text.parse::<u64>().unwrap_or(u64::MAX);
-    match fact.split_once("<=").map(|(k, v)| (k, "<=", v)).or_else(|| fact.split_once('=').map(|(k, v)| (k, "=", v))) {
+    match fact
+        .split_once("<=")
+        .map(|(k, v)| (k, "<=", v))
+        .or_else(|| fact.split_once('=').map(|(k, v)| (k, "=", v)))
+    {
         Some(("encrypted", "=", n)) => encrypted == number(n),
         Some(("plaintext", "=", n)) => plaintext == number(n),
         Some(("unknown", "=", n)) => unknown == number(n),
@@ -68,21 +94,36 @@ fn differences(outcomes: &Path) -> Vec<String> {
     let sandbox = Sandbox::new();
     let log = outcomes.with_extension("log");
     let log = log.to_str().expect("the repository has plain names");
-    sandbox.run(&["import", "--own-domain", "ours.example", log]).ok();
+    sandbox
+        .run(&["import", "--own-domain", "ours.example", log])
+        .ok();
     let domains = rows(&sandbox, "domains", "domain");
     let hosts = rows(&sandbox, "hosts", "host");
     let clients = rows(&sandbox, "clients", "address");
     let facts = fs::read_to_string(outcomes).expect("the file was listed");
-    let found = facts.lines().filter_map(|line| difference(line, &domains, &hosts, &clients));
-    found.map(|text| format!("{}: {text}", outcomes.display())).collect()
+    let found = facts
+        .lines()
+        .filter_map(|line| difference(line, &domains, &hosts, &clients));
+    found
+        .map(|text| format!("{}: {text}", outcomes.display()))
+        .collect()
 }
 
 #[test]
 fn every_sample_log_means_what_is_written_beside_it() {
     let samples = sample_logs();
-    assert!(samples.len() >= 10, "only {} sample logs found", samples.len());
+    assert!(
+        samples.len() >= 10,
+        "only {} sample logs found",
+        samples.len()
+    );
     let wrong: Vec<String> = samples.iter().flat_map(|s| differences(s)).collect();
-    assert!(wrong.is_empty(), "{} differences\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} differences\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -97,7 +138,13 @@ fn no_line_of_the_sample_logs_is_unrecognised() {
             let framed = maillog::framing::parse_line(line);
             if let maillog::Framed::Record(record) = framed {
                 let (_, read) = maillog::mta::parse_text(&record);
-                assert_ne!(read, maillog::Line::Unrecognised, "{}: {}", log.display(), String::from_utf8_lossy(line));
+                assert_ne!(
+                    read,
+                    maillog::Line::Unrecognised,
+                    "{}: {}",
+                    log.display(),
+                    String::from_utf8_lossy(line)
+                );
             }
         }
     }

@@ -24,7 +24,11 @@ pub struct Ran {
 impl Ran {
     fn of(output: Output) -> Ran {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program prints UTF-8");
-        Ran { status: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+        Ran {
+            status: output.status.code().unwrap_or(-1),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
     }
 
     /// The run must have succeeded.
@@ -54,7 +58,9 @@ impl Ran {
 impl Sandbox {
     /// An empty directory.
     pub fn new() -> Sandbox {
-        Sandbox { directory: tempfile::tempdir().expect("a temporary directory can be made") }
+        Sandbox {
+            directory: tempfile::tempdir().expect("a temporary directory can be made"),
+        }
     }
 
     /// A path in the directory.
@@ -72,20 +78,34 @@ impl Sandbox {
     /// Adds to a file of the directory.
     pub fn append(&self, name: &str, bytes: impl AsRef<[u8]>) {
         use std::io::Write;
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(self.path(name)).expect("the directory is writable");
-        file.write_all(bytes.as_ref()).expect("the directory is writable");
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.path(name))
+            .expect("the directory is writable");
+        file.write_all(bytes.as_ref())
+            .expect("the directory is writable");
     }
 
     /// Runs the program in the directory.
     pub fn run<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tlsnag"));
-        command.args(args).current_dir(self.directory.path()).env_clear();
-        command.env("TLSNAG_STORE", self.path("store.db")).env("TLSNAG_NOW", NOW).env("TZ", "UTC").env("HOME", self.directory.path());
+        command
+            .args(args)
+            .current_dir(self.directory.path())
+            .env_clear();
+        command
+            .env("TLSNAG_STORE", self.path("store.db"))
+            .env("TLSNAG_NOW", NOW)
+            .env("TZ", "UTC")
+            .env("HOME", self.directory.path());
         Ran::of(command.output().expect("the program can be run"))
     }
 }
 
 /// A file of `sample-logs/`.
 pub fn sample(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-logs").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("sample-logs")
+        .join(name)
 }

@@ -118,8 +118,17 @@ fn unwrap_bars(line: &[u8]) -> Option<(Stamp, &[u8])> {
 /// Whether a text might be a line of its own. Cheap, and wrong only in the direction that costs time.
 pub(super) fn may_wrap(text: &[u8]) -> bool {
     match text {
-        [b'A'..=b'Z', _, _, b' ', ..] => text[1].is_ascii_lowercase() && text[2].is_ascii_lowercase(),
-        [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', separator, ..] => *separator == b'-',
+        [b'A'..=b'Z', _, _, b' ', ..] => {
+            text[1].is_ascii_lowercase() && text[2].is_ascii_lowercase()
+        }
+        [
+            b'0'..=b'9',
+            b'0'..=b'9',
+            b'0'..=b'9',
+            b'0'..=b'9',
+            separator,
+            ..,
+        ] => *separator == b'-',
         _ => false,
     }
 }

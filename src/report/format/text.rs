@@ -1,23 +1,18 @@
 //! Plain text, for people at a terminal or in a mail: at most 100 columns, no colours.
 
-use comfy_table::{
-    CellAlignment, ColumnConstraint, ContentArrangement, ContentLineStyle, LineStyle, TableStyle,
-};
+use unicode_width::UnicodeWidthStr;
 
 use crate::query::Scope;
 
-use super::super::table::{Kind, Note, Section, Table, Value};
+use super::super::table::{Column, Kind, Note, Section, Table, Value};
 use super::escape::visible;
 use super::{date, period_in_words, rfc3339, titled};
 
 /// Most columns of a line, log lines aside.
 const WIDTH: u16 = 100;
 
-/// No borders; a dashed line under the head of each column.
-const STYLE: TableStyle = TableStyle::new()
-    .header_lines(ContentLineStyle::none().junction(' '))
-    .header_separator(LineStyle::none().fill('-').junction(' '))
-    .content_lines(ContentLineStyle::none().junction(' '));
+/// Space between two columns.
+const GAP: usize = 2;
 
 pub(super) fn render(scope: &Scope, table: &Table) -> String {
     let mut out = String::new();
@@ -52,35 +47,70 @@ pub(super) fn render(scope: &Scope, table: &Table) -> String {
     out
 }
 
+/// Columns side by side, each as wide as its widest cell. What happens stands under its row, where it has room. If the columns
+/// do not fit, the first one, which is the name, gets a line of its own: a name is never broken.
 fn lay_out(section: &Section) -> String {
-    let columns = titled(section);
-    let mut table = comfy_table::Table::new();
-    table
-        .load_style(STYLE)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH)
-        .set_header(columns.iter().map(|(_, column)| column.title));
+    let (details, columns): (Vec<_>, Vec<_>) = titled(section)
+        .into_iter()
+        .partition(|(_, c)| c.kind == Kind::Detail);
+    let text = |row: &[Value], at: usize| {
+        row.get(at)
+            .map_or(String::new(), |value| visible(&cell(value)))
+    };
+    let width = |(at, column): &(usize, &Column)| {
+        let cells = section.rows.iter().map(|row| text(row, *at).width());
+        cells.chain([column.title.width()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = columns.iter().map(width).collect();
+    let total = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+    let stacked = total > usize::from(WIDTH);
+    let mut out = String::new();
+    let head: Vec<String> = columns.iter().map(|(_, c)| c.title.to_string()).collect();
+    push_row(&mut out, &head, &columns, &widths, stacked);
+    let dashes: Vec<String> = widths
+        .iter()
+        .map(|w| "-".repeat((*w).min(usize::from(WIDTH))))
+        .collect();
+    push_row(&mut out, &dashes, &columns, &widths, stacked);
     for row in &section.rows {
-        table.add_row(
-            columns
-                .iter()
-                .filter_map(|(at, _)| row.get(*at))
-                .map(|value| visible(&cell(value))),
-        );
+        let cells: Vec<String> = columns.iter().map(|(at, _)| text(row, *at)).collect();
+        push_row(&mut out, &cells, &columns, &widths, stacked);
+        let detail: Vec<String> = details
+            .iter()
+            .map(|(at, _)| text(row, *at))
+            .filter(|t| !t.is_empty())
+            .collect();
+        if !detail.is_empty() {
+            wrap(&mut out, &detail.join("; "), "    ", "    ");
+        }
     }
-    for (at, (_, column)) in columns.iter().enumerate() {
-        let Some(laid) = table.column_mut(at) else {
+    out.truncate(out.trim_end().len());
+    out
+}
+
+fn push_row(
+    out: &mut String,
+    cells: &[String],
+    columns: &[(usize, &Column)],
+    widths: &[usize],
+    stacked: bool,
+) {
+    let mut line = String::new();
+    for (at, (cell, (_, column))) in cells.iter().zip(columns).enumerate() {
+        let pad = " ".repeat(widths[at].saturating_sub(cell.width()));
+        if stacked && at == 0 {
+            wrap(out, cell, "", "");
+            line.push_str("    ");
             continue;
-        };
-        laid.set_padding((0, 1));
-        if column.kind == Kind::Number {
-            laid.set_cell_alignment(CellAlignment::Right);
         }
-        if column.kind != Kind::Text {
-            laid.set_constraint(ColumnConstraint::ContentWidth);
+        match column.kind {
+            Kind::Number => line.push_str(&format!("{pad}{cell}")),
+            _ => line.push_str(&format!("{cell}{pad}")),
         }
+        line.push_str(&" ".repeat(GAP));
     }
-    table.trim_fmt()
+    out.push_str(line.trim_end());
+    out.push('\n');
 }
 
 /// A cell for people: days in place of times.
@@ -95,13 +125,13 @@ pub(super) fn cell(value: &Value) -> String {
     }
 }
 
-/// Breaks a text at spaces. Words longer than a line are left whole.
+/// Breaks a text at spaces, and words longer than a line where they must be.
 fn wrap(out: &mut String, text: &str, first: &str, others: &str) {
+    let width = usize::from(WIDTH);
     let mut line = first.to_string();
     let mut is_empty = true;
     for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let length = line.chars().count() + 1 + word.chars().count();
-        if !is_empty && length > usize::from(WIDTH) {
+        if !is_empty && line.width() + 1 + word.width() > width {
             out.push_str(&format!("{line}\n"));
             line = others.to_string();
             is_empty = true;
@@ -109,7 +139,13 @@ fn wrap(out: &mut String, text: &str, first: &str, others: &str) {
         if !is_empty {
             line.push(' ');
         }
-        line.push_str(word);
+        for letter in word.chars() {
+            if line.width() >= width {
+                out.push_str(&format!("{line}\n"));
+                line = others.to_string();
+            }
+            line.push(letter);
+        }
         is_empty = false;
     }
     out.push_str(&format!("{line}\n"));

@@ -61,6 +61,12 @@ def measure(tlsnag, runs, log):
     return summary
 
 
+def mail_of(answer):
+    """The totals of a summary: mail in each direction by channel."""
+    rows = json.loads(answer)["rows"]
+    return {f"{r['direction']} {r['name']}": r["count"] for r in rows if r["item"] == "mail"}
+
+
 def main():
     tlsnag, runs, logs = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
     print(f"machine: {machine()}\nimport into a fresh store, {runs} runs each\n")
@@ -75,7 +81,7 @@ def main():
             answer = json.dumps(json.loads(answer))
         except ValueError:
             pass
-        print(f"  report: {answer.strip()}")
+        print(f"  report: {mail_of(answer)}")
 
 
 if __name__ == "__main__":

@@ -199,6 +199,7 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
         emissions: Vec::new(),
         intake: Intake::default(),
         progress: Progress::new(total, environment.progress),
+        bookmarks: Vec::new(),
         done: 0,
         since_commit: 0,
     };
@@ -292,6 +293,8 @@ struct Reader<'s> {
     emissions: Vec<Emission>,
     intake: Intake,
     progress: Progress,
+    /// Positions to be written with the next commit.
+    bookmarks: Vec<Bookmark>,
     /// Bytes of finished sources, for the progress bar.
     done: u64,
     since_commit: u64,
@@ -336,7 +339,8 @@ impl Reader<'_> {
             }
             if self.since_commit >= COMMIT_BYTES {
                 update(&mut bookmark, lines.fingerprint(), &state)?;
-                self.commit(std::slice::from_ref(&bookmark), None)?;
+                self.bookmarks.push(bookmark.clone());
+                self.commit(None)?;
             }
         }
         self.done += ordered.source.size;
@@ -348,7 +352,7 @@ impl Reader<'_> {
         }
         self.intake.sources += 1;
         update(&mut bookmark, lines.fingerprint(), &state)?;
-        self.commit(std::slice::from_ref(&bookmark), None)?;
+        self.bookmarks.push(bookmark);
         Ok(())
     }
 
@@ -425,10 +429,12 @@ impl Reader<'_> {
         }
     }
 
-    fn commit(&mut self, bookmarks: &[Bookmark], run: Option<RunCounts>) -> anyhow::Result<()> {
+    /// Writes what was found so far, how far each source was read, and what is open, all or nothing.
+    fn commit(&mut self, run: Option<RunCounts>) -> anyhow::Result<()> {
         self.since_commit = 0;
         self.store
-            .commit(&mut self.batch, bookmarks, &self.tracker.save(), run)?;
+            .commit(&mut self.batch, &self.bookmarks, &self.tracker.save()?, run)?;
+        self.bookmarks.clear();
         Ok(())
     }
 
@@ -436,7 +442,7 @@ impl Reader<'_> {
         self.intake.counts.at = now;
         self.intake.counts.sources = self.intake.sources;
         if self.intake.sources > 0 {
-            self.commit(&[], Some(self.intake.counts))?;
+            self.commit(Some(self.intake.counts))?;
         }
         self.progress.finish();
         Ok(self.intake)

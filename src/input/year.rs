@@ -34,6 +34,8 @@ const SLACK: i64 = 26 * HOUR;
 const LEAP_YEAR: i64 = 366 * DAY;
 /// A leap year to count days in.
 const REFERENCE_YEAR: i32 = 2000;
+/// How much of a line `Nov  2 10:00:01 host ...` names day and hour.
+const HOUR_BYTES: usize = "Nov  2 10".len();
 /// Stamps with a year that is farther off than this are not believed about the year of their neighbours.
 const BELIEVABLE: i64 = 400 * DAY;
 /// 29 February cannot be farther back than this (1896 to 1904).
@@ -196,6 +198,8 @@ pub struct Scan {
     /// Years, relative to the first line, that have a 29 February.
     leap_days: Vec<i32>,
     walk: Walk,
+    /// Month, day and hour of the last line looked at, as written.
+    hour: [u8; HOUR_BYTES],
 }
 
 impl Scan {
@@ -217,8 +221,16 @@ impl Scan {
     }
 
     fn note_line(&mut self, line: &[u8], zone: Zone) {
+        let settled = self.hinted.is_some() || self.searched >= MAX_SEARCHED;
+        if settled && line.get(..HOUR_BYTES) == Some(&self.hour) {
+            return;
+        }
         let stamp = parse_stamp(line);
         self.note(stamp, zone);
+        // A year does not begin within an hour, and a last line that is an hour too early changes no year.
+        if let (Stamp::Yearless { .. }, Some(hour)) = (stamp, line.first_chunk()) {
+            self.hour = *hour;
+        }
         let search = self.hinted.is_none()
             && self.searched < MAX_SEARCHED
             && matches!(stamp, Stamp::Yearless { .. });

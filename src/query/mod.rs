@@ -247,7 +247,11 @@ mod tests {
                 );
             }
             // Beside the facts there is what makes them readable: which services there are, and what their silence means.
-            let sources = ["FROM facts", "FROM logging AS l JOIN service AS s", "FROM service ORDER"];
+            let sources = [
+                "FROM facts",
+                "FROM logging AS l JOIN service AS s",
+                "FROM service ORDER",
+            ];
             assert!(
                 sources.iter().any(|from| sql.contains(from)),
                 "{file}: reads something else than facts: {sql}"

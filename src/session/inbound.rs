@@ -355,7 +355,9 @@ fn emit(
     let internal = submission
         || session.authenticated
         || session.reinjected
-        || cx.own.holds_host(&peer, &cx.host.name);
+        || cx
+            .own
+            .holds_host(peer.address.as_bytes(), peer.host.as_bytes(), &cx.host.name);
     let handshake = session
         .handshake
         .as_ref()

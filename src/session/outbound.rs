@@ -565,7 +565,10 @@ fn flush_attempts(
         // The delivery line may know more of the same host: its name, its address, its port.
         let fuller = line.filter(|_| same_peer).map_or(view, |(peer, ..)| *peer);
         let peer = proof::peer_name(&fuller, domain, true);
-        let internal = cx.own.holds_host(&peer, &cx.host.name) || cx.own.holds_domain(&peer.domain);
+        let internal =
+            cx.own
+                .holds_host(peer.address.as_bytes(), peer.host.as_bytes(), &cx.host.name)
+                || cx.own.holds_domain(&peer.domain);
         cx.out.push(Emission::Outcome(Outcome {
             at: attempt.at,
             service: Rc::clone(cx.service),
@@ -615,7 +618,9 @@ fn emit(
 ) {
     let name = proof::peer_name(peer, maillog::event::domain_of(recipient), true);
     let internal = line.transport == Transport::Lmtp && name.address.is_empty()
-        || cx.own.holds_host(&name, &cx.host.name)
+        || cx
+            .own
+            .holds_host(name.address.as_bytes(), name.host.as_bytes(), &cx.host.name)
         || cx.own.holds_domain(&name.domain);
     let mut outcome = Outcome {
         at: cx.at,

@@ -5,8 +5,6 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use crate::outcome::PeerName;
-
 /// An IP network in CIDR notation; a bare address is a network of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -62,15 +60,24 @@ pub struct Own {
 }
 
 impl Own {
-    /// Whether a host is ours. `log_host` is the name the log itself carries.
-    pub fn holds_host(&self, peer: &PeerName, log_host: &str) -> bool {
-        let ip: Option<IpAddr> = peer.address.parse().ok();
+    /// Whether a host is ours, by its address and name as stored or as logged. `log_host` is the name the log itself carries.
+    pub fn holds_host(&self, address: &[u8], name: &[u8], log_host: &str) -> bool {
+        let ip = || {
+            std::str::from_utf8(address)
+                .ok()?
+                .parse::<IpAddr>()
+                .ok()
+                .map(|ip| ip.to_canonical())
+        };
         if !self.networks.is_empty() {
-            return ip.is_some_and(|ip| self.networks.iter().any(|n| n.contains(ip)));
+            return ip().is_some_and(|ip| self.networks.iter().any(|n| n.contains(ip)));
         }
-        ip.is_some_and(|ip| ip.is_loopback())
-            || peer.host == "localhost"
-            || (!peer.host.is_empty() && peer.host.eq_ignore_ascii_case(log_host))
+        // Looking at every address costs more than the rest of the question: only what can be loopback is taken apart.
+        let maybe_loopback =
+            address.starts_with(b"127.") || address.starts_with(b":") || address.starts_with(b"0");
+        maybe_loopback && ip().is_some_and(|ip| ip.is_loopback())
+            || name.eq_ignore_ascii_case(b"localhost")
+            || (!name.is_empty() && name.eq_ignore_ascii_case(log_host.as_bytes()))
     }
 
     /// Whether a domain is ours.
@@ -133,18 +140,21 @@ mod tests {
 
     #[test]
     fn given_networks_replace_loopback() {
-        let peer = |address: &str| PeerName {
-            address: address.to_owned(),
-            ..PeerName::default()
-        };
         let own = Own::default();
-        assert!(own.holds_host(&peer("127.0.0.1"), "mx1"));
+        assert!(own.holds_host(b"127.0.0.1", b"", "mx1") && own.holds_host(b"::1", b"", "mx1"));
+        assert!(
+            own.holds_host(b"0:0:0:0:0:0:0:1", b"", "mx1") && own.holds_host(b"", b"MX1", "mx1")
+        );
+        assert!(!own.holds_host(b"192.0.2.1", b"mx2", "mx1"));
         let own = Own {
             networks: "10.0.0.0/8".parse().into_iter().collect(),
             domains: vec!["example.com".to_owned()],
         };
-        assert!(!own.holds_host(&peer("127.0.0.1"), "mx1"));
-        assert!(own.holds_host(&peer("10.1.2.3"), "mx1"));
+        assert!(!own.holds_host(b"127.0.0.1", b"", "mx1"));
+        assert!(
+            own.holds_host(b"10.1.2.3", b"", "mx1")
+                && own.holds_host(b"::ffff:10.1.2.3", b"", "mx1")
+        );
         assert!(
             own.holds_domain("example.com")
                 && own.holds_domain("lists.example.com")

@@ -43,8 +43,11 @@ pub fn name(bytes: &[u8]) -> String {
     name
 }
 
-/// An address in its canonical form; text that is none as it stands.
+/// An address in its canonical form; text that is none as it stands. IPv4 has but one form, so it is not taken apart.
 pub fn address(peer: &Peer<'_>) -> String {
+    if !peer.address.contains(&b':') {
+        return text(peer.address);
+    }
     peer.ip()
         .map_or_else(|| text(peer.address), |ip: IpAddr| ip.to_string())
 }

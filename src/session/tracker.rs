@@ -100,8 +100,11 @@ impl Context<'_, '_> {
 
     /// Whether a host is ours.
     pub(super) fn is_ours(&self, peer: &Peer<'_>) -> bool {
-        self.own
-            .holds_host(&proof::peer_name(peer, b"", false), &self.host.name)
+        self.own.holds_host(
+            peer.address,
+            maillog::peer::without_dot(peer.name),
+            &self.host.name,
+        )
     }
 
     /// Tells a fact, once a day.
@@ -178,15 +181,15 @@ impl Context<'_, '_> {
     }
 }
 
-/// Host, tag, facts told, witnesses.
-type SavedTag = (u32, String, [(i32, u8); 2], [Witness; 2]);
+/// Host, tag, facts told and witnesses of a program.
+type SavedTag<T, W> = (u32, T, [(i32, u8); 2], W);
 
-/// The saved form of a [`Tracker`].
+/// The saved form of a [`Tracker`], borrowed to save and owned to restore.
 #[derive(Serialize, Deserialize)]
-struct Saved {
-    hosts: Vec<(Host, Vec<(String, Key)>)>,
-    services: Vec<SavedTag>,
-    processes: Vec<(Key, Process)>,
+struct Saved<H, T, W, P> {
+    hosts: Vec<(H, Vec<(String, Key)>)>,
+    services: Vec<SavedTag<T, W>>,
+    processes: Vec<P>,
 }
 
 impl Tracker {
@@ -249,27 +252,24 @@ impl Tracker {
         self.close(&keys, out);
     }
 
-    /// What is open, as JSON text; see [`Tracker::restore`].
-    pub fn save(&self) -> String {
-        let mut keys: Vec<&Key> = self.processes.keys().collect();
-        keys.sort_unstable();
-        let processes: Vec<(&Key, &Process)> = keys
-            .into_iter()
-            .filter_map(|k| Some((k, self.processes.get(k)?)))
-            .collect();
-        let hosts: Vec<_> = self.hosts.iter().map(|h| (h, h.waiting_ids())).collect();
-        let services: Vec<_> = self
-            .services
-            .iter()
-            .map(|t| (t.host, &t.service.tag, t.told, &t.witness))
-            .collect();
-        serde_json::json!({ "hosts": hosts, "services": services, "processes": processes })
-            .to_string()
+    /// What is open, as JSON text; see [`Tracker::restore`]. Fails only for want of memory.
+    pub fn save(&self) -> Result<String, serde_json::Error> {
+        let mut processes: Vec<(&Key, &Process)> = self.processes.iter().collect();
+        processes.sort_unstable_by_key(|(key, _)| **key);
+        serde_json::to_string(&Saved {
+            hosts: self.hosts.iter().map(|h| (h, h.waiting_ids())).collect(),
+            services: self
+                .services
+                .iter()
+                .map(|t| (t.host, &t.service.tag, t.told, &t.witness))
+                .collect(),
+            processes,
+        })
     }
 
     /// Takes up what an earlier run left open. Fails if the text is not what [`Tracker::save`] writes.
     pub fn restore(&mut self, text: &str) -> Result<(), serde_json::Error> {
-        let saved: Saved = serde_json::from_str(text)?;
+        let saved: Saved<Host, String, [Witness; 2], (Key, Process)> = serde_json::from_str(text)?;
         for (mut host, ids) in saved.hosts {
             host.restore_ids(ids);
             // OK to narrow: far fewer than 2^32 hosts fit into memory.

@@ -87,8 +87,18 @@ fn write_names(connection: &Connection, batch: &mut Batch) -> Result<()> {
     for service in &batch.services.values()[rows.services.len()..] {
         rows.services.push(service_row(connection, service)?);
     }
-    for peer in &batch.peers.values()[rows.peers.len()..] {
-        rows.peers.push(peer_row(connection, peer)?);
+    // In the order of the index, so that its pages are written one after the other.
+    let peers = batch.peers.values();
+    let mut new: Vec<usize> = (rows.peers.len()..peers.len()).collect();
+    new.sort_by(|a, b| {
+        peers[*a]
+            .name
+            .cmp(&peers[*b].name)
+            .then(peers[*a].direction.cmp(&peers[*b].direction))
+    });
+    rows.peers.resize(peers.len(), 0);
+    for at in new {
+        rows.peers[at] = peer_row(connection, &peers[at])?;
     }
     for kind in &batch.kinds.values()[rows.kinds.len()..] {
         rows.kinds.push(outcome_row(connection, kind)?);

@@ -11,9 +11,9 @@ use clap::Args;
 use maillog::{Framed, Line};
 use serde::{Deserialize, Serialize};
 
-use crate::input::{self, Clock, Fingerprint, Joiner, Ordered, Remembered, Timing, Zone};
+use crate::input::{self, Clock, Fingerprint, Joiner, Ordered, Problem, Remembered, Timing, Zone};
 use crate::outcome::{Emission, Outcome};
-use crate::output::Progress;
+use crate::output::{Printer, Progress};
 use crate::session::{Network, Own, Place, Tracker};
 use crate::store::{Batch, Bookmark, RunCounts, Store};
 
@@ -162,12 +162,7 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
         &args.logs
     };
     let found = input::find_sources(named)?;
-    for problem in found.problems.iter().filter(|p| p.is_failure()) {
-        if named.contains(&problem.path) {
-            bail!("{problem}");
-        }
-        environment.printer.warning(&problem.to_string());
-    }
+    report_problems(&found.problems, named, environment)?;
     let mut store = Store::open(&environment.store)?;
     let bookmarks = store.bookmarks()?;
     let remembered = bookmarks
@@ -180,9 +175,7 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
         now: environment.now,
     };
     let (ordered, problems) = input::order(found.sources, &remembered, &timing);
-    for problem in &problems {
-        environment.printer.warning(&problem.to_string());
-    }
+    report_problems(&problems, named, environment)?;
     let keep = args.correspondents || environment.settings.correspondents;
     let mut tracker = Tracker::new(own, keep);
     let open = store.open_sessions()?;
@@ -199,6 +192,7 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
         emissions: Vec::new(),
         intake: Intake::default(),
         progress: Progress::new(total, environment.progress),
+        printer: environment.printer,
         bookmarks: Vec::new(),
         done: 0,
         since_commit: 0,
@@ -221,6 +215,22 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
     let days = environment.settings.evidence_days.unwrap_or(EVIDENCE_DAYS);
     store.expire_evidence(store.newest()?.min(environment.now) - i64::from(days) * 86_400)?;
     Ok(intake)
+}
+
+/// A file that was asked for by name and cannot be read ends the run before anything is written; of one that was only come upon, the
+/// user is told.
+fn report_problems(
+    problems: &[Problem],
+    named: &[PathBuf],
+    environment: &Environment,
+) -> anyhow::Result<()> {
+    for problem in problems.iter().filter(|p| p.is_failure()) {
+        if named.contains(&problem.path) {
+            bail!("{problem}");
+        }
+        environment.printer.warning(&problem.to_string());
+    }
+    Ok(())
 }
 
 fn own(args: &ReadingArgs, environment: &Environment) -> anyhow::Result<Own> {
@@ -293,6 +303,7 @@ struct Reader<'s> {
     emissions: Vec<Emission>,
     intake: Intake,
     progress: Progress,
+    printer: Printer,
     /// Positions to be written with the next commit.
     bookmarks: Vec<Bookmark>,
     /// Bytes of finished sources, for the progress bar.
@@ -323,7 +334,19 @@ impl Reader<'_> {
                 }),
         );
         let (start, mut shown) = (lines.position(), 0);
-        while let Some(line) = lines.next_line()? {
+        loop {
+            let line = match lines.next_line() {
+                Ok(Some(line)) => line,
+                Ok(None) => break,
+                Err(error) => {
+                    // What came before is whole lines, and the next run goes on after them.
+                    let path = ordered.source.path.display();
+                    self.printer.warning(&format!(
+                        "{path} cannot be read to its end: {error}; what came before it counts"
+                    ));
+                    break;
+                }
+            };
             let place = Place {
                 source: bookmark.id,
                 offset: line.offset,

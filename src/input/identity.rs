@@ -108,11 +108,13 @@ impl Fingerprint {
     }
 }
 
-/// The first 4096 bytes of a file, or all it has.
+/// The first 4096 bytes of a file, or all it has: of a damaged file, all that can be had.
 pub fn read_head(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(HEAD);
-    reader.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
-    Ok(head)
+    match reader.by_ref().take(HEAD as u64).read_to_end(&mut head) {
+        Err(error) if head.is_empty() => Err(error),
+        _ => Ok(head),
+    }
 }
 
 /// FNV-1a: the same on every machine and in every version, which the hashes of the standard library do not promise.

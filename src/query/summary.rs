@@ -130,6 +130,7 @@ pub fn find_summary(store: &Store, scope: &Scope) -> Result<Summary> {
         Ok((row.get::<_, String>(1)?, row.get::<_, String>(2)?, totals))
     })?;
     let domains = find_domains(store, scope)?;
+    let smart_host = find_smart_host(store, scope, domains.len())?;
     let failures = find_failures(
         store,
         &Scope {
@@ -151,8 +152,12 @@ pub fn find_summary(store: &Store, scope: &Scope) -> Result<Summary> {
         domains: count_verdicts(&domains),
         blind: blind(services, &logging),
         strangers,
-        smart_host: find_smart_host(store, scope, domains.len())?,
-        to_do: to_do(find_plaintext(store, scope)?, failures),
+        to_do: to_do(
+            find_plaintext(store, scope)?,
+            failures,
+            smart_host.as_deref(),
+        ),
+        smart_host,
         runs: store.runs()?,
     })
 }
@@ -261,7 +266,8 @@ fn find_smart_host(store: &Store, scope: &Scope, domains: usize) -> Result<Optio
         .map(|h| h.host))
 }
 
-fn to_do(plaintext: Vec<Plaintext>, failures: Vec<Failure>) -> Vec<ToDo> {
+/// `relay`: the smart host, which stands for all the domains behind it: nothing is known about how mail reaches those.
+fn to_do(plaintext: Vec<Plaintext>, failures: Vec<Failure>, relay: Option<&str>) -> Vec<ToDo> {
     let clear = plaintext.into_iter().map(|p| ToDo {
         direction: p.direction,
         peer: p.peer,
@@ -290,7 +296,13 @@ fn to_do(plaintext: Vec<Plaintext>, failures: Vec<Failure>) -> Vec<ToDo> {
             first_seen: f.first_seen,
             last_seen: f.last_seen,
         });
-    let mut all = merge(clear.chain(failed));
+    let behind_relay = |mut t: ToDo| {
+        if let (Some(relay), Direction::Outbound) = (relay, t.direction) {
+            t.peer = relay.to_string();
+        }
+        t
+    };
+    let mut all = merge(clear.chain(failed).map(behind_relay));
     let rank = |t: &ToDo| (t.fault != "us", std::cmp::Reverse(t.n));
     all.sort_by(|a, b| {
         rank(a).cmp(&rank(b)).then_with(|| {

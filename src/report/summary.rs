@@ -79,8 +79,12 @@ const DOMAINS: &[Column] = &[
 pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
     let summary = find_summary(store, scope)?;
     let limit = if scope.all { usize::MAX } else { MOST_ENTRIES };
-    let verdicts = summary
-        .domains
+    let domains: &[_] = if summary.smart_host.is_some() {
+        &[]
+    } else {
+        &summary.domains
+    };
+    let verdicts = domains
         .iter()
         .map(|(v, n)| vec![Value::text(how(*v)), Value::Number(*n)]);
     let totals = summary
@@ -218,7 +222,7 @@ fn what_the_log_cannot_tell(summary: &Summary) -> Vec<Note> {
     let mut notes = Vec::new();
     if let Some(relay) = &summary.smart_host {
         notes.push(Note::Paragraph(format!(
-            "Nearly all mail leaves through {relay}: how it goes on from there to the domains is not in this log."
+            "Nearly all mail leaves through one smart host, {relay}: how it goes on from there to the domains is not in this log."
         )));
     }
     for service in &summary.blind {

@@ -225,3 +225,41 @@ fn each_judged_sendmail_line_gets_its_class() {
         wrong.join("\n")
     );
 }
+
+mod any_order {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Lines of real forms in any order, from few processes, with any bytes put in: no state can be brought about in which the
+        /// rules panic, and saved state comes back as it was.
+        #[test]
+        fn any_order_of_lines_is_survived(
+            picks in prop::collection::vec((0usize..255, 1u32..4, any::<u16>(), any::<u8>()), 1..120)
+        ) {
+            let all: Vec<Case> = cases(POSTFIX).into_iter().chain(cases(SENDMAIL)).collect();
+            let mut tracker = Tracker::default();
+            let mut out = Vec::new();
+            for (number, (pick, pid, at, byte)) in picks.into_iter().enumerate() {
+                let mut line = all[pick % all.len()].line.as_bytes().to_vec();
+                if byte > 200 {
+                    let at = usize::from(at) % line.len();
+                    line[at] = byte;
+                }
+                let Framed::Record(mut record) = maillog::framing::parse_line(&line) else { continue };
+                record.pid = Some(pid);
+                if let (_, Line::Event(event)) = maillog::mta::parse_text(&record) {
+                    let place = Place { source: 1, offset: number as u64 };
+                    tracker.take(&record, &event, i64::from(at) * 60, place, &line, &mut out);
+                }
+            }
+            let saved = tracker.save().expect("there is memory");
+            let mut restored = Tracker::default();
+            restored.restore(&saved).expect("what was saved can be restored");
+            prop_assert_eq!(restored.save().expect("there is memory"), saved);
+            tracker.finish(&mut out);
+        }
+    }
+}

@@ -122,3 +122,53 @@ fn an_unwritable_place_for_the_store() {
         .run(&["--store", "/proc/nowhere/store.db", "import", "mail.log"])
         .fails_with(&["/proc/nowhere"]);
 }
+
+#[test]
+fn a_store_of_a_newer_version() {
+    let sandbox = Sandbox::new();
+    sandbox.write("mail.log", "");
+    sandbox.run(&["import", "mail.log"]).ok();
+    let mut bytes = fs::read(sandbox.path("store.db")).expect("just made");
+    // The user version stands at offset 60 of the file, four bytes, big end first (SQLite file format, section 1.3).
+    bytes[60..64].copy_from_slice(&999u32.to_be_bytes());
+    fs::write(sandbox.path("store.db"), bytes).expect("writable");
+    for command in [&["report"][..], &["import", "mail.log"]] {
+        sandbox.run(command).fails_with(&["store.db", "999"]);
+    }
+}
+
+#[test]
+fn a_store_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = Sandbox::new();
+    sandbox.write("mail.log", "");
+    sandbox.run(&["import", "mail.log"]).ok();
+    let mode = fs::metadata(sandbox.path("store.db"))
+        .expect("just made")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_gzip_file_that_ends_too_early_gives_what_it_has_and_says_so() {
+    let sandbox = Sandbox::new();
+    let log = fs::read(sample("edge/rivals.log")).expect("in the repository");
+    sandbox.write("mail.log", log);
+    let packed = std::process::Command::new("gzip")
+        .args(["-c", "mail.log"])
+        .current_dir(sandbox.path(""))
+        .output();
+    let packed = packed
+        .expect("gzip is on every system that rotates logs")
+        .stdout;
+    sandbox.write("mail.log.1.gz", &packed[..packed.len() / 2]);
+    let ran = sandbox.run(&["import", "mail.log.1.gz"]).ok();
+    assert!(
+        ran.err.contains("mail.log.1.gz cannot be read to its end"),
+        "{}",
+        ran.err
+    );
+    let said = sandbox.run(&["report", "domains", "--all"]).ok().out;
+    assert!(said.contains("big.example"), "{said}");
+}

@@ -103,22 +103,20 @@ fn text_fits_a_mail_and_the_order_is_stable() {
 
 #[test]
 fn a_log_without_tls_lines_accuses_nobody_and_says_how_to_mend_it() {
-    let sandbox = with("postfix/loglevel0.log");
-    let said = report(&sandbox, &["summary", "--all"]).out;
-    assert!(said.contains("smtp_tls_loglevel"), "{said}");
-    let rows = report(&sandbox, &["domains", "--all", "--format", "json"]).json();
-    for row in rows["rows"].as_array().into_iter().flatten() {
-        assert_ne!(row["class"], "plaintext-cause-unknown", "{row}");
-    }
+    // That no peer is called plaintext wrongly is held by `samples`; this is about what the operator is told.
+    let said = report(&with("postfix/loglevel0.log"), &["summary"]).out;
+    assert!(said.contains("postconf -e smtp_tls_loglevel=1"), "{said}");
+    assert!(said.contains("the log cannot tell"), "{said}");
 }
 
 #[test]
 fn a_smart_host_is_named_and_the_domains_behind_it_are_not_judged() {
     let said = report(&with("edge/smart-host.log"), &["summary", "--all"]).out;
     assert!(
-        said.contains("smart host") || said.contains("smarthost"),
+        said.contains("smart host") && said.contains("smtp.provider.example"),
         "{said}"
     );
+    assert!(!said.contains("Recipient domains"), "{said}");
 }
 
 #[test]

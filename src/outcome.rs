@@ -40,6 +40,9 @@ pub enum Tls {
     /// No TLS line where one would stand if this service logs its TLS sessions. The store resolves it per service, direction and day from the
     /// [`Fact`]s, whenever they come in: plaintext if the service is proven to log TLS, else unknown.
     Silent,
+    /// As `Silent`, so soon after the beginning of the log that the service had not yet shown that it logs TLS: it counts only if
+    /// it showed so shortly after.
+    SilentEarly,
 }
 
 impl Tls {
@@ -51,6 +54,7 @@ impl Tls {
             Tls::None => "none",
             Tls::Unknown => "unknown",
             Tls::Silent => "silent",
+            Tls::SilentEarly => "silent-early",
         }
     }
 }
@@ -358,6 +362,8 @@ pub enum Fact {
     OffersLogged,
     /// Our side demonstrably does TLS in this direction.
     TlsSeen,
+    /// As `Logged`, and shown shortly after the beginning of the log.
+    LoggedEarly,
 }
 
 /// What `session` gives out.

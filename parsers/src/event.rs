@@ -99,7 +99,7 @@ pub enum Event<'a> {
     Rejected {
         /// The client.
         peer: Peer<'a>,
-        /// One of the three.
+        /// One of these, or [`Reason::Other`]: we refused a command for a reason with no bearing on TLS.
         reason: Reason,
     },
     /// Our own TLS is broken or limited; concerns whatever this process does next.

@@ -399,7 +399,7 @@ impl Reader<'_> {
         };
         let at = state.clock.resolve(record.stamp).unwrap_or(*latest);
         *latest = at;
-        self.tracker.see(record.host, at);
+        self.tracker.see(record.host, at, &mut self.emissions);
         match maillog::mta::parse_text(&record) {
             (_, Line::Irrelevant) => self.intake.counts.irrelevant += 1,
             (_, Line::Unrecognised) => self.stranger(raw),

@@ -53,7 +53,7 @@ pub struct Source {
     /// The latest time its last line can have, in seconds since 1970: the earliest of the file's modification time, the end of
     /// the day in its name (`maillog-20251102`), and the time in its gzip header. `None` for standard input.
     pub modified: Option<i64>,
-    /// What to do with a last line that has no line feed: only a file that is neither compressed nor rotated can still grow.
+    /// What to do with a last line that has no line feed: a file that is not compressed can still grow, even after rotation.
     pub last_line: LastLine,
 }
 
@@ -268,16 +268,6 @@ fn is_rotation(suffix: &str) -> bool {
     dated || mark == "old"
 }
 
-/// Whether a file name ends like that of a rotated log, of whatever base.
-fn is_rotated_name(name: &str) -> bool {
-    let name = without_compression(name);
-    let ends = name
-        .char_indices()
-        .filter(|(_, c)| matches!(c, '.' | '-'))
-        .any(|(at, _)| at > 0 && is_rotation(&name[at..]));
-    ends || date_in_name(name).is_some()
-}
-
 /// The first date in a file name, `20251102` or `2025-11-02`, as seconds since 1970 at its end, one day later for zones.
 fn date_in_name(name: &str) -> Option<i64> {
     let digits_at = |at: usize| {
@@ -398,7 +388,8 @@ impl Source {
             .file_name()
             .map(|n| n.to_string_lossy())
             .unwrap_or_default();
-        let grows = compression == Compression::Plain && !is_rotated_name(&name);
+        // A rotated file may still get the rest of its last line; half a line is no evidence.
+        let grows = compression == Compression::Plain;
         let source = Source {
             path: path.to_owned(),
             compression,
@@ -700,20 +691,11 @@ mod tests {
     }
 
     #[test]
-    fn ok_only_a_live_file_leaves_its_half_line() {
+    fn ok_a_plain_file_leaves_its_half_line() {
         let dir = TempDir::new().unwrap();
-        for (name, last_line) in [
-            ("mail.log", LastLine::Leave),
-            ("mail.log.1", LastLine::Final),
-            ("maillog-20251102", LastLine::Final),
-        ] {
-            assert_eq!(
-                Source::probe(&write(&dir, name, LINE.as_bytes()), false)
-                    .unwrap()
-                    .last_line,
-                last_line,
-                "{name}"
-            );
+        for name in ["mail.log", "mail.log.1", "maillog-20251102"] {
+            let source = Source::probe(&write(&dir, name, LINE.as_bytes()), false).unwrap();
+            assert_eq!(source.last_line, LastLine::Leave, "{name}");
         }
     }
 

@@ -82,9 +82,9 @@ impl Run {
 /// The class once silence is resolved.
 fn resolved(outcome: &Outcome, logged: bool, offers: bool) -> Class {
     match outcome.tls {
-        Tls::Silent if logged && offers => Class::PlaintextNotOffered,
-        Tls::Silent if logged => Class::PlaintextCauseUnknown,
-        Tls::Silent => Class::Unknown,
+        Tls::Silent | Tls::SilentEarly if logged && offers => Class::PlaintextNotOffered,
+        Tls::Silent | Tls::SilentEarly if logged => Class::PlaintextCauseUnknown,
+        Tls::Silent | Tls::SilentEarly => Class::Unknown,
         _ => outcome.class,
     }
 }

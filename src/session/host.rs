@@ -16,6 +16,10 @@ use super::process::Key;
 const PROXY_SESSIONS: usize = 512;
 /// How long after it a line of the TLS proxy still explains one of the process it worked for, in seconds.
 const PROXY_SECONDS: i64 = 300;
+/// Records may overtake each other by so much without the clock having been set, in seconds.
+const REORDER_SECONDS: i64 = 120;
+/// A step of more than this is not one log going on, in seconds: a day, and the two hours that clocks are set by.
+const ANOTHER_LOG_SECONDS: i64 = 26 * 3600;
 /// Stamps have whole seconds.
 const ROUNDING_SECONDS: i64 = 2;
 /// How many queue ids wait for their sender. A session has few, and there are some hundred sessions at once.
@@ -35,8 +39,13 @@ struct ProxySession {
 pub struct Host {
     /// Name as logged.
     pub name: Rc<str>,
-    /// Latest time seen, in seconds since 1970 UTC.
+    /// Steady time: seconds since 1970 UTC as long as the host's clock has never been set back, and never going back itself.
+    /// Everything that is compared with anything is in steady time; only what is given out is in the time written.
     pub now: i64,
+    /// Steady time less the time written.
+    pub offset: i64,
+    /// The time written on the latest record.
+    pub latest: i64,
     /// When idle processes were last looked for.
     pub swept: i64,
     /// Its log begins here, as far as this store has seen it.
@@ -61,10 +70,27 @@ impl Host {
         Host {
             name,
             now: at,
+            latest: at,
             swept: at,
             start: at,
             ..Host::default()
         }
+    }
+
+    /// Takes in the time written on a record and gives the steady time. A step back of minutes to a day is a clock that was set (the
+    /// end of summer time); a larger step either way is another log, whose beginning this is: then also `true`.
+    pub fn advance(&mut self, at: i64) -> (i64, bool) {
+        let other = (at - self.latest).abs() > ANOTHER_LOG_SECONDS;
+        if other || at + self.offset < self.now - REORDER_SECONDS {
+            self.offset = self.now - at;
+        }
+        self.latest = at;
+        let steady = at + self.offset;
+        self.now = self.now.max(steady);
+        if other {
+            self.start = self.now;
+        }
+        (steady, other)
     }
 
     /// Whether all records since `begun` are there. `margin`: seconds by which what a loss took away may lie before `begun`; the

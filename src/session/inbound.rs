@@ -28,7 +28,7 @@ pub fn connect(state: &mut Option<Box<Inbound>>, peer: &Peer<'_>, cx: &mut Conte
     *state = Some(Box::new(Inbound {
         peer: OwnedPeer::of(peer),
         connected: true,
-        begun: cx.at,
+        begun: cx.steady,
         ..Inbound::default()
     }));
 }
@@ -37,11 +37,19 @@ pub fn connect(state: &mut Option<Box<Inbound>>, peer: &Peer<'_>, cx: &mut Conte
 pub fn session<'s>(
     state: &'s mut Option<Box<Inbound>>,
     peer: &Peer<'_>,
-    cx: &Context<'_, '_>,
+    cx: &mut Context<'_, '_>,
 ) -> &'s mut Inbound {
+    // One process may live on with another client, or its number with another process.
+    if state
+        .as_ref()
+        .is_some_and(|open| is_other(&open.peer.view(), peer))
+        && let Some(open) = state.take()
+    {
+        abandoned(&open, cx);
+    }
     let session = state.get_or_insert_with(|| {
         Box::new(Inbound {
-            begun: cx.at,
+            begun: cx.steady,
             ..Inbound::default()
         })
     });
@@ -51,10 +59,18 @@ pub fn session<'s>(
     session
 }
 
+/// Whether two lines name different clients, by address.
+fn is_other(open: &Peer<'_>, peer: &Peer<'_>) -> bool {
+    !open.address.is_empty()
+        && !peer.address.is_empty()
+        && !open.address.eq_ignore_ascii_case(peer.address)
+}
+
 /// The handshake succeeded.
 pub fn handshake(session: &mut Inbound, handshake: &Handshake<'_>, cx: &mut Context<'_, '_>) {
     if !cx.is_ours(&handshake.peer) {
         cx.fact(Direction::Inbound, Fact::TlsSeen);
+        cx.saw_encrypted(Direction::Inbound, &handshake.peer);
     }
     cx.fact(Direction::Inbound, Fact::Logged);
     session.handshake = Some(cx.parameters(handshake));
@@ -108,6 +124,10 @@ pub fn lost(session: &mut Inbound, after: &[u8], cx: &Context<'_, '_>) {
 
 /// We turned the client away.
 pub fn rejected(session: &mut Inbound, reason: Reason, cx: &Context<'_, '_>) {
+    if reason == Reason::Other {
+        session.refused = true;
+        return;
+    }
     session.rejected = Some(verdict::rejection_class(reason));
     session.keep(cx.proof());
     session.detail_due = false;
@@ -140,16 +160,16 @@ pub fn message(session: &mut Inbound, message: &Message<'_>, cx: &mut Context<'_
         ),
         (Some(true), None) => (Tls::Encrypted, Class::TlsParamsUnknown),
         (None, None) if !cx.host.is_whole_since(session.begun, 0) => (Tls::Unknown, Class::Unknown),
-        (None, None) if !cx.silence_counts(Direction::Inbound, &message.peer) => {
-            (Tls::Unknown, Class::Unknown)
-        }
         (None, None) => (Tls::Silent, Class::PlaintextCauseUnknown),
     };
-    let verdict = Verdict {
+    let mut verdict = Verdict {
         tls,
         class,
         cause: Cause::Unknown,
     };
+    if tls == Tls::Silent {
+        verdict = cx.weigh_silence(Direction::Inbound, &message.peer, verdict);
+    }
     let peer = proof::peer_name(
         &message.peer,
         maillog::event::domain_of(message.sender),
@@ -180,6 +200,7 @@ pub fn disconnect(session: &Inbound, end: &Disconnect<'_>, cx: &mut Context<'_, 
             failed: session.failed,
             lost_at_starttls: session.lost_at_starttls,
             rejected: session.rejected,
+            refused: session.refused,
             local: session.local,
             mails: !session.mails.is_empty(),
             implicit_tls: implicit.unwrap_or(false),
@@ -187,7 +208,7 @@ pub fn disconnect(session: &Inbound, end: &Disconnect<'_>, cx: &mut Context<'_, 
         },
     );
     let verdict = match verdict.tls {
-        Tls::Silent if !cx.silence_counts(Direction::Inbound, &end.peer) => verdict::UNKNOWN,
+        Tls::Silent => cx.weigh_silence(Direction::Inbound, &end.peer, verdict),
         _ => verdict,
     };
     if verdict.tls == Tls::Encrypted && session.handshake.is_none() && whole {
@@ -196,12 +217,13 @@ pub fn disconnect(session: &Inbound, end: &Disconnect<'_>, cx: &mut Context<'_, 
     if end.starttls.0 > 0 && !cx.is_ours(&end.peer) {
         cx.fact(Direction::Inbound, Fact::TlsSeen);
     }
+    let submission = implicit.is_some() || end.auth.0 > 0;
     settle(
         session,
         &end.peer,
         verdict,
         accepted(session, end),
-        implicit.is_some(),
+        submission,
         cx,
     );
 }

@@ -28,17 +28,18 @@ const ROUNDING_SECONDS: i64 = 2;
 /// A handshake with a peer succeeded.
 pub fn handshake(state: &mut Outbound, handshake: &Handshake<'_>, cx: &mut Context<'_, '_>) {
     if handshake.duplicate {
-        cx.host.proxy_line(&handshake.peer, cx.at, true, false);
+        cx.host.proxy_line(&handshake.peer, cx.steady, true, false);
         return;
     }
     fresh_evidence(state, cx);
     let peer = handshake.peer;
     if !cx.is_ours(&peer) {
-        let explained = cx.host.proxy_explains(&proof::address(&peer), cx.at);
+        let explained = cx.host.proxy_explains(&proof::address(&peer), cx.steady);
         if !handshake.reused && !explained {
             cx.fact(Direction::Outbound, Fact::Logged);
         }
         cx.fact(Direction::Outbound, Fact::TlsSeen);
+        cx.saw_encrypted(Direction::Outbound, &peer);
     }
     let certificate = state
         .certificates
@@ -51,10 +52,10 @@ pub fn handshake(state: &mut Outbound, handshake: &Handshake<'_>, cx: &mut Conte
         .failures
         .retain(|f| !f.peer.view().matches(&peer) && f.peer != OwnedPeer::default());
     state.decided.retain(|(p, ..)| !p.view().matches(&peer));
-    state.dead.retain(|p| !p.view().matches(&peer));
+    state.dead.retain(|(p, _)| !p.view().matches(&peer));
     state.connections.push(Connection {
         peer: OwnedPeer::of(&peer),
-        at: cx.at,
+        at: cx.steady,
         scope: handshake.scope,
         parameters: cx.parameters(handshake),
         certificate: certificate.unwrap_or(Cause::Unknown),
@@ -72,7 +73,7 @@ pub fn handshake_failed(
 ) {
     if failed.by_proxy {
         if let Some(peer) = failed.peer {
-            cx.host.proxy_line(&peer, cx.at, false, true);
+            cx.host.proxy_line(&peer, cx.steady, false, true);
         }
         return;
     }
@@ -85,6 +86,7 @@ pub fn handshake_failed(
     state.failures.push(Failure {
         peer,
         cause: failed.cause,
+        at: cx.steady,
         lasting: failed.peer.is_none(),
         counted: false,
     });
@@ -139,7 +141,7 @@ pub fn offered(state: &mut Outbound, offered: &Offered<'_>, cx: &mut Context<'_,
         .retain(|o| !o.peer.view().matches(&offered.peer));
     state.offers.push(Offer {
         peer: OwnedPeer::of(&offered.peer),
-        at: cx.at,
+        at: cx.steady,
         taken: offered.taken,
     });
     state.keep(cx.proof());
@@ -150,9 +152,8 @@ pub fn offered(state: &mut Outbound, offered: &Offered<'_>, cx: &mut Context<'_,
 pub fn plain_by_policy(state: &mut Outbound, peer: &Peer<'_>, cx: &mut Context<'_, '_>) {
     fresh_evidence(state, cx);
     let peer = OwnedPeer::of(peer);
-    if !state.policy.contains(&peer) {
-        state.policy.push(peer);
-    }
+    state.policy.retain(|(p, _)| *p != peer);
+    state.policy.push((peer, cx.steady));
     state.keep(cx.proof());
     state.bound();
 }
@@ -160,7 +161,7 @@ pub fn plain_by_policy(state: &mut Outbound, peer: &Peer<'_>, cx: &mut Context<'
 /// Our own TLS is at fault.
 pub fn local_fault(state: &mut Outbound, cause: Cause, cx: &mut Context<'_, '_>) {
     fresh_evidence(state, cx);
-    state.local = Some(cause);
+    state.local = Some((cause, cx.steady));
     state.keep(cx.proof());
 }
 
@@ -179,7 +180,7 @@ pub fn reported_success(state: &mut Outbound, peer: &Peer<'_>, cx: &mut Context<
     cx.fact(Direction::Outbound, Fact::TlsSeen);
     state.connections.push(Connection {
         peer: OwnedPeer::of(peer),
-        at: cx.at,
+        at: cx.steady,
         scope: Scope::Message,
         parameters: Rc::default(),
         certificate: Cause::Unknown,
@@ -199,7 +200,7 @@ pub fn attempt_failed(state: &mut Outbound, attempt: &AttemptFailed<'_>, cx: &mu
     name_failure(state, &peer);
     let verdict = judge_attempt(state, attempt, &peer.view(), cx);
     if matches!(verdict.class, Class::PostHandshakeFailure) {
-        state.dead.push(peer.clone());
+        state.dead.push((peer.clone(), cx.steady));
     }
     let over = matches!(
         verdict.class,
@@ -221,7 +222,7 @@ pub fn attempt_failed(state: &mut Outbound, attempt: &AttemptFailed<'_>, cx: &mu
             .retain(|(p, ..)| !p.view().matches(&peer.view()));
         state
             .decided
-            .push((peer.clone(), verdict.class, verdict.cause));
+            .push((peer.clone(), verdict.class, verdict.cause, cx.steady));
     }
     // A decision about one recipient is told again by that recipient's delivery line, always.
     if !attempt.repeated_by_delivery || attempt.queue_id.is_empty() {
@@ -247,13 +248,19 @@ pub fn delivery(state: &mut Outbound, delivery: &Delivery<'_>, cx: &mut Context<
         return;
     }
     bind(state, delivery.queue_id, cx);
+    state.expire(
+        oldest(Scope::Message, delivery, cx.steady),
+        oldest(Scope::Process, delivery, cx.steady),
+    );
     let peer = match delivery.relay {
         Relay::Peer(peer) => peer,
         _ => Peer::default(),
     };
     name_failure(state, &OwnedPeer::of(&peer));
-    let proxy_failed =
-        peer.ip().is_some() && cx.host.take_proxy_failure(&proof::address(&peer), cx.at);
+    let proxy_failed = peer.ip().is_some()
+        && cx
+            .host
+            .take_proxy_failure(&proof::address(&peer), cx.steady);
     let full = full_name(state, &peer);
     let peer = Peer {
         name: full.as_deref().map_or(peer.name, str::as_bytes),
@@ -291,8 +298,34 @@ pub fn delivery(state: &mut Outbound, delivery: &Delivery<'_>, cx: &mut Context<
     if delivery.status == Status::Sent {
         state.decided.retain(|(p, ..)| !p.view().matches(&peer));
     }
+    use_again(state, &peer, cx.steady);
     state.delivered = true;
     state.detail_due = false;
+}
+
+/// A connection, or the lack of one, that just carried a message may carry the next one too.
+fn use_again(state: &mut Outbound, peer: &Peer<'_>, steady: i64) {
+    for connection in state
+        .connections
+        .iter_mut()
+        .filter(|c| c.scope == Scope::Process && c.peer.view().matches(peer))
+    {
+        connection.at = steady;
+    }
+    for failure in state
+        .failures
+        .iter_mut()
+        .filter(|f| f.lasting && f.peer.view().matches(peer))
+    {
+        failure.at = steady;
+    }
+    for offer in state
+        .offers
+        .iter_mut()
+        .filter(|o| o.taken && o.peer.view().matches(peer))
+    {
+        offer.at = steady;
+    }
 }
 
 /// A process that is gone: attempts that never got a delivery line are still attempts.
@@ -332,7 +365,7 @@ fn unnamed(state: &mut Outbound, reason: Reason, cx: &Context<'_, '_>) -> Option
     }
     let address = cx
         .host
-        .sole_proxy_failure(cx.at)
+        .sole_proxy_failure(cx.steady)
         .filter(|_| reason == Reason::HandshakeFailed)?;
     let peer = OwnedPeer {
         address: address.to_owned(),
@@ -341,6 +374,7 @@ fn unnamed(state: &mut Outbound, reason: Reason, cx: &Context<'_, '_>) -> Option
     state.failures.push(Failure {
         peer: peer.clone(),
         cause: Cause::Unknown,
+        at: cx.steady,
         lasting: false,
         counted: false,
     });
@@ -359,7 +393,7 @@ fn full_name(state: &Outbound, peer: &Peer<'_>) -> Option<String> {
     let mut known = connections
         .chain(others)
         .chain(state.decided.iter().map(|(p, ..)| p))
-        .chain(state.policy.iter());
+        .chain(state.policy.iter().map(|(p, _)| p));
     known
         .find(|p| maillog::peer::same_name(p.name.as_bytes(), peer.name))
         .map(|p| p.name.clone())
@@ -434,8 +468,8 @@ fn judge(
     let known = evidence(state, peer, Some(line), proxy_failed, cx);
     let mut verdict = verdict::outbound(line, &known);
     let whole = known.whole;
-    if verdict.tls == Tls::Silent && !cx.silence_counts(Direction::Outbound, peer) {
-        verdict = verdict::UNKNOWN;
+    if verdict.tls == Tls::Silent {
+        verdict = cx.weigh_silence(Direction::Outbound, peer, verdict);
     }
     let connection = state
         .connections
@@ -491,9 +525,9 @@ fn evidence<'s>(
         .rev()
         .find(|f| f.peer.view().matches(peer))
         .map(|f| f.cause);
-    let names = |list: &[OwnedPeer]| {
+    let names = |list: &[(OwnedPeer, i64)]| {
         list.iter()
-            .any(|p| p.view().matches(peer) || *p == OwnedPeer::default())
+            .any(|(p, _)| p.view().matches(peer) || *p == OwnedPeer::default())
     };
     let offer = state
         .offers
@@ -502,15 +536,13 @@ fn evidence<'s>(
         .find(|o| o.peer.view().matches(peer));
     Evidence {
         connection: connection.map(|c| &*c.parameters),
-        stale: connection.is_some_and(|c| {
-            c.scope == Scope::Message
-                && line.is_some_and(|l| c.at < begun(l, cx.at) - SLACK_SECONDS)
-        }),
+        stale: connection
+            .is_some_and(|c| line.is_some_and(|l| c.at < oldest(c.scope, l, cx.steady))),
         certificate: connection
             .map(|c| c.certificate)
             .filter(|c| *c != Cause::Unknown),
         failed: failed.or(proxy_failed.then_some(Cause::Unknown)),
-        dead: state.dead.iter().any(|p| p.view().matches(peer)),
+        dead: state.dead.iter().any(|(p, _)| p.view().matches(peer)),
         offer_declined: offer.is_some_and(|o| !o.taken),
         // The handshake's line would stand after the offer's.
         offer_taken: offer.is_some_and(|o| o.taken && cx.host.lost.is_none_or(|lost| o.at > lost)),
@@ -519,8 +551,8 @@ fn evidence<'s>(
             .decided
             .iter()
             .find(|(p, ..)| p.view().matches(peer))
-            .map(|(_, class, cause)| (*class, *cause)),
-        local: state.local,
+            .map(|(_, class, cause, _)| (*class, *cause)),
+        local: state.local.map(|(cause, _)| cause),
         whole: line.is_none_or(|line| is_whole(line, cx)),
     }
 }
@@ -529,6 +561,16 @@ fn evidence<'s>(
 fn begun(line: &Delivery<'_>, at: i64) -> i64 {
     // OK to narrow: a float of seconds, saturating.
     at - line.seconds.map_or(SLACK_SECONDS, |s| s.ceil() as i64)
+}
+
+/// The oldest evidence that this delivery can rest on.
+fn oldest(scope: Scope, line: &Delivery<'_>, steady: i64) -> i64 {
+    let cached = if scope == Scope::Process {
+        CACHE_SECONDS
+    } else {
+        0
+    };
+    begun(line, steady) - SLACK_SECONDS - cached
 }
 
 /// Whether the log has all records of the connection of a delivery. After a loss its handshake may be missing although it lies
@@ -540,7 +582,7 @@ fn is_whole(line: &Delivery<'_>, cx: &Context<'_, '_>) -> bool {
         0
     };
     cx.host
-        .is_whole_since(begun(line, cx.at), ROUNDING_SECONDS + cached)
+        .is_whole_since(begun(line, cx.steady), ROUNDING_SECONDS + cached)
 }
 
 /// Gives out the attempts that came to nothing before this delivery line, unless the line is about the same attempt.

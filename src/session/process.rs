@@ -18,8 +18,10 @@ const PEERS: usize = 64;
 /// A process.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Process {
-    /// Time of its latest line of interest.
+    /// Its host's steady time at its latest line of interest.
     pub last: i64,
+    /// The time written on that line.
+    pub stamp: i64,
     /// As a client.
     pub outbound: Option<Box<Outbound>>,
     /// As a server.
@@ -62,7 +64,7 @@ impl OwnedPeer {
 pub struct Connection {
     /// With whom.
     pub peer: OwnedPeer,
-    /// When it came up.
+    /// When it came up, or was last used; steady time.
     pub at: i64,
     /// For how long it may carry mail.
     pub scope: Scope,
@@ -81,6 +83,8 @@ pub struct Failure {
     pub peer: OwnedPeer,
     /// Why.
     pub cause: Cause,
+    /// When, or when last used; steady time.
+    pub at: i64,
     /// It stays true for later messages of the process, as its connections do.
     pub lasting: bool,
     /// An outcome has accounted for it.
@@ -92,7 +96,7 @@ pub struct Failure {
 pub struct Offer {
     /// Whose.
     pub peer: OwnedPeer,
-    /// When.
+    /// When; steady time.
     pub at: i64,
     /// Our client asked for it.
     pub taken: bool,
@@ -129,19 +133,19 @@ pub struct Outbound {
     /// Failed handshakes.
     pub failures: Vec<Failure>,
     /// Peers whose TLS session died.
-    pub dead: Vec<OwnedPeer>,
+    pub dead: Vec<(OwnedPeer, i64)>,
     /// Peers that offered STARTTLS.
     pub offers: Vec<Offer>,
     /// Peers with which our own policy avoids TLS; an empty one means any.
-    pub policy: Vec<OwnedPeer>,
+    pub policy: Vec<(OwnedPeer, i64)>,
     /// Decisions about a peer that its delivery lines will report.
-    pub decided: Vec<(OwnedPeer, Class, Cause)>,
+    pub decided: Vec<(OwnedPeer, Class, Cause, i64)>,
     /// Attempts waiting for a delivery line.
     pub attempts: Vec<Attempt>,
     /// Certificate faults waiting for their handshake.
     pub certificates: Vec<(OwnedPeer, Cause)>,
     /// A fault of our own waiting for what it causes.
-    pub local: Option<Cause>,
+    pub local: Option<(Cause, i64)>,
     /// Lines that prove a problem of the current message.
     pub lines: Vec<ProofLine>,
     /// The line before was a failed handshake, so that the TLS library's words belong to it.
@@ -176,6 +180,8 @@ pub struct Inbound {
     pub lost_at_starttls: bool,
     /// We turned the client away.
     pub rejected: Option<Class>,
+    /// We refused a command for a reason that has nothing to do with TLS.
+    pub refused: bool,
     /// A fault of our own.
     pub local: Option<Cause>,
     /// Messages begun.
@@ -205,11 +211,30 @@ impl Outbound {
         self.connections.retain(|c| c.scope == Scope::Process);
         self.failures.retain(|f| f.lasting);
         self.offers.retain(|o| o.taken);
-        self.policy.retain(|p| *p != OwnedPeer::default());
+        self.policy.retain(|(p, _)| *p != OwnedPeer::default());
         self.dead.clear();
         self.certificates.clear();
         self.lines.clear();
         self.local = None;
+    }
+
+    /// Forgets what is older than this delivery can rest on: evidence for one message by `message`, what outlives a message by
+    /// `process` (both steady time). A connection stays, to make silence about its peer mean nothing.
+    pub fn expire(&mut self, message: i64, process: i64) {
+        self.failures
+            .retain(|f| f.at >= if f.lasting { process } else { message });
+        self.offers
+            .retain(|o| o.at >= if o.taken { process } else { message });
+        self.policy.retain(|(p, at)| {
+            *at >= if *p == OwnedPeer::default() {
+                message
+            } else {
+                process
+            }
+        });
+        self.dead.retain(|(_, at)| *at >= message);
+        self.decided.retain(|(.., at)| *at >= process);
+        self.local = self.local.filter(|(_, at)| *at >= message);
     }
 
     /// Makes sure that a process that deals with thousands of hosts stays small.

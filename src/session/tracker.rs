@@ -9,17 +9,21 @@ use hashbrown::HashMap;
 use maillog::{Event, Handshake, Logging, Peer, Record, Side};
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{Direction, Emission, Fact, Parameters, ProofLine, Service, day_of};
+use crate::outcome::{Direction, Emission, Fact, Parameters, ProofLine, Service, Tls, day_of};
 
 use super::host::Host;
 use super::own::Own;
 use super::process::{Inbound, Key, Outbound, Process};
+use super::verdict::{self, Verdict};
 use super::{inbound, outbound, proof};
 
 /// A process without a line of interest for so long is gone, in seconds of log time.
 const IDLE_SECONDS: i64 = 7200;
 /// How often to look for such processes, in seconds of log time.
 const SWEEP_SECONDS: i64 = 600;
+/// A process that says nothing for so long and then something is another one with the same number, in seconds: servers and clients
+/// wait for each other for minutes.
+const REST_SECONDS: i64 = 3600;
 /// How long a service that has shown that it logs its TLS sessions is believed, in seconds.
 const WITNESS_SECONDS: i64 = 86_400;
 /// How long after the beginning of a log it may take to show that, in seconds.
@@ -27,6 +31,10 @@ const BEGINNING_SECONDS: i64 = 900;
 /// Silence about more different peers in a row than this is rather a log that has stopped telling. Where 9 of 10 peers have TLS,
 /// twenty without are as good as impossible; where half of them have it, one in a million.
 const SILENT_PEERS: usize = 20;
+/// As many peers in a row that had TLS and are silent now mean the same.
+const TURNED_PEERS: u32 = 3;
+/// How many peers with TLS are remembered for that.
+const ENCRYPTED_PEERS: usize = 32;
 /// How many different sets of session parameters are shared between connections.
 const SHARED_PARAMETERS: usize = 128;
 
@@ -51,6 +59,9 @@ pub struct Tracker {
     latest: Option<(Vec<u8>, u32)>,
     /// Host of the record before.
     latest_host: Vec<u8>,
+    host_number: u32,
+    /// Steady time of the record at hand.
+    steady: i64,
     processes: HashMap<Key, Process>,
     parameters: Vec<Rc<Parameters>>,
 }
@@ -72,14 +83,33 @@ struct Tag {
 /// of a day from turning the silent part into clear text.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Witness {
+    /// Steady time.
     at: Option<i64>,
     silent: Vec<u64>,
+    /// Of the silent ones, those it had shown TLS with.
+    turned: u32,
+    /// Peers whose TLS sessions it logged lately.
+    encrypted: Vec<u64>,
+}
+
+fn peer_hash(peer: &Peer<'_>) -> u64 {
+    let name = if peer.address.is_empty() {
+        peer.name
+    } else {
+        peer.address
+    };
+    name.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| {
+        (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3)
+    })
 }
 
 /// What the rules may use and change beside the process's own state.
 pub struct Context<'c, 'l> {
     pub(super) key: Key,
+    /// The time written: for what is given out.
     pub(super) at: i64,
+    /// The host's steady time: for everything else.
+    pub(super) steady: i64,
     pub(super) place: Place,
     pub(super) raw: &'l [u8],
     pub(super) service: &'c Rc<Service>,
@@ -110,10 +140,14 @@ impl Context<'_, '_> {
     /// Tells a fact, once a day.
     pub(super) fn fact(&mut self, direction: Direction, fact: Fact) {
         if fact == Fact::Logged {
-            self.witness[direction as usize] = Witness {
-                at: Some(self.at),
-                silent: Vec::new(),
-            };
+            let witness = &mut self.witness[direction as usize];
+            let early = witness.at.is_none() && self.steady - self.host.start <= BEGINNING_SECONDS;
+            witness.at = Some(self.steady);
+            witness.turned = 0;
+            witness.silent.clear();
+            if early {
+                self.fact(direction, Fact::LoggedEarly);
+            }
         }
         let (day, bit) = (day_of(self.at), 1u8 << fact as u8);
         let told = &mut self.told[direction as usize];
@@ -133,25 +167,43 @@ impl Context<'_, '_> {
         }
     }
 
-    /// Whether silence about this peer can mean clear text: the service has shown within a day that it logs TLS sessions (or its
-    /// log has just begun, and may show it soon), and it has not been silent about so many peers since that it has rather
-    /// stopped logging them.
-    pub(super) fn silence_counts(&mut self, direction: Direction, peer: &Peer<'_>) -> bool {
+    /// What silence about this peer is worth. It counts if the service has shown within a day that it logs TLS sessions, and has not
+    /// since been silent about so many peers, or about several it had shown TLS with, that it has rather stopped logging them.
+    /// At the beginning of a log it counts if the service shows so soon.
+    pub(super) fn weigh_silence(
+        &mut self,
+        direction: Direction,
+        peer: &Peer<'_>,
+        silent: Verdict,
+    ) -> Verdict {
         let witness = &mut self.witness[direction as usize];
-        let name = if peer.address.is_empty() {
-            peer.name
-        } else {
-            peer.address
-        };
-        let hash = name.iter().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
-            (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3)
-        });
+        let hash = peer_hash(peer);
         if witness.silent.len() <= SILENT_PEERS && !witness.silent.contains(&hash) {
             witness.silent.push(hash);
+            witness.turned += u32::from(witness.encrypted.contains(&hash));
         }
-        let shown = witness.at.is_some_and(|at| self.at - at <= WITNESS_SECONDS);
-        let begun = witness.at.is_none() && self.at - self.host.start <= BEGINNING_SECONDS;
-        (shown || begun) && witness.silent.len() <= SILENT_PEERS
+        let stopped = witness.silent.len() > SILENT_PEERS || witness.turned >= TURNED_PEERS;
+        match witness.at {
+            _ if stopped => verdict::UNKNOWN,
+            Some(at) if self.steady - at <= WITNESS_SECONDS => silent,
+            None if self.steady - self.host.start <= BEGINNING_SECONDS => Verdict {
+                tls: Tls::SilentEarly,
+                ..silent
+            },
+            _ => verdict::UNKNOWN,
+        }
+    }
+
+    /// A TLS session of this peer was logged.
+    pub(super) fn saw_encrypted(&mut self, direction: Direction, peer: &Peer<'_>) {
+        let encrypted = &mut self.witness[direction as usize].encrypted;
+        let hash = peer_hash(peer);
+        if !encrypted.contains(&hash) {
+            if encrypted.len() == ENCRYPTED_PEERS {
+                encrypted.remove(0);
+            }
+            encrypted.push(hash);
+        }
     }
 
     /// The parameters of a handshake; equal ones are shared.
@@ -202,12 +254,23 @@ impl Tracker {
         }
     }
 
-    /// Takes note of a record of any kind. The first one of a host tells since when its log is there.
-    pub fn see(&mut self, host: &[u8], at: i64) {
+    /// Takes note of a record of any kind, with the time written on it: must be called for each, before [`Tracker::take`]. The first
+    /// record of a host tells since when its log is there.
+    pub fn see(&mut self, host: &[u8], at: i64, out: &mut Vec<Emission>) {
         if self.latest_host != host || self.hosts.is_empty() {
-            self.host(host, at);
+            self.host_number = self.host(host, at);
             self.latest_host.clear();
             self.latest_host.extend_from_slice(host);
+        }
+        let host = &mut self.hosts[self.host_number as usize];
+        let (steady, other) = host.advance(at);
+        self.steady = steady;
+        if other {
+            self.forget(self.host_number, i64::MAX, out);
+        } else if host.now - host.swept >= SWEEP_SECONDS {
+            host.swept = host.now;
+            let limit = host.now - IDLE_SECONDS;
+            self.forget(self.host_number, limit, out);
         }
     }
 
@@ -222,8 +285,8 @@ impl Tracker {
         raw: &[u8],
         out: &mut Vec<Emission>,
     ) {
+        self.see(record.host, at, out);
         let service = self.service(record, at);
-        self.pass_time(service, at, out);
         let key = (service, record.pid.unwrap_or(0));
         match event {
             Event::Loss { records, .. } => self.lost(service, at, records.unwrap_or(0), out),
@@ -232,7 +295,11 @@ impl Tracker {
             _ if record.pid.is_none() => {}
             _ => {
                 let mut process = self.processes.remove(&key).unwrap_or_default();
-                process.last = at;
+                if self.steady - process.last > REST_SECONDS {
+                    self.close_one(key, &mut process, out);
+                    process = Process::default();
+                }
+                (process.last, process.stamp) = (self.steady, at);
                 apply(
                     &mut process,
                     event,
@@ -306,6 +373,7 @@ impl Tracker {
         Context {
             key,
             at,
+            steady: self.steady,
             place,
             raw,
             service: &tag.service,
@@ -368,18 +436,10 @@ impl Tracker {
         number
     }
 
-    /// Moves the host's clock on, and now and then forgets its idle processes.
-    fn pass_time(&mut self, service: u32, at: i64, out: &mut Vec<Emission>) {
-        let number = self.services[service as usize].host;
-        let host = &mut self.hosts[number as usize];
-        host.now = host.now.max(at);
-        if host.now - host.swept < SWEEP_SECONDS {
-            return;
-        }
-        host.swept = host.now;
-        let limit = host.now - IDLE_SECONDS;
+    /// Gives out and drops the processes of a host that have been idle since `limit`, steady time.
+    fn forget(&mut self, host: u32, limit: i64, out: &mut Vec<Emission>) {
         let gone = |key: &Key, process: &Process| {
-            process.last < limit && self.services[key.0 as usize].host == number
+            process.last < limit && self.services[key.0 as usize].host == host
         };
         let mut keys: Vec<Key> = self
             .processes
@@ -393,28 +453,31 @@ impl Tracker {
 
     fn close(&mut self, keys: &[Key], out: &mut Vec<Emission>) {
         for key in keys {
-            let Some(mut process) = self.processes.remove(key) else {
-                continue;
-            };
-            // The proof of an outcome without a last line is in the lines that were kept.
-            let place = Place {
-                source: 0,
-                offset: 0,
-            };
-            let mut cx = self.context(*key, process.last, place, b"", out);
-            if let Some(state) = &mut process.outbound {
-                outbound::abandoned(state, &mut cx);
+            if let Some(mut process) = self.processes.remove(key) {
+                self.close_one(*key, &mut process, out);
             }
-            if let Some(session) = &process.inbound {
-                inbound::abandoned(session, &mut cx);
-            }
+        }
+    }
+
+    fn close_one(&mut self, key: Key, process: &mut Process, out: &mut Vec<Emission>) {
+        // The proof of an outcome without a last line is in the lines that were kept.
+        let place = Place {
+            source: 0,
+            offset: 0,
+        };
+        let mut cx = self.context(key, process.stamp, place, b"", out);
+        if let Some(state) = &mut process.outbound {
+            outbound::abandoned(state, &mut cx);
+        }
+        if let Some(session) = &process.inbound {
+            inbound::abandoned(session, &mut cx);
         }
     }
 
     fn lost(&mut self, service: u32, at: i64, records: u64, out: &mut Vec<Emission>) {
         let host = &mut self.hosts[self.services[service as usize].host as usize];
         // What stands in the same second may still be on either side of the hole.
-        host.lost = host.lost.max(Some(at));
+        host.lost = host.lost.max(Some(self.steady));
         out.push(Emission::Gap {
             host: host.name.to_string(),
             at,
@@ -489,7 +552,7 @@ fn apply(process: &mut Process, event: &Event<'_>, cx: &mut Context<'_, '_>) {
         Event::ProxyConnect {
             side: Side::Client,
             peer,
-        } => cx.host.proxy_line(peer, cx.at, false, false),
+        } => cx.host.proxy_line(peer, cx.steady, false, false),
         Event::ProxyConnect { .. } => {}
         Event::LocalFault { side, cause } => local_fault(process, *side, *cause, cx),
         Event::Logging(logging) => learn(*logging, cx),
@@ -507,15 +570,12 @@ fn apply_inbound(state: &mut Option<Box<Inbound>>, event: &Event<'_>, cx: &mut C
             inbound::rejected(inbound::session(state, peer, cx), *reason, cx)
         }
         Event::Disconnect(end) => {
-            let session = state.take().unwrap_or_else(|| {
-                Box::new(Inbound {
-                    begun: cx.at,
-                    ..Inbound::default()
-                })
-            });
+            inbound::session(state, &end.peer, cx);
+            let session = state.take().unwrap_or_default();
             inbound::disconnect(&session, end, cx);
         }
         Event::NoMail { peer, daemon } => {
+            inbound::session(state, peer, cx);
             let session = state.take().unwrap_or_default();
             inbound::no_mail(&session, peer, daemon, cx);
         }

@@ -137,7 +137,7 @@ pub fn outbound(delivery: &Delivery<'_>, known: &Evidence<'_>) -> Verdict {
         StatedTls::Violated => return verdict(Tls::None, Class::Unknown, delivery.cause),
         _ => {}
     }
-    if let (Some((class, cause)), false) = (known.decided, accepted) {
+    if let (Some((class, cause)), false) = (known.decided, session) {
         return verdict(Tls::None, class, cause);
     }
     if let Some(parameters) = known.connection {
@@ -230,6 +230,8 @@ pub struct InboundEvidence<'a> {
     pub lost_at_starttls: bool,
     /// We turned the client away.
     pub rejected: Option<Class>,
+    /// We refused a command for a reason that has nothing to do with TLS.
+    pub refused: bool,
     /// A fault of our own.
     pub local: Option<Cause>,
     /// Mail transactions were seen.
@@ -282,11 +284,10 @@ fn counted(end: &Disconnect<'_>, known: &InboundEvidence<'_>) -> Verdict {
     if known.handshake.is_some() || (known.implicit_tls && end.commands.0 > 0) {
         return accepted_tls(end, known);
     }
-    match (end.mail, end.auth) {
-        ((good, _), _) if good > 0 => {
-            verdict(Tls::Plaintext, Class::PlaintextCauseUnknown, Cause::Unknown)
-        }
-        ((0, 1..), _) | (_, (0, 1..)) => {
+    match end.mail {
+        (1.., _) => verdict(Tls::Plaintext, Class::PlaintextCauseUnknown, Cause::Unknown),
+        // Our demand for STARTTLS is answered without a line; a refusal that has one was about something else.
+        (0, 1..) if !known.refused => {
             verdict(Tls::None, Class::InPlaintextRejected, Cause::Unknown)
         }
         _ => verdict(Tls::None, Class::InProbe, Cause::Unknown),

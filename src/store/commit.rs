@@ -289,11 +289,11 @@ fn write_one_logging(
     logging: &Logging,
 ) -> Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO logging (day, service, direction, logged, unlogged, offers, tls_seen, proof_source, proof_offset, proof_line)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+        "INSERT INTO logging (day, service, direction, logged, unlogged, offers, tls_seen, early, proof_source, proof_offset, proof_line)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
          ON CONFLICT (day, service, direction) DO UPDATE SET logged = MAX(logged, excluded.logged),
            unlogged = MAX(unlogged, excluded.unlogged), offers = MAX(offers, excluded.offers),
-           tls_seen = MAX(tls_seen, excluded.tls_seen),
+           tls_seen = MAX(tls_seen, excluded.tls_seen), early = MAX(early, excluded.early),
            proof_source = CASE WHEN proof_line = '' THEN excluded.proof_source ELSE proof_source END,
            proof_offset = CASE WHEN proof_line = '' THEN excluded.proof_offset ELSE proof_offset END,
            proof_line = CASE WHEN proof_line = '' THEN excluded.proof_line ELSE proof_line END",
@@ -307,6 +307,7 @@ fn write_one_logging(
         unlogged,
         offers,
         tls_seen,
+        early,
         ..
     } = logging;
     statement.execute(params![
@@ -317,6 +318,7 @@ fn write_one_logging(
         unlogged,
         offers,
         tls_seen,
+        early,
         source,
         offset,
         line

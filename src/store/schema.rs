@@ -65,6 +65,7 @@ CREATE TABLE logging (
   unlogged INTEGER NOT NULL,
   offers INTEGER NOT NULL,
   tls_seen INTEGER NOT NULL,
+  early INTEGER NOT NULL,
   proof_source INTEGER NOT NULL,
   proof_offset INTEGER NOT NULL,
   proof_line TEXT NOT NULL,
@@ -133,22 +134,23 @@ CREATE TABLE run (
 -- What an outcome means on a day: silence is clear text only where the service is proven to log its TLS sessions.
 CREATE VIEW meaning AS
 SELECT l.day AS day, l.service AS service, l.direction AS direction, o.id AS outcome,
-  CASE WHEN o.tls <> 'silent' THEN o.tls
-       WHEN l.logged = 1 AND l.unlogged = 0 THEN 'plaintext'
-       ELSE 'unknown' END AS tls,
-  CASE WHEN o.tls <> 'silent' THEN o.class
-       WHEN l.logged = 0 OR l.unlogged = 1 THEN 'unknown'
+  CASE WHEN o.tls <> 'silent' AND o.tls <> 'silent-early' THEN o.tls
+       WHEN l.logged = 0 OR l.unlogged = 1 OR (o.tls = 'silent-early' AND l.early = 0) THEN 'unknown'
+       ELSE 'plaintext' END AS tls,
+  CASE WHEN o.tls <> 'silent' AND o.tls <> 'silent-early' THEN o.class
+       WHEN l.logged = 0 OR l.unlogged = 1 OR (o.tls = 'silent-early' AND l.early = 0) THEN 'unknown'
        WHEN l.offers = 1 THEN 'plaintext-not-offered'
        ELSE 'plaintext-cause-unknown' END AS class,
-  CASE WHEN o.tls = 'silent' AND (l.logged = 0 OR l.unlogged = 1) THEN 'nobody'
-       WHEN o.tls = 'silent' AND l.offers = 1 THEN 'peer'
-       WHEN o.tls = 'silent' OR o.class = 'plaintext-cause-unknown'
+  CASE WHEN (o.tls = 'silent' OR o.tls = 'silent-early')
+         AND (l.logged = 0 OR l.unlogged = 1 OR (o.tls = 'silent-early' AND l.early = 0)) THEN 'nobody'
+       WHEN (o.tls = 'silent' OR o.tls = 'silent-early') AND l.offers = 1 THEN 'peer'
+       WHEN o.tls = 'silent' OR o.tls = 'silent-early' OR o.class = 'plaintext-cause-unknown'
          THEN CASE WHEN l.direction = 'inbound' AND l.tls_seen = 1 THEN 'peer' ELSE 'either' END
        WHEN o.class = 'plaintext-opportunistic' THEN CASE WHEN l.tls_seen = 1 THEN 'peer' ELSE 'either' END
        WHEN o.class = 'unknown' THEN 'nobody'
        ELSE o.fault END AS fault,
   o.cause AS cause, o.delivery AS delivery, o.dsn AS dsn, o.protocol AS protocol, o.cipher AS cipher, o.bits AS bits,
-  o.key_exchange AS key_exchange, o.verification AS verification, o.tls = 'silent' AS silent
+  o.key_exchange AS key_exchange, o.verification AS verification, (o.tls = 'silent' OR o.tls = 'silent-early') AS silent
 FROM logging AS l, outcome AS o;
 
 CREATE VIEW facts AS

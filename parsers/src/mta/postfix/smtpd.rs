@@ -223,10 +223,12 @@ fn parse_reject(text: &[u8]) -> Option<Event<'_>> {
     let rest = rest.strip_prefix(b" ")?;
     let (_dsn, rest) = rest.split_at(memchr::memchr(b' ', rest)?);
     let ours = (400..600).contains(&code) && rest.starts_with(b" Session encryption is required");
-    ours.then_some(Event::Rejected {
-        peer,
-        reason: Reason::PlainRejected,
-    })
+    let reason = if ours {
+        Reason::PlainRejected
+    } else {
+        Reason::Other
+    };
+    Some(Event::Rejected { peer, reason })
 }
 
 /// Clients we refused TLS: our rate limit, or a TLS engine that did not start.
@@ -424,7 +426,8 @@ mod tests {
             "NOQUEUE: reject: RCPT from x[192.0.2.4]: 554 5.7.1 <a@b>: Relay access denied; from=<Session encryption is required> to=<a@b>",
             "NOQUEUE: reject_warning: RCPT from x[192.0.2.4]: 450 4.7.1 Session encryption is required; from=<a@b>",
         ] {
-            assert_eq!(p(text), Line::Irrelevant, "{text}");
+            let forged = matches!(p(text), Line::Event(Event::Rejected { reason, .. }) if reason != Reason::Other);
+            assert!(!forged, "{text}");
         }
     }
 

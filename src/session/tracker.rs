@@ -33,6 +33,8 @@ const BEGINNING_SECONDS: i64 = 900;
 const SILENT_PEERS: usize = 20;
 /// As many peers in a row that had TLS and are silent now mean the same.
 const TURNED_PEERS: u32 = 3;
+/// For so long after its last TLS session a service is believed about a peer that had TLS, in seconds.
+const QUIET_SECONDS: i64 = 3600;
 /// How many peers with TLS are remembered for that.
 const ENCRYPTED_PEERS: usize = 32;
 /// How many different sets of session parameters are shared between connections.
@@ -183,8 +185,13 @@ impl Context<'_, '_> {
             witness.turned += u32::from(witness.encrypted.contains(&hash));
         }
         let stopped = witness.silent.len() > SILENT_PEERS || witness.turned >= TURNED_PEERS;
+        // A peer that had TLS, and a service that has shown none since: which of them changed is not known.
+        let quiet = witness
+            .at
+            .is_some_and(|at| self.steady - at > QUIET_SECONDS)
+            && witness.encrypted.contains(&hash);
         match witness.at {
-            _ if stopped => verdict::UNKNOWN,
+            _ if stopped || quiet => verdict::UNKNOWN,
             Some(at) if self.steady - at <= WITNESS_SECONDS => silent,
             None if self.steady - self.host.start <= BEGINNING_SECONDS => Verdict {
                 tls: Tls::SilentEarly,

@@ -85,6 +85,9 @@ fn holds(fact: &str, [encrypted, plaintext, unknown]: [u64; 3], row: Option<&Val
         Some(("total", "=", n)) => encrypted + plaintext + unknown == number(n),
         Some(("failed", "=", "tls")) => count(row, "failed_tls") > 0,
         Some(("failed", "=", "other")) => count(row, "failed_tls") == 0,
+        Some((column, "=", n)) if column.starts_with("sessions_") => {
+            count(row, column) == number(n)
+        }
         Some((column, "=", word)) => row.is_some_and(|r| r[column].as_str() == Some(word)),
         _ => false,
     }

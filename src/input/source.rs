@@ -30,6 +30,8 @@ const DEFAULT_LOGS: &[&str] = &["/var/log/mail.log", "/var/log/maillog", "/var/l
 const JOURNAL_HINT: &str = "journalctl -o short-iso SYSLOG_FACILITY=2 | tlsnag import -";
 /// How much of a file is looked at to see whether it is a log, in uncompressed bytes.
 const SNIFF: u64 = 64 * 1024;
+/// Text of so many lines without one log line is no log. Fewer may be the torn beginning of one.
+const FOREIGN_LINES: usize = 10;
 const DAY: i64 = 86_400;
 
 /// How a file is stored.
@@ -430,7 +432,8 @@ impl Source {
                 return Ok(Sniffed::Log);
             }
         }
-        Ok(if start.contains(&0) {
+        let lines = memchr::memchr_iter(b'\n', &start).count();
+        Ok(if start.contains(&0) || lines >= FOREIGN_LINES {
             Sniffed::Binary
         } else {
             Sniffed::Text

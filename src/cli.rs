@@ -70,13 +70,14 @@ pub enum FormatArg {
 }
 
 /// Which way the mail went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DirectionArg {
     /// Mail we sent
     Out,
     /// Mail we received
     In,
     /// Both
+    #[default]
     Both,
 }
 

@@ -12,7 +12,7 @@ use crate::query::{Period, Scope};
 const DAYS: i32 = 30;
 
 /// Options of everything that reports.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct PeriodArgs {
     /// First day, UTC: 2026-11-01, or a number of days back such as 7d [default: the 30 days before the newest record]
     #[arg(long, value_name = "DAY")]

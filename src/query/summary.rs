@@ -34,6 +34,8 @@ pub struct Summary {
     pub smart_host: Option<String>,
     /// Clients whose TLS failed and that never sent us a message, through no fault of ours: mostly scanners.
     pub strangers: u64,
+    /// How often records were lost, and how many, as far as told.
+    pub gaps: (u64, u64),
     /// All imports so far.
     pub runs: RunCounts,
 }
@@ -158,8 +160,19 @@ pub fn find_summary(store: &Store, scope: &Scope) -> Result<Summary> {
             smart_host.as_deref(),
         ),
         smart_host,
+        gaps: store.gaps(
+            first_second(scope.period.from_day, i32::MIN),
+            first_second(scope.period.to_day, i32::MAX) + DAY,
+        )?,
         runs: store.runs()?,
     })
+}
+
+/// Seconds in a day.
+const DAY: i64 = 86_400;
+
+fn first_second(day: Option<i32>, open: i32) -> i64 {
+    i64::from(day.unwrap_or(open)) * DAY
 }
 
 fn totals(

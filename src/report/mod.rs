@@ -12,7 +12,7 @@ mod hosts;
 pub mod peer;
 mod plaintext;
 mod protocols;
-mod summary;
+pub mod summary;
 mod table;
 mod words;
 

@@ -128,12 +128,18 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
             .map(|t| (t.class, t.cause.as_str())),
     ));
     notes.extend(what_the_log_cannot_tell(&summary));
+    notes.extend(what_was_read(&summary));
     Ok(Table {
         headline: headline(&summary),
         to_do: summary.to_do.len(),
         sections,
         notes,
     })
+}
+
+/// What the log cannot tell in this period, and what would make it tell.
+pub fn cannot_tell(store: &Store, scope: &Scope) -> Result<Vec<Note>> {
+    Ok(what_the_log_cannot_tell(&find_summary(store, scope)?))
 }
 
 fn headline(summary: &Summary) -> String {
@@ -220,6 +226,17 @@ fn times(n: u64) -> String {
 /// What the log cannot tell, and the line that cures it.
 fn what_the_log_cannot_tell(summary: &Summary) -> Vec<Note> {
     let mut notes = Vec::new();
+    if let (times @ 1.., records) = summary.gaps {
+        let records = if records > 0 {
+            format!(", {records} records or more")
+        } else {
+            String::new()
+        };
+        notes.push(Note::Paragraph(format!(
+            "The log has {}{records}: what happened in them is not known, and silence after them is not taken for clear text.",
+            count(times, "hole", "holes")
+        )));
+    }
     if let Some(relay) = &summary.smart_host {
         notes.push(Note::Paragraph(format!(
             "Nearly all mail leaves through one smart host, {relay}: how it goes on from there to the domains is not in this log."
@@ -249,6 +266,12 @@ fn what_the_log_cannot_tell(summary: &Summary) -> Vec<Note> {
             count(summary.strangers, "client", "clients")
         )));
     }
+    notes
+}
+
+/// How much of the logs was understood.
+fn what_was_read(summary: &Summary) -> Vec<Note> {
+    let mut notes = Vec::new();
     let runs = &summary.runs;
     if runs.lines > 0 {
         notes.push(Note::Paragraph(format!(

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::outcome::{Class, ProofLine, day_of};
 
@@ -146,6 +146,13 @@ impl Store {
             .prepare_cached("SELECT id, path FROM source ORDER BY id")?;
         let paths = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(paths.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// How often records were lost between two times (seconds since 1970 UTC), and how many, as far as told.
+    pub fn gaps(&self, from: i64, to: i64) -> Result<(u64, u64)> {
+        let sql = "SELECT COUNT(*), COALESCE(SUM(records), 0) FROM gap WHERE at >= ?1 AND at < ?2";
+        let counts = |row: &Row<'_>| Ok((natural(row, 0)?, natural(row, 1)?));
+        Ok(self.connection.query_row(sql, [from, to], counts)?)
     }
 
     /// The time of the newest outcome, in seconds since 1970 UTC; 0 of an empty store.

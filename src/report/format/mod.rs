@@ -7,7 +7,7 @@ mod csv;
 mod escape;
 mod json;
 mod markdown;
-mod text;
+pub mod text;
 
 use chrono::DateTime;
 

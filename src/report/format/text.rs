@@ -33,18 +33,23 @@ pub(super) fn render(scope: &Scope, table: &Table) -> String {
         out.push_str(&lay_out(section));
         out.push('\n');
     }
-    for note in &table.notes {
+    render_notes(&mut out, &table.notes);
+    out
+}
+
+/// What is said under the tables.
+pub fn render_notes(out: &mut String, notes: &[Note]) {
+    for note in notes {
         match note {
             Note::Paragraph(text) => {
                 out.push('\n');
-                wrap(&mut out, &visible(text), "", "");
+                wrap(out, &visible(text), "", "");
             }
-            Note::Item(text) => wrap(&mut out, &visible(text), "  - ", "    "),
+            Note::Item(text) => wrap(out, &visible(text), "  - ", "    "),
             // As it is: somebody may want to copy it or to search for it.
             Note::Line(text) => out.push_str(&format!("    {}\n", visible(text))),
         }
     }
-    out
 }
 
 /// Columns side by side, each as wide as its widest cell. What happens stands under its row, where it has room. If the columns

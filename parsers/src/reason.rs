@@ -43,7 +43,7 @@ impl Fault {
     }
 }
 
-/// The kind of failure a text names. `postfix.md`-style ids of the source text are given where there is one text for it.
+/// The kind of failure a text names, with the words of the mail server where there is one text for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// Nothing went wrong.

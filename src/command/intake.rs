@@ -3,7 +3,8 @@
 //! Data, position and open sessions are committed together, so that a run that dies is as if it had ended at its last commit.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
@@ -148,7 +149,7 @@ struct SourceState {
     joiner: Joiner,
 }
 
-/// Reads what is new.
+/// Reads what is new. A second run at the same time waits for the first to end, and then finds little or nothing new.
 pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow::Result<Intake> {
     let own = own(args, environment)?;
     let zone = zone(
@@ -163,6 +164,7 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
     };
     let found = input::find_sources(named)?;
     report_problems(&found.problems, named, environment)?;
+    let _lock = lock(&environment.store)?;
     let mut store = Store::open(&environment.store)?;
     let bookmarks = store.bookmarks()?;
     let remembered = bookmarks
@@ -215,6 +217,22 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
     let days = environment.settings.evidence_days.unwrap_or(EVIDENCE_DAYS);
     store.expire_evidence(store.newest()?.min(environment.now) - i64::from(days) * 86_400)?;
     Ok(intake)
+}
+
+/// Waits until no other run reads logs into this store. The lock ends with the process, whatever becomes of it; the empty file
+/// beside the store stays.
+fn lock(store: &Path) -> anyhow::Result<File> {
+    // Refuses what is no store, and makes the directory, before a file is put there.
+    drop(Store::open(store)?);
+    let path = store.with_added_extension("lock");
+    let failed = || format!("cannot lock the store with {}", path.display());
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .with_context(failed)?;
+    file.lock().with_context(failed)?;
+    Ok(file)
 }
 
 /// A file that was asked for by name and cannot be read ends the run before anything is written; of one that was only come upon, the

@@ -59,6 +59,24 @@ impl Protocol {
     }
 }
 
+/// Key exchange groups whose spelling depends on the OpenSSL version, as RFC 7748, RFC 8446 and draft-ietf-tls-ecdhe-mlkem spell them.
+const GROUPS: &[&str] = &[
+    "X25519",
+    "X448",
+    "X25519MLKEM768",
+    "SecP256r1MLKEM768",
+    "SecP384r1MLKEM1024",
+];
+
+/// One spelling for a key exchange group: OpenSSL 3.0 writes `X25519`, 3.5 `x25519`. What is not in the table stays as it is.
+pub fn group(text: &[u8]) -> &[u8] {
+    GROUPS
+        .iter()
+        .map(|name| name.as_bytes())
+        .find(|name| name.eq_ignore_ascii_case(text))
+        .unwrap_or(text)
+}
+
 /// How far the peer's certificate was checked (words of Postfix, `tls_log_summary`; Sendmail's `verify=` is mapped to them).
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
@@ -106,7 +124,7 @@ pub struct Handshake<'a> {
     pub cipher: &'a [u8],
     /// Secret bits of the cipher; 0 if not written.
     pub bits: u16,
-    /// Key exchange group or method as written, empty if not written: `X25519`, `X25519MLKEM768`, `ECDHE (P-256)`, `DHE (2048 bits)`.
+    /// Key exchange group or method, empty if not written; named groups as [`group`] spells them: `X25519`, `X25519MLKEM768`, `ECDHE (P-256)`, `DHE (2048 bits)`.
     pub key_exchange: &'a [u8],
     /// How far the certificate was checked.
     pub verification: Verification,

@@ -117,7 +117,7 @@ fn parse_cipher(text: &[u8]) -> Cipher<'_> {
 fn key_exchange(text: &[u8]) -> &[u8] {
     let word = memchr::memchr(b' ', text).unwrap_or(text.len());
     if !text[word..].starts_with(b" (") {
-        return &text[..word];
+        return crate::tls::group(&text[..word]);
     }
     memchr::memchr(b')', text).map_or(b"", |end| &text[..=end])
 }
@@ -429,7 +429,7 @@ mod tests {
             (h.cipher, h.bits, h.key_exchange),
             (&b"TLS_AES_256_GCM_SHA384"[..], 256, &b"ECDHE (P-256)"[..])
         );
-        let h = summary("Trusted TLS connection reused to mx[2001:db8::25]:25: TLSv1.3 with cipher X (128/256 bits) key-exchange X25519").expect("a summary");
+        let h = summary("Trusted TLS connection reused to mx[2001:db8::25]:25: TLSv1.3 with cipher X (128/256 bits) key-exchange x25519").expect("a summary");
         assert_eq!(
             (h.reused, h.bits, h.key_exchange, h.peer.address),
             (true, 128, &b"X25519"[..], &b"2001:db8::25"[..])

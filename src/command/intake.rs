@@ -4,10 +4,12 @@
 
 use std::fmt;
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
+use chrono::{DateTime, Datelike};
 use clap::Args;
 use maillog::{Framed, Line};
 use serde::{Deserialize, Serialize};
@@ -171,6 +173,7 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
         .iter()
         .map(remembered)
         .collect::<anyhow::Result<Vec<_>>>()?;
+    check_year(args.year, environment.now)?;
     let timing = Timing {
         zone,
         year: args.year,
@@ -229,6 +232,7 @@ fn lock(store: &Path) -> anyhow::Result<File> {
     let file = File::options()
         .create(true)
         .append(true)
+        .mode(0o600)
         .open(&path)
         .with_context(failed)?;
     file.lock().with_context(failed)?;
@@ -276,6 +280,19 @@ fn own(args: &ReadingArgs, environment: &Environment) -> anyhow::Result<Own> {
         .map(|d| d.trim_matches('.').to_ascii_lowercase())
         .collect();
     Ok(Own { networks, domains })
+}
+
+/// Logs of mail servers with TLS began in this year.
+const FIRST_YEAR: i32 = 1998;
+
+fn check_year(year: Option<i32>, now: i64) -> anyhow::Result<()> {
+    let last = DateTime::from_timestamp(now, 0).map_or(i32::MAX, |t| t.year());
+    match year {
+        Some(year) if !(FIRST_YEAR..=last).contains(&year) => {
+            bail!("--year: expected a year from {FIRST_YEAR} to {last}, found {year}")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn zone(text: Option<&str>) -> anyhow::Result<Zone> {

@@ -14,7 +14,7 @@ const DAYS: i32 = 30;
 /// Options of everything that reports.
 #[derive(Clone, Debug, Default, Args)]
 pub struct PeriodArgs {
-    /// First day, UTC: 2026-11-01, or a number of days back such as 7d [default: the 30 days before the newest record]
+    /// First day, UTC: 2026-11-01, or a number of days back such as 7d [default: the 30 days before the newest record; for `peer` all time]
     #[arg(long, value_name = "DAY")]
     pub since: Option<String>,
     /// Last day, UTC

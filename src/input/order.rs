@@ -304,13 +304,11 @@ mod tests {
             ("mail.log", live.into_bytes()),
             ("mail.log.1", older.into_bytes()),
             ("mail.log.2.gz", gz(&oldest)),
-            ("notes", b"text\n".to_vec()),
         ];
         let expected = [
             ("mail.log.2.gz", "2026-10-01"),
             ("mail.log.1", "2026-11-10"),
             ("mail.log", "2026-11-20"),
-            ("notes", ""),
         ];
         check(&files, &expected, 0);
     }

@@ -30,8 +30,6 @@ const DEFAULT_LOGS: &[&str] = &["/var/log/mail.log", "/var/log/maillog", "/var/l
 const JOURNAL_HINT: &str = "journalctl -o short-iso SYSLOG_FACILITY=2 | tlsnag import -";
 /// How much of a file is looked at to see whether it is a log, in uncompressed bytes.
 const SNIFF: u64 = 64 * 1024;
-/// Text of so many lines without one log line is no log. Fewer may be the torn beginning of one.
-const FOREIGN_LINES: usize = 10;
 const DAY: i64 = 86_400;
 
 /// How a file is stored.
@@ -424,7 +422,11 @@ impl Source {
         let mut lines = Lines::new(Cursor::new(&start), LastLine::Final);
         let mut joiner = Joiner::default();
         while let Some(line) = lines.next_line()? {
+            let said_something = line.bytes.iter().any(u8::is_ascii_graphic);
             let framed = joiner.frame(line.offset, line.bytes);
+            if said_something && matches!(framed, Some((_, Framed::Noise))) {
+                return Ok(Sniffed::Log);
+            }
             if matches!(
                 framed,
                 None | Some((_, Framed::Record(_) | Framed::Repeated { .. }))
@@ -432,8 +434,8 @@ impl Source {
                 return Ok(Sniffed::Log);
             }
         }
-        let lines = memchr::memchr_iter(b'\n', &start).count();
-        Ok(if start.contains(&0) || lines >= FOREIGN_LINES {
+        // Without one whole line it may be the torn beginning of a log.
+        Ok(if start.contains(&0) || start.contains(&b'\n') {
             Sniffed::Binary
         } else {
             Sniffed::Text

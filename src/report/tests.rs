@@ -262,11 +262,11 @@ fn summary_as_text() {
       - from example.org, once: the client's TLS handshake with us fails: the two sides have no cipher
         suite in common (seen once, last 2026-11-20)
 
-    To act on with others:
-      - to clear.example, 3 times: in clear: the server does not offer STARTTLS (theirs, certain, last
+    Theirs, to tell them of:
+      - to clear.example, 3 times: in clear: the server does not offer STARTTLS (proven by the log, last
         2026-11-20)
       - to old.example, 2 times: the TLS handshake fails: the server's Diffie-Hellman parameters have
-        too few bits (Logjam) (theirs, certain, last 2026-11-20)
+        too few bits (Logjam) (certain, last 2026-11-20)
 
     What to do:
       - the two sides have no cipher suite in common: add an RSA certificate beside an ECDSA one
@@ -347,7 +347,7 @@ fn hostile(format: Format) -> String {
 
 #[test]
 fn nothing_a_stranger_wrote_gets_out_of_its_cell() {
-    for format in [Format::Text, Format::Markdown] {
+    for format in [Format::Text, Format::Markdown, Format::Csv] {
         let text = hostile(format);
         assert!(
             !text

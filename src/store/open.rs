@@ -3,7 +3,8 @@
 //! A store is created for its owner alone (mode 0600, missing directories 0700); SQLite gives its side files the same mode.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::Read;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -138,9 +139,29 @@ fn create_file(path: &Path) -> std::io::Result<()> {
         .mode(0o600)
         .open(path)
     {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => make_private(path),
+        done => done.map(|_| ()),
+    }
+}
+
+/// Takes away what others may do with a store, or with an empty file that becomes one. What is no store is left as it is, and so is
+/// a file of somebody else's: opening it says what is wrong.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & 0o077 == 0 || !is_store_or_empty(path).unwrap_or(false) {
+        return Ok(());
+    }
+    match fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700)) {
+        Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => Err(error),
         _ => Ok(()),
     }
+}
+
+/// By the application id in the file's head (SQLite file format, section 1.3: four bytes at offset 68).
+fn is_store_or_empty(path: &Path) -> std::io::Result<bool> {
+    let mut head = Vec::new();
+    fs::File::open(path)?.take(72).read_to_end(&mut head)?;
+    Ok(head.is_empty() || head.get(68..72) == Some(&APPLICATION_ID.to_be_bytes()))
 }
 
 fn cannot_open(path: &Path, error: &std::io::Error) -> Error {

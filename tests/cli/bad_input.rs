@@ -138,16 +138,40 @@ fn a_store_of_a_newer_version() {
 }
 
 #[test]
-fn a_store_is_for_its_owner_alone() {
+fn a_store_and_its_lock_are_for_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let sandbox = Sandbox::new();
     sandbox.write("mail.log", "");
+    let mode = |name: &str| {
+        let metadata = fs::metadata(sandbox.path(name)).expect("just made");
+        metadata.permissions().mode() & 0o777
+    };
     sandbox.run(&["import", "mail.log"]).ok();
-    let mode = fs::metadata(sandbox.path("store.db"))
-        .expect("just made")
-        .permissions()
-        .mode();
-    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!((mode("store.db"), mode("store.db.lock")), (0o600, 0o600));
+    fs::set_permissions(sandbox.path("store.db"), fs::Permissions::from_mode(0o644)).expect("ours");
+    sandbox.run(&["import", "mail.log"]).ok();
+    assert_eq!(mode("store.db"), 0o600, "one made wider is made narrow");
+}
+
+#[test]
+fn text_that_is_no_log() {
+    let sandbox = Sandbox::new();
+    sandbox.write("notes.txt", "Dear all,\nplease find the minutes below.\n");
+    sandbox
+        .run(&["import", "notes.txt"])
+        .fails_with(&["notes.txt", "not a mail log"]);
+    assert!(!sandbox.path("store.db").exists());
+}
+
+#[test]
+fn a_year_that_no_log_can_be_of() {
+    let sandbox = Sandbox::new();
+    sandbox.write("mail.log", "");
+    for year in ["99999", "1970", "2027"] {
+        sandbox
+            .run(&["import", "--year", year, "mail.log"])
+            .fails_with(&["--year", "1998", "2026", year]);
+    }
 }
 
 #[test]

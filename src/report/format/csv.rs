@@ -1,6 +1,7 @@
 //! CSV (RFC 4180), for spreadsheets.
 
 use super::super::table::{Table, Value};
+use super::escape::visible;
 use super::{date, fields, rfc3339};
 
 /// What makes a spreadsheet take a cell for a formula.
@@ -34,10 +35,11 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// With a quotation mark before what would be a formula.
+/// With a quotation mark before what would be a formula, and harmless for a terminal, where many a CSV file ends up.
 fn guarded(text: &str) -> String {
+    let shown = visible(text);
     match text.starts_with(FORMULA) {
-        true => format!("'{text}"),
-        false => text.to_string(),
+        true => format!("'{shown}"),
+        false => shown,
     }
 }

@@ -228,12 +228,27 @@ impl Class {
         CLASSES.iter().find(|r| r.name == name).map(|r| r.class)
     }
 
-    /// Whose fault an outcome of this class and cause is.
-    pub fn fault(self, cause: Cause, direction: Direction) -> Fault {
-        self.row().fault.unwrap_or_else(|| match direction {
+    /// Whose fault an outcome of this class and cause is. `shown`: our side had demonstrably done TLS shortly before.
+    pub fn fault(self, cause: Cause, direction: Direction, shown: bool) -> Fault {
+        let by_cause = || match direction {
             Direction::Outbound => cause.row().outbound,
             Direction::Inbound => cause.row().inbound,
-        })
+        };
+        // Clear text that nothing led up to is the doing of the one who did not offer or use TLS, if it was not us.
+        match (self, direction) {
+            (Class::PlaintextCauseUnknown | Class::PlaintextOpportunistic, _)
+                if cause != Cause::Unknown =>
+            {
+                by_cause()
+            }
+            (Class::PlaintextCauseUnknown, Direction::Inbound)
+            | (Class::PlaintextOpportunistic, _)
+                if shown =>
+            {
+                Fault::Peer
+            }
+            _ => self.row().fault.unwrap_or_else(by_cause),
+        }
     }
 }
 
@@ -316,6 +331,8 @@ pub struct Outcome {
     pub class: Class,
     /// What the TLS library or certificate check said; [`Cause::Unknown`] also stands for "nothing to say".
     pub cause: Cause,
+    /// Our side had demonstrably done TLS in this direction shortly before.
+    pub shown: bool,
     /// Session parameters; default if there was no TLS.
     pub parameters: Rc<Parameters>,
     /// What became of the recipients; `None` inbound, where `messages` counts.
@@ -340,7 +357,7 @@ pub struct Outcome {
 impl Outcome {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
-        self.class.fault(self.cause, self.direction)
+        self.class.fault(self.cause, self.direction, self.shown)
     }
 
     /// Encrypted and nothing else to say: counted, not kept as evidence.
@@ -360,8 +377,6 @@ pub enum Fact {
     Unlogged,
     /// STARTTLS offers leave a line: silence means not offered.
     OffersLogged,
-    /// Our side demonstrably does TLS in this direction.
-    TlsSeen,
     /// As `Logged`, and shown shortly after the beginning of the log.
     LoggedEarly,
 }

@@ -7,7 +7,7 @@ use crate::outcome::Class;
 pub enum Certainty {
     /// More than once, and each time a line says so.
     Certain,
-    /// The service is proven to log TLS sessions, and logged none.
+    /// No one line says why; that it was in clear is proven by the log as a whole, or stated.
     ProvenBySilence,
     /// It happened a single time.
     Once,
@@ -21,7 +21,8 @@ impl Certainty {
         match class {
             Class::Unknown => Certainty::CannotTell,
             _ if n <= 1 => Certainty::Once,
-            Class::PlaintextCauseUnknown => Certainty::ProvenBySilence,
+            // "Not offered" is the silence of a log that would tell of an offer.
+            Class::PlaintextCauseUnknown | Class::PlaintextNotOffered => Certainty::ProvenBySilence,
             _ => Certainty::Certain,
         }
     }
@@ -30,7 +31,7 @@ impl Certainty {
     pub fn words(self) -> &'static str {
         match self {
             Certainty::Certain => "certain",
-            Certainty::ProvenBySilence => "proven by this service's log",
+            Certainty::ProvenBySilence => "proven by the log",
             Certainty::Once => "seen once",
             Certainty::CannotTell => "the log cannot tell",
         }

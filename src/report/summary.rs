@@ -9,10 +9,20 @@ use crate::store::{Result, Store};
 use super::advice::{logging_cure, what_to_do};
 use super::format::rfc3339;
 use super::table::{Column, Kind, Note, Section, Table, Value};
-use super::words::{count, how, way, what, whose};
+use super::words::{count, how, way, what};
 
 /// How many entries people see; programs see all.
 const MOST_ENTRIES: usize = 20;
+
+/// Headings of what there is to do, and the faults under each. Nobody is to be written to for what may be ours.
+const GROUPS: [(&str, &[&str]); 3] = [
+    ("Our own faults, which only we can mend:", &["us"]),
+    ("Theirs, to tell them of:", &["peer"]),
+    (
+        "Theirs or ours, to look into first:",
+        &["either", "nobody", ""],
+    ),
+];
 
 const FIELDS: &[Column] = &[
     Column::field("item", Kind::Text),
@@ -110,9 +120,13 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
     ];
     let mut notes = Vec::new();
     let shown = &summary.to_do[..summary.to_do.len().min(limit)];
-    let (ours, theirs): (Vec<_>, Vec<_>) = shown.iter().partition(|t| t.fault == "us");
-    notes.extend(entries("Our own faults, which only we can mend:", &ours));
-    notes.extend(entries("To act on with others:", &theirs));
+    for (heading, faults) in GROUPS {
+        let group: Vec<&ToDo> = shown
+            .iter()
+            .filter(|t| faults.contains(&t.fault.as_str()))
+            .collect();
+        notes.extend(entries(heading, &group));
+    }
     if summary.to_do.len() > limit {
         notes.push(Note::Paragraph(format!(
             "... and {} more (--all shows them).",
@@ -199,17 +213,12 @@ fn entry(t: &ToDo) -> String {
         true => count(t.peers, "peer", "peers"),
         false => t.peer.clone(),
     };
-    let fault = match whose(&t.fault) {
-        "" | "ours" => String::new(),
-        "either" => "their fault or ours, ".into(),
-        whose => format!("{whose}, "),
-    };
     let last: String = rfc3339(t.last_seen)
         .chars()
         .take("2026-11-22".len())
         .collect();
     format!(
-        "{preposition} {peer}, {}: {} ({fault}{}, last {last})",
+        "{preposition} {peer}, {}: {} ({}, last {last})",
         times(t.n),
         what(Some(t.class), &t.cause),
         t.certainty.words()

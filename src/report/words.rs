@@ -11,8 +11,21 @@ pub(super) fn what(class: Option<Class>, cause: &str) -> String {
         return String::new();
     };
     match Cause::from_name(cause).filter(|cause| *cause != Cause::Unknown) {
-        Some(cause) => format!("{}: {}", class.row().words, cause.row().words),
+        Some(cause) => format!("{}: {}", led_up_to(class, cause), cause.row().words),
         None => class.row().words.to_string(),
+    }
+}
+
+/// What happens, where a cause is known: clear text whose cause the log does not state may still have had something before it.
+fn led_up_to(class: Class, cause: Cause) -> &'static str {
+    match class {
+        Class::PlaintextCauseUnknown | Class::PlaintextOpportunistic
+            if cause.name().starts_with("own-") =>
+        {
+            "in clear because our own TLS does not work"
+        }
+        Class::PlaintextCauseUnknown => "in clear, after the client's TLS with us had failed",
+        _ => class.row().words,
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use hashbrown::HashMap;
-use maillog::Peer;
+use maillog::{Cause, Peer};
 use serde::{Deserialize, Serialize};
 
 use super::process::Key;
@@ -22,6 +22,9 @@ const REORDER_SECONDS: i64 = 120;
 const ANOTHER_LOG_SECONDS: i64 = 26 * 3600;
 /// Stamps have whole seconds.
 const ROUNDING_SECONDS: i64 = 2;
+/// How many clients with failed TLS are remembered, and how long, in seconds.
+const CLIENT_FAILURES: usize = 512;
+const CLIENT_FAILURE_SECONDS: i64 = 86_400;
 /// How many queue ids wait for their sender. A session has few, and there are some hundred sessions at once.
 const WAITING_IDS: usize = 16_384;
 
@@ -32,6 +35,14 @@ struct ProxySession {
     address: String,
     summary: bool,
     failed: bool,
+}
+
+/// A client whose TLS with us failed, and which will come back in clear.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct ClientFailure {
+    at: i64,
+    address: String,
+    cause: Cause,
 }
 
 /// One log host.
@@ -57,6 +68,8 @@ pub struct Host {
     /// The mail server logs each offer before the answer, by its version.
     pub offers_early: bool,
     proxy: VecDeque<ProxySession>,
+    /// Clients whose TLS with us failed.
+    failures: VecDeque<ClientFailure>,
     /// Which session a queue id was opened in.
     #[serde(skip)]
     ids: HashMap<Vec<u8>, Key>,
@@ -139,6 +152,30 @@ impl Host {
             .rev()
             .find(|s| s.failed && s.address == address && (at - s.at).abs() <= PROXY_SECONDS);
         found.map(|s| s.failed = false).is_some()
+    }
+
+    /// This client's TLS with us failed.
+    pub fn note_failure(&mut self, address: &str, cause: Cause, at: i64) {
+        self.forgive(address);
+        if self.failures.len() == CLIENT_FAILURES {
+            self.failures.pop_front();
+        }
+        self.failures.push_back(ClientFailure {
+            at,
+            address: address.to_owned(),
+            cause,
+        });
+    }
+
+    /// This client's TLS with us works.
+    pub fn forgive(&mut self, address: &str) {
+        self.failures.retain(|f| f.address != address);
+    }
+
+    /// Why this client's TLS with us failed lately. Servers that fall back remember for hours that they had to.
+    pub fn failure_before(&self, address: &str, at: i64) -> Option<Cause> {
+        let failure = self.failures.iter().rev().find(|f| f.address == address)?;
+        (at - failure.at <= CLIENT_FAILURE_SECONDS).then_some(failure.cause)
     }
 
     /// The address of the one handshake of the proxy that failed in the last seconds; `None` if there were several.

@@ -69,10 +69,11 @@ fn is_other(open: &Peer<'_>, peer: &Peer<'_>) -> bool {
 /// The handshake succeeded.
 pub fn handshake(session: &mut Inbound, handshake: &Handshake<'_>, cx: &mut Context<'_, '_>) {
     if !cx.is_ours(&handshake.peer) {
-        cx.fact(Direction::Inbound, Fact::TlsSeen);
+        cx.shows_tls(Direction::Inbound);
         cx.saw_encrypted(Direction::Inbound, &handshake.peer);
     }
     cx.fact(Direction::Inbound, Fact::Logged);
+    cx.host.forgive(&proof::address(&handshake.peer));
     session.handshake = Some(cx.parameters(handshake));
     session.detail_due = false;
 }
@@ -148,7 +149,7 @@ pub fn message(session: &mut Inbound, message: &Message<'_>, cx: &mut Context<'_
         return;
     }
     if message.tls == Some(true) && !cx.is_ours(&message.peer) {
-        cx.fact(Direction::Inbound, Fact::TlsSeen);
+        cx.shows_tls(Direction::Inbound);
     }
     session.authenticated |= message.authenticated;
     let handshake = session.handshake.clone();
@@ -215,7 +216,7 @@ pub fn disconnect(session: &Inbound, end: &Disconnect<'_>, cx: &mut Context<'_, 
         cx.fact(Direction::Inbound, Fact::Unlogged);
     }
     if end.starttls.0 > 0 && !cx.is_ours(&end.peer) {
-        cx.fact(Direction::Inbound, Fact::TlsSeen);
+        cx.shows_tls(Direction::Inbound);
     }
     let submission = implicit.is_some() || end.auth.0 > 0;
     settle(
@@ -365,6 +366,33 @@ fn settle(
     }
 }
 
+/// Why a client's mail came in clear, as far as that is our doing or was tried: our TLS is dead, or this client's TLS with us failed
+/// before. And whether we had just done TLS with somebody.
+fn our_part(address: &str, verdict: &Verdict, cx: &mut Context<'_, '_>) -> (Cause, bool) {
+    let (broken, shown) = cx.our_part(Direction::Inbound);
+    let cause = match verdict.class {
+        Class::InHandshakeFailed | Class::InWrapperFailed => {
+            cx.host.note_failure(address, verdict.cause, cx.steady);
+            verdict.cause
+        }
+        Class::InStarttlsRefusedByUs => {
+            let cause = Some(verdict.cause)
+                .filter(|c| *c != Cause::Unknown)
+                .unwrap_or(Cause::OwnConfiguration);
+            cx.host.note_failure(address, cause, cx.steady);
+            verdict.cause
+        }
+        Class::PlaintextCauseUnknown => broken
+            .or_else(|| cx.host.failure_before(address, cx.steady))
+            .unwrap_or(verdict.cause),
+        _ => verdict.cause,
+    };
+    // A client whose handshake failed for an unknown reason did try.
+    let tried = verdict.class == Class::PlaintextCauseUnknown
+        && cx.host.failure_before(address, cx.steady).is_some();
+    (cause, shown && !tried)
+}
+
 fn emit(
     session: &Inbound,
     peer: PeerName,
@@ -387,6 +415,7 @@ fn emit(
     let tried = verdict.tls == Tls::Encrypted
         || verdict.class.row().handshake_failed
         || session.handshake.is_some();
+    let (cause, shown) = our_part(&peer.address, &verdict, cx);
     let mut outcome = Outcome {
         at: cx.at,
         service: Rc::clone(cx.service),
@@ -394,7 +423,8 @@ fn emit(
         peer,
         tls: verdict.tls,
         class: verdict.class,
-        cause: verdict.cause,
+        cause,
+        shown,
         parameters: handshake.map_or_else(Rc::<Parameters>::default, Rc::clone),
         delivery: None,
         dsn: None,

@@ -38,7 +38,7 @@ pub fn handshake(state: &mut Outbound, handshake: &Handshake<'_>, cx: &mut Conte
         if !handshake.reused && !explained {
             cx.fact(Direction::Outbound, Fact::Logged);
         }
-        cx.fact(Direction::Outbound, Fact::TlsSeen);
+        cx.shows_tls(Direction::Outbound);
         cx.saw_encrypted(Direction::Outbound, &peer);
     }
     let certificate = state
@@ -177,7 +177,7 @@ pub fn reported_success(state: &mut Outbound, peer: &Peer<'_>, cx: &mut Context<
         return;
     }
     cx.fact(Direction::Outbound, Fact::Unlogged);
-    cx.fact(Direction::Outbound, Fact::TlsSeen);
+    cx.shows_tls(Direction::Outbound);
     state.connections.push(Connection {
         peer: OwnedPeer::of(peer),
         at: cx.steady,
@@ -501,7 +501,7 @@ fn judge(
         && !cx.is_ours(peer)
     {
         cx.fact(Direction::Outbound, Fact::Unlogged);
-        cx.fact(Direction::Outbound, Fact::TlsSeen);
+        cx.shows_tls(Direction::Outbound);
     }
     (verdict, parameters)
 }
@@ -619,6 +619,7 @@ fn flush_attempts(
             tls: Tls::None,
             class: attempt.class,
             cause: attempt.cause,
+            shown: false,
             parameters: Rc::default(),
             delivery: None,
             dsn: None,
@@ -664,6 +665,12 @@ fn emit(
             .own
             .holds_host(name.address.as_bytes(), name.host.as_bytes(), &cx.host.name)
         || cx.own.holds_domain(&name.domain);
+    let (broken, shown) = cx.our_part(Direction::Outbound);
+    let causeless = matches!(
+        verdict.class,
+        Class::PlaintextCauseUnknown | Class::PlaintextOpportunistic
+    );
+    let cause = broken.filter(|_| causeless).unwrap_or(verdict.cause);
     let mut outcome = Outcome {
         at: cx.at,
         service: Rc::clone(cx.service),
@@ -671,7 +678,8 @@ fn emit(
         peer: name,
         tls: verdict.tls,
         class: verdict.class,
-        cause: verdict.cause,
+        cause,
+        shown,
         parameters: Rc::clone(parameters),
         delivery: Some(line.status),
         dsn: line.dsn.filter(|_| line.status != Status::Sent),

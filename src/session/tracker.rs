@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use hashbrown::HashMap;
-use maillog::{Event, Handshake, Logging, Peer, Record, Side};
+use maillog::{Cause, Event, Handshake, Logging, Peer, Record, Side};
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{Direction, Emission, Fact, Parameters, ProofLine, Service, Tls, day_of};
@@ -33,7 +33,7 @@ const BEGINNING_SECONDS: i64 = 900;
 const SILENT_PEERS: usize = 20;
 /// As many peers in a row that had TLS and are silent now mean the same.
 const TURNED_PEERS: u32 = 3;
-/// For so long after its last TLS session a service is believed about a peer that had TLS, in seconds.
+/// For so long after its last TLS session a service is believed about a peer that had TLS, and to do TLS itself, in seconds.
 const QUIET_SECONDS: i64 = 3600;
 /// How many peers with TLS are remembered for that.
 const ENCRYPTED_PEERS: usize = 32;
@@ -92,6 +92,10 @@ struct Witness {
     turned: u32,
     /// Peers whose TLS sessions it logged lately.
     encrypted: Vec<u64>,
+    /// When our side last did TLS, steady time.
+    shown: Option<i64>,
+    /// Why our side has not been able to do TLS since.
+    broken: Option<Cause>,
 }
 
 fn peer_hash(peer: &Peer<'_>) -> u64 {
@@ -211,6 +215,28 @@ impl Context<'_, '_> {
             }
             encrypted.push(hash);
         }
+    }
+
+    /// Our side did TLS in this direction: it works.
+    pub(super) fn shows_tls(&mut self, direction: Direction) {
+        let witness = &mut self.witness[direction as usize];
+        witness.shown = Some(self.steady);
+        witness.broken = None;
+    }
+
+    /// Our side cannot do TLS in this direction, until it is seen to.
+    pub(super) fn cannot_do_tls(&mut self, direction: Direction, cause: Cause) {
+        self.witness[direction as usize].broken = Some(cause);
+    }
+
+    /// What is known of our own part in clear text of this direction: why we could not do TLS, and whether we had just done it.
+    pub(super) fn our_part(&self, direction: Direction) -> (Option<Cause>, bool) {
+        let witness = &self.witness[direction as usize];
+        let shown = witness.broken.is_none()
+            && witness
+                .shown
+                .is_some_and(|at| self.steady - at <= QUIET_SECONDS);
+        (witness.broken, shown)
     }
 
     /// The parameters of a handshake; equal ones are shared.
@@ -594,19 +620,23 @@ fn client(process: &mut Process) -> &mut Outbound {
     process.outbound.get_or_insert_default()
 }
 
-/// A fault of our own concerns the side that the line names, or the one the process is on.
-fn local_fault(
-    process: &mut Process,
-    side: Option<Side>,
-    cause: maillog::Cause,
-    cx: &mut Context<'_, '_>,
-) {
-    match (side, &mut process.inbound) {
-        (Some(Side::Server), session) => {
-            inbound::local_fault(inbound::session(session, &Peer::default(), cx), cause, cx);
-        }
-        (None, Some(session)) => inbound::local_fault(session, cause, cx),
-        _ => outbound::local_fault(client(process), cause, cx),
+/// A fault of our own concerns the side that the line names, or the one the process is on. Where our TLS is dead, it concerns all that
+/// this service does from now on.
+fn local_fault(process: &mut Process, side: Option<Side>, cause: Cause, cx: &mut Context<'_, '_>) {
+    let direction = match (side, &process.inbound) {
+        (Some(Side::Server), _) | (None, Some(_)) => Direction::Inbound,
+        _ => Direction::Outbound,
+    };
+    if matches!(cause, Cause::OwnEngine | Cause::OwnCertificate) {
+        cx.cannot_do_tls(direction, cause);
+    }
+    match direction {
+        Direction::Inbound => inbound::local_fault(
+            inbound::session(&mut process.inbound, &Peer::default(), cx),
+            cause,
+            cx,
+        ),
+        Direction::Outbound => outbound::local_fault(client(process), cause, cx),
     }
 }
 

@@ -181,7 +181,7 @@ fn stated_plaintext(by_policy: bool, known: &Evidence<'_>) -> Verdict {
         _ if by_policy => (Class::PlaintextByPolicy, Cause::Unknown),
         Evidence {
             local: Some(cause), ..
-        } => (Class::PlaintextByPolicy, *cause),
+        } => (Class::PlaintextOpportunistic, *cause),
         _ => (Class::PlaintextOpportunistic, Cause::Unknown),
     };
     verdict(Tls::Plaintext, class, cause)

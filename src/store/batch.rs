@@ -62,7 +62,6 @@ pub(super) struct Logging {
     pub(super) logged: bool,
     pub(super) unlogged: bool,
     pub(super) offers: bool,
-    pub(super) tls_seen: bool,
     pub(super) early: bool,
     /// The line of the first `Logged`.
     pub(super) proof: Option<ProofLine>,
@@ -217,7 +216,6 @@ impl Batch {
             }
             Fact::Unlogged => logging.unlogged = true,
             Fact::OffersLogged => logging.offers = true,
-            Fact::TlsSeen => logging.tls_seen = true,
             Fact::LoggedEarly => logging.early = true,
         }
     }

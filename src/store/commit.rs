@@ -146,7 +146,12 @@ fn peer_row(connection: &Connection, peer: &Peer) -> Result<i64> {
         return Ok(row.get(0)?);
     }
     let insert = "INSERT INTO peer (direction, domain, host, address, port, organisation) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let organisation = organisation(&name.host, &name.domain);
+    // Who a sender says to be is no proof of who the client is.
+    let recipient_domain = match peer.direction {
+        Direction::Outbound => name.domain.as_str(),
+        Direction::Inbound => "",
+    };
+    let organisation = organisation(&name.host, recipient_domain);
     connection.prepare_cached(insert)?.execute(params![
         peer.direction.name(),
         name.domain,
@@ -289,11 +294,11 @@ fn write_one_logging(
     logging: &Logging,
 ) -> Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO logging (day, service, direction, logged, unlogged, offers, tls_seen, early, proof_source, proof_offset, proof_line)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+        "INSERT INTO logging (day, service, direction, logged, unlogged, offers, early, proof_source, proof_offset, proof_line)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT (day, service, direction) DO UPDATE SET logged = MAX(logged, excluded.logged),
            unlogged = MAX(unlogged, excluded.unlogged), offers = MAX(offers, excluded.offers),
-           tls_seen = MAX(tls_seen, excluded.tls_seen), early = MAX(early, excluded.early),
+           early = MAX(early, excluded.early),
            proof_source = CASE WHEN proof_line = '' THEN excluded.proof_source ELSE proof_source END,
            proof_offset = CASE WHEN proof_line = '' THEN excluded.proof_offset ELSE proof_offset END,
            proof_line = CASE WHEN proof_line = '' THEN excluded.proof_line ELSE proof_line END",
@@ -306,7 +311,6 @@ fn write_one_logging(
         logged,
         unlogged,
         offers,
-        tls_seen,
         early,
         ..
     } = logging;
@@ -317,7 +321,6 @@ fn write_one_logging(
         logged,
         unlogged,
         offers,
-        tls_seen,
         early,
         source,
         offset,

@@ -32,7 +32,7 @@ impl Store {
                 "logging",
                 format!(
                     "SELECT x.day || char(9) || {SERVICE} || char(9) || x.direction || char(9) || x.logged || x.unlogged || x.offers
-                     || x.tls_seen || x.early || char(9) || x.proof_offset || char(9) || x.proof_line AS line
+                     || x.early || char(9) || x.proof_offset || char(9) || x.proof_line AS line
                      FROM logging AS x JOIN service AS s ON s.id = x.service ORDER BY line"
                 ),
             ),

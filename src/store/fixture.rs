@@ -35,6 +35,7 @@ fn start(direction: Direction, tag: &str) -> Builder {
         tls: Tls::None,
         class: Class::Unknown,
         cause: Cause::Unknown,
+        shown: false,
         parameters: Rc::default(),
         delivery: None,
         dsn: None,
@@ -110,6 +111,11 @@ impl Builder {
         self.0.class = class;
         self
     }
+    pub(crate) fn shown(mut self) -> Self {
+        self.0.shown = true;
+        self
+    }
+
     pub(crate) fn silent(mut self) -> Self {
         self.0.tls = Tls::Silent;
         self.0.class = Class::PlaintextCauseUnknown;

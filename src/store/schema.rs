@@ -64,7 +64,6 @@ CREATE TABLE logging (
   logged INTEGER NOT NULL,
   unlogged INTEGER NOT NULL,
   offers INTEGER NOT NULL,
-  tls_seen INTEGER NOT NULL,
   early INTEGER NOT NULL,
   proof_source INTEGER NOT NULL,
   proof_offset INTEGER NOT NULL,
@@ -139,17 +138,16 @@ SELECT l.day AS day, l.service AS service, l.direction AS direction, o.id AS out
        ELSE 'plaintext' END AS tls,
   CASE WHEN o.tls <> 'silent' AND o.tls <> 'silent-early' THEN o.class
        WHEN l.logged = 0 OR l.unlogged = 1 OR (o.tls = 'silent-early' AND l.early = 0) THEN 'unknown'
-       WHEN l.offers = 1 THEN 'plaintext-not-offered'
-       ELSE 'plaintext-cause-unknown' END AS class,
+       WHEN l.offers = 1 AND o.cause = '' THEN 'plaintext-not-offered'
+       ELSE o.class END AS class,
   CASE WHEN (o.tls = 'silent' OR o.tls = 'silent-early')
          AND (l.logged = 0 OR l.unlogged = 1 OR (o.tls = 'silent-early' AND l.early = 0)) THEN 'nobody'
-       WHEN (o.tls = 'silent' OR o.tls = 'silent-early') AND l.offers = 1 THEN 'peer'
-       WHEN o.tls = 'silent' OR o.tls = 'silent-early' OR o.class = 'plaintext-cause-unknown'
-         THEN CASE WHEN l.direction = 'inbound' AND l.tls_seen = 1 THEN 'peer' ELSE 'either' END
-       WHEN o.class = 'plaintext-opportunistic' THEN CASE WHEN l.tls_seen = 1 THEN 'peer' ELSE 'either' END
-       WHEN o.class = 'unknown' THEN 'nobody'
+       WHEN (o.tls = 'silent' OR o.tls = 'silent-early') AND l.offers = 1 AND o.cause = '' THEN 'peer'
        ELSE o.fault END AS fault,
-  o.cause AS cause, o.delivery AS delivery, o.dsn AS dsn, o.protocol AS protocol, o.cipher AS cipher, o.bits AS bits,
+  CASE WHEN (o.tls = 'silent' OR o.tls = 'silent-early')
+         AND (l.logged = 0 OR l.unlogged = 1 OR (o.tls = 'silent-early' AND l.early = 0)) THEN ''
+       ELSE o.cause END AS cause,
+  o.delivery AS delivery, o.dsn AS dsn, o.protocol AS protocol, o.cipher AS cipher, o.bits AS bits,
   o.key_exchange AS key_exchange, o.verification AS verification, (o.tls = 'silent' OR o.tls = 'silent-early') AS silent
 FROM logging AS l, outcome AS o;
 

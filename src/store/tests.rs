@@ -41,7 +41,7 @@ fn mixture(i: u32) -> Emission {
             if i.is_multiple_of(4) {
                 Fact::Logged
             } else {
-                Fact::TlsSeen
+                Fact::LoggedEarly
             },
         ),
         _ => Emission::Gap {
@@ -105,7 +105,7 @@ fn silence_is_clear_text_only_where_tls_is_proven_to_be_logged() {
     ];
     assert_eq!(with(&[]), unknown);
     assert_eq!(
-        with(&[(o, Fact::TlsSeen), (i, Fact::OffersLogged)]),
+        with(&[(o, Fact::LoggedEarly), (i, Fact::OffersLogged)]),
         unknown
     );
     assert_eq!(
@@ -128,11 +128,10 @@ fn silence_is_clear_text_only_where_tls_is_proven_to_be_logged() {
         with(&[
             (o, Fact::Logged),
             (o, Fact::OffersLogged),
-            (i, Fact::Logged),
-            (i, Fact::TlsSeen)
+            (i, Fact::Logged)
         ]),
         [
-            "inbound i.example plaintext plaintext-cause-unknown peer 1",
+            "inbound i.example plaintext plaintext-cause-unknown either 1",
             "outbound o.examplemx.o.example plaintext plaintext-not-offered peer 1"
         ]
     );
@@ -149,15 +148,41 @@ fn a_fact_of_another_day_proves_nothing() {
 }
 
 #[test]
-fn clear_text_stated_by_the_log_is_the_peers_fault_only_if_our_side_does_tls() {
-    let outcome = || {
-        outbound("o.example")
-            .plaintext(Class::PlaintextOpportunistic)
-            .build()
-    };
-    assert!(facts(&fixture::store([outcome()]))[0].contains("plaintext-opportunistic either"));
-    let seen = fixture::fact(Direction::Outbound, Fact::TlsSeen);
-    assert!(facts(&fixture::store([outcome(), seen]))[0].contains("plaintext-opportunistic peer"));
+fn clear_text_is_the_peers_fault_only_if_our_side_had_just_shown_tls() {
+    let stated = || outbound("o.example").plaintext(Class::PlaintextOpportunistic);
+    assert!(
+        facts(&fixture::store([stated().build()]))[0].contains("plaintext-opportunistic either")
+    );
+    assert!(
+        facts(&fixture::store([stated().shown().build()]))[0]
+            .contains("plaintext-opportunistic peer")
+    );
+    let logged = || fixture::fact(Direction::Inbound, Fact::Logged);
+    let silent = || inbound("i.example", "192.0.2.9").silent();
+    assert!(
+        facts(&fixture::store([silent().build(), logged()]))[0]
+            .contains("plaintext-cause-unknown either")
+    );
+    assert!(
+        facts(&fixture::store([silent().shown().build(), logged()]))[0]
+            .contains("plaintext-cause-unknown peer")
+    );
+}
+
+#[test]
+fn the_domain_a_sender_claims_makes_no_organisation() {
+    let mut emission = inbound("", "192.0.2.9")
+        .plaintext(Class::PlaintextCauseUnknown)
+        .build();
+    if let Emission::Outcome(outcome) = &mut emission {
+        outcome.peer.domain = "claimed.example".into();
+    }
+    let store = fixture::store([emission]);
+    let organisation: String = store
+        .connection()
+        .query_row("SELECT organisation FROM peer", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(organisation, "");
 }
 
 #[test]

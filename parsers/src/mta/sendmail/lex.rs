@@ -8,7 +8,7 @@ use crate::lex::{field, find};
 use crate::peer::Peer;
 
 /// `name [192.0.2.1]`, `[192.0.2.1]`, `ident@name [IPv6:2001:db8::1]`, `name.`, each perhaps followed by ` (may be forged)`: the peer
-/// and the text behind it. `None` if the text begins with a blank or a comma.
+/// and the text behind it. A name that may be forged is left out: it is whoever controls the address who chose it. `None` if the text begins with a blank or a comma.
 pub(super) fn peer(text: &[u8]) -> Option<(Peer<'_>, &[u8])> {
     let (word, rest) = word(text);
     if word.is_empty() {
@@ -25,7 +25,12 @@ pub(super) fn peer(text: &[u8]) -> Option<(Peer<'_>, &[u8])> {
         peer.address = address(&after[..end]);
         rest = &after[end + 1..];
     }
-    Some((peer, rest.strip_prefix(b" (may be forged)").unwrap_or(rest)))
+    // The name does not lead back to the address: Postfix would write `unknown`.
+    if let Some(after) = rest.strip_prefix(b" (may be forged)") {
+        peer.name = b"";
+        rest = after;
+    }
+    Some((peer, rest))
 }
 
 /// The text up to a blank or a comma.
@@ -134,7 +139,7 @@ mod tests {
         assert_eq!(p("[127.0.0.1] [127.0.0.1]"), Some(("", "127.0.0.1", "")));
         assert_eq!(
             p("me@old.example.org [IPv6:2001:db8::1] (may be forged), version"),
-            Some(("old.example.org", "2001:db8::1", ", version"))
+            Some(("", "2001:db8::1", ", version"))
         );
         assert_eq!(p("root@localhost"), Some(("localhost", "", "")));
         assert_eq!(p("[smtp.example.org]"), Some(("smtp.example.org", "", "")));

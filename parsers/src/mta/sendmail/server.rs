@@ -218,7 +218,8 @@ mod tests {
         );
         assert_eq!(
             (m.peer.name, m.peer.address),
-            (b"mail.example.org".as_slice(), b"203.0.113.40".as_slice())
+            (b"".as_slice(), b"203.0.113.40".as_slice()),
+            "a name that may be forged is none"
         );
         assert_eq!(
             (m.local, m.tls, m.modern, m.authenticated),

@@ -410,7 +410,8 @@ mod tests {
         );
         assert_eq!(
             (h.peer.name, h.peer.address),
-            (b"old.example.org".as_slice(), b"192.0.2.1".as_slice())
+            (b"".as_slice(), b"192.0.2.1".as_slice()),
+            "a name that may be forged is none"
         );
         assert_eq!(
             (h.protocol, h.cipher, h.verification),

@@ -23,12 +23,20 @@ pub struct ImportArgs {
 pub(super) fn run(args: &ImportArgs, environment: &Environment) -> anyhow::Result<Status> {
     let intake = intake::read_logs(&args.reading, environment)?;
     environment.printer.remark(&intake.to_string());
+    if intake.sources > 0 && !environment.printer.quiet {
+        let told = limits(environment)?;
+        if !told.is_empty() {
+            environment.printer.remark(&told);
+        }
+    }
+    Ok(Status::Done)
+}
+
+/// What the log cannot tell, and what would make it tell.
+fn limits(environment: &Environment) -> anyhow::Result<String> {
     let store = Store::open_existing(&environment.store)?;
     let scope = PeriodArgs::default().scope(environment.now, newest_day(&store)?)?;
     let mut told = String::new();
     format::text::render_notes(&mut told, &cannot_tell(&store, &scope)?);
-    if !told.is_empty() {
-        environment.printer.remark(told.trim_end());
-    }
-    Ok(Status::Done)
+    Ok(told.trim_end().to_string())
 }

@@ -8,13 +8,15 @@
 //! | `failures` | what fails because of TLS, and whose fault it is |
 //! | `plaintext` | who exchanges mail with us in clear |
 //! | `protocols` | which TLS is used |
+//! | `services` | how the mail of each service went, and whether it logs TLS |
+//! | `limits` | what the log cannot tell |
 //! | `summary` | all in all |
 //! | `peer` | everything about one name |
 //! | `servers` | which mail servers wrote the logs |
 //! | `tally` | what several of them share: counters, and the problem that dominates |
 //! | `certainty` | how sure a claim is |
 //!
-//! The SQL reads the view `facts` and keeps to what SQLite, PostgreSQL, ClickHouse, DuckDB and Spark understand alike; a test
+//! The SQL reads the views `facts` and `totals` and keeps to what SQLite, PostgreSQL, ClickHouse, DuckDB and Spark understand alike; a test
 //! below holds that.
 
 pub mod certainty;
@@ -22,10 +24,12 @@ pub mod clients;
 pub mod domains;
 pub mod failures;
 pub mod hosts;
+pub mod limits;
 pub mod peer;
 pub mod plaintext;
 pub mod protocols;
 pub mod servers;
+pub mod services;
 pub mod summary;
 pub mod tally;
 
@@ -249,6 +253,7 @@ mod tests {
             // Beside the facts there is what makes them readable: which services there are, and what their silence means.
             let sources = [
                 "FROM facts",
+                "FROM totals",
                 "FROM logging AS l JOIN service AS s",
                 "FROM service ORDER",
             ];

@@ -27,7 +27,7 @@ pub struct Parameters {
 
 const SQL: &str = "SELECT direction, protocol, cipher, key_exchange, verification,
          SUM(CASE WHEN delivery = 'sent' THEN n ELSE messages END) AS mails, MIN(first_seen), MAX(last_seen)
-  FROM facts
+  FROM totals
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND tls = 'encrypted'
     AND (delivery = 'sent' OR messages > 0)
   GROUP BY direction, protocol, cipher, key_exchange, verification

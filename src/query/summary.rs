@@ -3,21 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::outcome::{Class, Direction};
-use crate::store::{Result, RunCounts, Store, natural};
+use crate::store::{Result, RunCounts, Store};
 
+use super::Scope;
 use super::certainty::Certainty;
 use super::clients::find_clients;
 use super::domains::{Domain, find_domains};
 use super::failures::{Failure, find_failures};
-use super::hosts::find_hosts;
+use super::limits::{Limits, find_limits};
 use super::plaintext::{Plaintext, find_plaintext};
+use super::services::{Service, find_services};
 use super::tally::Verdict;
-use super::{Scope, ask, read_direction};
-
-/// One relay that takes at least this share of all our mail ...
-const SMART_HOST_SHARE: f64 = 0.95;
-/// ... for at least this many domains, is a smart host.
-const SMART_HOST_DOMAINS: usize = 5;
 
 /// All in all.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,14 +24,10 @@ pub struct Summary {
     pub domains: Vec<(Verdict, u64)>,
     /// What to act on: our own faults first, then by size, then by name.
     pub to_do: Vec<ToDo>,
-    /// Services whose log cannot tell.
-    pub blind: Vec<Blind>,
-    /// The relay that carries nearly all our mail, if one does.
-    pub smart_host: Option<String>,
+    /// What the log cannot tell.
+    pub limits: Limits,
     /// Clients whose TLS failed and that never sent us a message, through no fault of ours: mostly scanners.
     pub strangers: u64,
-    /// How often records were lost, and how many, as far as told.
-    pub gaps: (u64, u64),
     /// All imports so far.
     pub runs: RunCounts,
 }
@@ -87,52 +79,11 @@ pub struct ToDo {
     pub last_seen: i64,
 }
 
-/// A service whose log does not tell how its mail went.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Blind {
-    /// Which way the mail went.
-    pub direction: Direction,
-    /// Log host.
-    pub host: String,
-    /// Syslog tag.
-    pub tag: String,
-    /// Mail whose channel is not known.
-    pub unknown: u64,
-    /// All its mail.
-    pub total: u64,
-    /// It has logged TLS sessions in this period, so that only part of its mail is in the dark.
-    pub logs: bool,
-}
-
-const SERVICES: &str = "SELECT direction, service_host, service_tag,
-         SUM(CASE WHEN tls = 'encrypted' THEN (CASE WHEN delivery = 'sent' THEN n ELSE messages END) ELSE 0 END),
-         SUM(CASE WHEN tls = 'plaintext' THEN (CASE WHEN delivery = 'sent' THEN n ELSE messages END) ELSE 0 END),
-         SUM(CASE WHEN tls = 'unknown' THEN (CASE WHEN delivery = 'sent' THEN n ELSE messages END) ELSE 0 END)
-  FROM facts
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
-  GROUP BY direction, service_host, service_tag
-  ORDER BY direction DESC, service_host, service_tag";
-
-const LOGGING: &str = "SELECT l.direction, s.host, s.tag, MAX(l.logged)
-  FROM logging AS l JOIN service AS s ON s.id = l.service
-  WHERE l.day >= ?1 AND l.day <= ?2 AND (l.direction = ?3 OR l.direction = ?4)
-  GROUP BY l.direction, s.host, s.tag
-  ORDER BY l.direction, s.host, s.tag";
-
 /// Sums up.
 pub fn find_summary(store: &Store, scope: &Scope) -> Result<Summary> {
-    let services = ask(store, SERVICES, scope, |row| {
-        let totals = Totals {
-            direction: read_direction(row, 0)?,
-            encrypted: natural(row, 3)?,
-            plaintext: natural(row, 4)?,
-            unknown: natural(row, 5)?,
-            failed_tls: 0,
-        };
-        Ok((row.get::<_, String>(1)?, row.get::<_, String>(2)?, totals))
-    })?;
+    let services = find_services(store, scope)?;
+    let limits = find_limits(store, scope)?;
     let domains = find_domains(store, scope)?;
-    let smart_host = find_smart_host(store, scope, domains.len())?;
     let failures = find_failures(
         store,
         &Scope {
@@ -141,65 +92,38 @@ pub fn find_summary(store: &Store, scope: &Scope) -> Result<Summary> {
         },
     )?;
     let (failures, strangers) = without_strangers(store, scope, failures)?;
-    let logging = ask(store, LOGGING, scope, |row| {
-        Ok((
-            read_direction(row, 0)?,
-            row.get::<_, String>(1)?,
-            row.get::<_, String>(2)?,
-            row.get::<_, bool>(3)?,
-        ))
-    })?;
     Ok(Summary {
         totals: totals(scope, &services, &failures),
         domains: count_verdicts(&domains),
-        blind: blind(services, &logging),
         strangers,
         to_do: to_do(
             find_plaintext(store, scope)?,
             failures,
-            smart_host.as_deref(),
+            limits.smart_host.as_deref(),
         ),
-        smart_host,
-        gaps: store.gaps(
-            first_second(scope.period.from_day, i32::MIN),
-            first_second(scope.period.to_day, i32::MAX) + DAY,
-        )?,
+        limits,
         runs: store.runs()?,
     })
 }
 
-/// Seconds in a day.
-const DAY: i64 = 86_400;
-
-fn first_second(day: Option<i32>, open: i32) -> i64 {
-    i64::from(day.unwrap_or(open)) * DAY
-}
-
-fn totals(
-    scope: &Scope,
-    services: &[(String, String, Totals)],
-    failures: &[Failure],
-) -> Vec<Totals> {
+fn totals(scope: &Scope, services: &[Service], failures: &[Failure]) -> Vec<Totals> {
     let directions = [Direction::Outbound, Direction::Inbound]
         .into_iter()
         .filter(|d| scope.includes(*d));
     directions
         .map(|direction| {
-            let sum = |part: fn(&Totals) -> u64| {
-                services
-                    .iter()
-                    .filter(|(.., t)| t.direction == direction)
-                    .map(|(.., t)| part(t))
-                    .sum()
+            let sum = |part: fn(&Service) -> u64| {
+                let one_way = services.iter().filter(|s| s.direction == direction);
+                one_way.map(part).sum()
             };
             let failed = failures
                 .iter()
                 .filter(|f| f.direction == direction && f.class.row().tls_failure);
             Totals {
                 direction,
-                encrypted: sum(|t| t.encrypted),
-                plaintext: sum(|t| t.plaintext),
-                unknown: sum(|t| t.unknown),
+                encrypted: sum(|s| s.encrypted),
+                plaintext: sum(|s| s.plaintext),
+                unknown: sum(|s| s.unknown),
                 failed_tls: failed.map(|f| f.attempts).sum(),
             }
         })
@@ -212,28 +136,6 @@ fn count_verdicts(domains: &[Domain]) -> Vec<(Verdict, u64)> {
         *counts.entry(domain.verdict).or_default() += 1;
     }
     counts.into_iter().collect()
-}
-
-fn blind(
-    services: Vec<(String, String, Totals)>,
-    logging: &[(Direction, String, String, bool)],
-) -> Vec<Blind> {
-    let logs = |direction: Direction, host: &str, tag: &str| {
-        logging
-            .iter()
-            .any(|(d, h, t, logged)| *logged && *d == direction && h == host && t == tag)
-    };
-    let unclear = services.into_iter().filter(|(.., t)| t.unknown > 0);
-    unclear
-        .map(|(host, tag, t)| Blind {
-            direction: t.direction,
-            logs: logs(t.direction, &host, &tag),
-            unknown: t.unknown,
-            total: t.total(),
-            host,
-            tag,
-        })
-        .collect()
 }
 
 /// Takes out the failures of clients that never sent us anything: whoever scans the net meets our TLS too. What is our own fault
@@ -265,18 +167,6 @@ fn without_strangers(
         .map(|f| f.peer)
         .collect();
     Ok((kept, strange.len() as u64))
-}
-
-fn find_smart_host(store: &Store, scope: &Scope, domains: usize) -> Result<Option<String>> {
-    if domains < SMART_HOST_DOMAINS {
-        return Ok(None);
-    }
-    let hosts = find_hosts(store, scope)?;
-    let total: u64 = hosts.iter().map(|h| h.counters.delivered()).sum();
-    let first = hosts.into_iter().max_by_key(|h| h.counters.delivered());
-    Ok(first
-        .filter(|h| h.counters.delivered() as f64 > SMART_HOST_SHARE * total as f64)
-        .map(|h| h.host))
 }
 
 /// `relay`: the smart host, which stands for all the domains behind it: nothing is known about how mail reaches those.
@@ -427,40 +317,5 @@ mod tests {
             summary.domains,
             [(Verdict::Encrypted, 1), (Verdict::Plaintext, 3)]
         );
-    }
-
-    #[test]
-    fn a_service_whose_log_cannot_tell_is_named() {
-        let store = fixture::store([outbound("a.example").silent().times(3).build()]);
-        let summary = find_summary(&store, &Scope::ALL).unwrap();
-        assert_eq!(summary.to_do, []);
-        assert_eq!(
-            (
-                summary.blind[0].tag.as_str(),
-                summary.blind[0].unknown,
-                summary.blind[0].total
-            ),
-            ("postfix/smtp", 3, 3)
-        );
-    }
-
-    #[test]
-    fn a_relay_that_takes_everything_is_a_smart_host() {
-        let through = |i: u32| {
-            outbound(&format!("d{i}.example"))
-                .host("relay.example", "192.0.2.1")
-                .encrypted(Protocol::Tls13)
-                .build()
-        };
-        let store = fixture::store((0..6).map(through));
-        assert_eq!(
-            find_summary(&store, &Scope::ALL)
-                .unwrap()
-                .smart_host
-                .as_deref(),
-            Some("relay.example")
-        );
-        let store = fixture::store((0..4).map(through));
-        assert_eq!(find_summary(&store, &Scope::ALL).unwrap().smart_host, None);
     }
 }

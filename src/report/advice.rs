@@ -4,7 +4,7 @@ use maillog::Cause;
 
 use crate::outcome::{Class, Direction};
 use crate::query::servers::Servers;
-use crate::query::summary::Blind;
+use crate::query::services::Service;
 
 use super::table::Note;
 
@@ -105,7 +105,7 @@ pub(super) fn what_to_do<'a>(
 }
 
 /// The line that makes a service log its TLS sessions.
-pub(super) fn logging_cure(service: &Blind) -> String {
+pub(super) fn logging_cure(service: &Service) -> String {
     let tag = service.tag.as_str();
     if tag.contains("sendmail") || tag.starts_with("sm-") {
         return "define(`confLOG_LEVEL', `10')dnl".into();
@@ -150,12 +150,13 @@ mod tests {
     #[test]
     fn the_cure_names_the_setting_of_the_service() {
         let cure = |tag: &str, direction| {
-            logging_cure(&Blind {
+            logging_cure(&Service {
                 direction,
                 host: "mx".into(),
                 tag: tag.into(),
+                encrypted: 0,
+                plaintext: 0,
                 unknown: 1,
-                total: 1,
                 logs: false,
             })
         };

@@ -2,6 +2,7 @@
 
 use crate::outcome::Direction;
 use crate::query::Scope;
+use crate::query::limits::{Limits, find_limits};
 use crate::query::servers::find_servers;
 use crate::query::summary::{Summary, ToDo, Totals, find_summary};
 use crate::store::{Result, Store};
@@ -89,7 +90,7 @@ const DOMAINS: &[Column] = &[
 pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
     let summary = find_summary(store, scope)?;
     let limit = if scope.all { usize::MAX } else { MOST_ENTRIES };
-    let domains: &[_] = if summary.smart_host.is_some() {
+    let domains: &[_] = if summary.limits.smart_host.is_some() {
         &[]
     } else {
         &summary.domains
@@ -141,7 +142,8 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
             .take(limit)
             .map(|t| (t.class, t.cause.as_str())),
     ));
-    notes.extend(what_the_log_cannot_tell(&summary));
+    notes.extend(limits(&summary.limits));
+    notes.extend(strangers(summary.strangers));
     notes.extend(what_was_read(&summary));
     Ok(Table {
         headline: headline(&summary),
@@ -153,7 +155,7 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
 
 /// What the log cannot tell in this period, and what would make it tell.
 pub fn cannot_tell(store: &Store, scope: &Scope) -> Result<Vec<Note>> {
-    Ok(what_the_log_cannot_tell(&find_summary(store, scope)?))
+    Ok(limits(&find_limits(store, scope)?))
 }
 
 fn headline(summary: &Summary) -> String {
@@ -233,9 +235,9 @@ fn times(n: u64) -> String {
 }
 
 /// What the log cannot tell, and the line that cures it.
-fn what_the_log_cannot_tell(summary: &Summary) -> Vec<Note> {
+fn limits(limits: &Limits) -> Vec<Note> {
     let mut notes = Vec::new();
-    if let (times @ 1.., records) = summary.gaps {
+    if let (times @ 1.., records) = limits.gaps {
         let records = if records > 0 {
             format!(", {records} records or more")
         } else {
@@ -246,12 +248,12 @@ fn what_the_log_cannot_tell(summary: &Summary) -> Vec<Note> {
             count(times, "hole", "holes")
         )));
     }
-    if let Some(relay) = &summary.smart_host {
+    if let Some(relay) = &limits.smart_host {
         notes.push(Note::Paragraph(format!(
             "Nearly all mail leaves through one smart host, {relay}: how it goes on from there to the domains is not in this log."
         )));
     }
-    for service in &summary.blind {
+    for service in &limits.blind {
         let counted = match service.direction {
             Direction::Outbound => count(service.unknown, "message sent", "messages sent"),
             Direction::Inbound => count(service.unknown, "message received", "messages received"),
@@ -269,13 +271,17 @@ fn what_the_log_cannot_tell(summary: &Summary) -> Vec<Note> {
         )));
         notes.push(Note::Line(logging_cure(service)));
     }
-    if summary.strangers > 0 {
-        notes.push(Note::Paragraph(format!(
-            "Left out: failed handshakes of {} that never sent us a message, mostly scanners (report failures --direction in).",
-            count(summary.strangers, "client", "clients")
-        )));
-    }
     notes
+}
+
+/// Failures that are left out.
+fn strangers(n: u64) -> Option<Note> {
+    (n > 0).then(|| {
+        Note::Paragraph(format!(
+            "Left out: failed handshakes of {} that never sent us a message, mostly scanners (report failures --direction in).",
+            count(n, "client", "clients")
+        ))
+    })
 }
 
 /// How much of the logs was understood.
@@ -343,18 +349,19 @@ fn fields(summary: &Summary) -> Vec<Vec<Value>> {
         )
     }));
     rows.extend(summary.to_do.iter().map(problem));
-    for b in &summary.blind {
+    for b in &summary.limits.blind {
         let name = format!("{} {}", b.host, b.tag);
         rows.push(plain(
             "blind",
             b.direction.name(),
             &name,
             b.unknown,
-            Value::share(b.unknown, b.total),
+            Value::share(b.unknown, b.total()),
         ));
     }
     rows.extend(
         summary
+            .limits
             .smart_host
             .iter()
             .map(|relay| plain("smart_host", "outbound", relay, 0, Value::Share(0.0))),

@@ -56,6 +56,17 @@ pub(super) struct Counts {
     pub(super) last: i64,
 }
 
+impl Counts {
+    /// Adds up counts of the same key.
+    pub(super) fn add(&mut self, more: &Counts) {
+        self.n += more.n;
+        self.messages += more.messages;
+        self.handshakes += more.handshakes;
+        self.first = self.first.min(more.first);
+        self.last = self.last.max(more.last);
+    }
+}
+
 /// What is proven about the logging of one service in one direction on one day.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Logging {
@@ -223,12 +234,6 @@ impl Batch {
 
 fn add_counts<K: Eq + std::hash::Hash>(map: &mut HashMap<K, Counts>, key: K, more: Counts) {
     map.entry(key)
-        .and_modify(|have| {
-            have.n += more.n;
-            have.messages += more.messages;
-            have.handshakes += more.handshakes;
-            have.first = have.first.min(more.first);
-            have.last = have.last.max(more.last);
-        })
+        .and_modify(|have| have.add(&more))
         .or_insert(more);
 }

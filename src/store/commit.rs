@@ -4,6 +4,8 @@
 //! Rows are sorted by key before they are written. Counts add up, times widen, flags are or-ed: the order of batches makes no
 //! difference. Whoever finds that another process has written since it began to read gives up: both may have read the same lines.
 
+use std::collections::BTreeMap;
+
 use maillog::Cause;
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -47,6 +49,7 @@ impl Store {
         advance_generation(&transaction, expected)?;
         write_names(&transaction, batch)?;
         write_daily(&transaction, batch)?;
+        write_totals(&transaction, batch)?;
         write_correspondents(&transaction, batch)?;
         write_logging(&transaction, batch)?;
         write_evidence(&transaction, batch)?;
@@ -230,6 +233,39 @@ fn write_daily(connection: &Connection, batch: &Batch) -> Result<()> {
         let (n, messages, handshakes) = (integer(*n), integer(*messages), integer(*handshakes));
         statement.execute(params![
             day, peer, outcome, service, n, messages, handshakes, first, last
+        ])?;
+    }
+    Ok(())
+}
+
+/// The sums of what [`write_daily`] writes, over all peers.
+fn write_totals(connection: &Connection, batch: &Batch) -> Result<()> {
+    let mut sums: BTreeMap<(i32, i64, Direction, i64), Counts> = BTreeMap::new();
+    for (key, counts) in &batch.counts {
+        let (day, _, outcome, service) = stored_key(&batch.rows, *key);
+        let direction = batch.peers.values()[key.peer as usize].direction;
+        sums.entry((day, service, direction, outcome))
+            .and_modify(|sum| sum.add(counts))
+            .or_insert(*counts);
+    }
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO daily_total (day, service, direction, outcome, n, messages, handshakes, first_seen, last_seen)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (day, service, direction, outcome) DO UPDATE SET n = n + excluded.n,
+           messages = messages + excluded.messages, handshakes = handshakes + excluded.handshakes,
+           first_seen = MIN(first_seen, excluded.first_seen), last_seen = MAX(last_seen, excluded.last_seen)",
+    )?;
+    for ((day, service, direction, outcome), sum) in sums {
+        statement.execute(params![
+            day,
+            service,
+            direction.name(),
+            outcome,
+            integer(sum.n),
+            integer(sum.messages),
+            integer(sum.handshakes),
+            sum.first,
+            sum.last
         ])?;
     }
     Ok(())

@@ -22,6 +22,14 @@ impl Store {
                 ),
             ),
             (
+                "total",
+                format!(
+                    "SELECT x.day || char(9) || x.direction || char(9) || {OUTCOME} || char(9) || {SERVICE} || char(9) || x.n
+                     || char(9) || x.messages || char(9) || x.handshakes || char(9) || x.first_seen || char(9) || x.last_seen AS line
+                     FROM daily_total AS x JOIN outcome AS o ON o.id = x.outcome JOIN service AS s ON s.id = x.service ORDER BY line"
+                ),
+            ),
+            (
                 "correspondent",
                 format!(
                     "SELECT x.day || char(9) || x.address || char(9) || {counted} || char(9) || x.n || char(9) || x.first_seen

@@ -24,6 +24,13 @@ pub struct Forgotten {
 
 const OF_PEERS: &str = "IN (SELECT id FROM peer WHERE domain = ?1 OR host = ?1 OR address = ?1)";
 
+/// Makes the totals of what is left.
+const SUM_UP: &str = "DELETE FROM daily_total;
+INSERT INTO daily_total (day, service, direction, outcome, n, messages, handshakes, first_seen, last_seen)
+SELECT d.day, d.service, p.direction, d.outcome, SUM(d.n), SUM(d.messages), SUM(d.handshakes), MIN(d.first_seen), MAX(d.last_seen)
+FROM daily AS d JOIN peer AS p ON p.id = d.peer
+GROUP BY d.day, d.service, p.direction, d.outcome;";
+
 impl Store {
     /// Deletes every peer whose domain, host or address is `name`, and all about it.
     pub fn forget_peer(&mut self, name: &str) -> Result<Forgotten> {
@@ -97,6 +104,9 @@ impl Store {
             .unwrap_or(0);
         advance_generation(&transaction, generation)?;
         let forgotten = delete(&transaction)?;
+        if forgotten.daily > 0 {
+            transaction.execute_batch(SUM_UP)?;
+        }
         transaction.commit()?;
         self.generation = generation + 1;
         if forgotten != Forgotten::default() {

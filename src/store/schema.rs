@@ -57,6 +57,18 @@ CREATE TABLE daily (
   PRIMARY KEY (day, peer, outcome, service)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX daily_by_peer ON daily (peer, day);
+CREATE TABLE daily_total (
+  day INTEGER NOT NULL,
+  service INTEGER NOT NULL REFERENCES service,
+  direction TEXT NOT NULL,
+  outcome INTEGER NOT NULL REFERENCES outcome,
+  n INTEGER NOT NULL,
+  messages INTEGER NOT NULL,
+  handshakes INTEGER NOT NULL,
+  first_seen INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  PRIMARY KEY (day, service, direction, outcome)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE logging (
   day INTEGER NOT NULL,
   service INTEGER NOT NULL REFERENCES service,
@@ -161,6 +173,15 @@ FROM daily AS d
 JOIN peer AS p ON p.id = d.peer
 JOIN service AS s ON s.id = d.service
 JOIN meaning AS m ON m.day = d.day AND m.service = d.service AND m.direction = p.direction AND m.outcome = d.outcome;
+
+CREATE VIEW totals AS
+SELECT d.day AS day, d.direction AS direction, s.host AS service_host, s.tag AS service_tag,
+  m.tls AS tls, m.class AS class, m.cause AS cause, m.fault AS fault, m.delivery AS delivery, m.dsn AS dsn,
+  m.protocol AS protocol, m.cipher AS cipher, m.bits AS bits, m.key_exchange AS key_exchange, m.verification AS verification,
+  d.n AS n, d.messages AS messages, d.handshakes AS handshakes, d.first_seen AS first_seen, d.last_seen AS last_seen
+FROM daily_total AS d
+JOIN service AS s ON s.id = d.service
+JOIN meaning AS m ON m.day = d.day AND m.service = d.service AND m.direction = d.direction AND m.outcome = d.outcome;
 
 CREATE VIEW claims AS
 SELECT e.id AS id, e.at AS at, p.direction AS direction, s.host AS service_host, s.tag AS service_tag,

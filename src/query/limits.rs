@@ -1,0 +1,96 @@
+//! What can the log not tell, whatever one asks: services that do not log TLS, a smart host, holes?
+
+use crate::store::{Result, Store, natural};
+
+use super::services::{Service, find_services};
+use super::{Direction, Scope, ask_one_way};
+
+/// One relay that takes at least this share of all our mail ...
+const SMART_HOST_SHARE: f64 = 0.95;
+/// ... for at least this many domains, is a smart host.
+const SMART_HOST_DOMAINS: u64 = 5;
+/// Seconds in a day.
+const DAY: i64 = 86_400;
+
+/// What the log cannot tell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Services some of whose mail went in a way that the log does not tell.
+    pub blind: Vec<Service>,
+    /// The relay that carries nearly all our mail, if one does.
+    pub smart_host: Option<String>,
+    /// How often records were lost, and how many, as far as told.
+    pub gaps: (u64, u64),
+}
+
+/// Relays by what they took, the largest first.
+const RELAYS: &str = "SELECT host, COUNT(DISTINCT domain), SUM(n) AS mails
+  FROM facts
+  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND host <> '' AND delivery = 'sent'
+  GROUP BY host
+  ORDER BY mails DESC, host";
+
+/// All of it.
+pub fn find_limits(store: &Store, scope: &Scope) -> Result<Limits> {
+    let services = find_services(store, scope)?;
+    Ok(Limits {
+        blind: services.into_iter().filter(|s| s.unknown > 0).collect(),
+        smart_host: find_smart_host(store, scope)?,
+        gaps: store.gaps(
+            first_second(scope.period.from_day, i32::MIN),
+            first_second(scope.period.to_day, i32::MAX) + DAY,
+        )?,
+    })
+}
+
+fn first_second(day: Option<i32>, open: i32) -> i64 {
+    i64::from(day.unwrap_or(open)) * DAY
+}
+
+fn find_smart_host(store: &Store, scope: &Scope) -> Result<Option<String>> {
+    let relays = ask_one_way(store, RELAYS, scope, Direction::Outbound, |row| {
+        Ok((row.get::<_, String>(0)?, natural(row, 1)?, natural(row, 2)?))
+    })?;
+    let total: u64 = relays.iter().map(|(.., n)| n).sum();
+    Ok(relays
+        .into_iter()
+        .next()
+        .filter(|(_, domains, n)| {
+            *domains >= SMART_HOST_DOMAINS && *n as f64 > SMART_HOST_SHARE * total as f64
+        })
+        .map(|(host, ..)| host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixture::{self, outbound};
+    use maillog::Protocol;
+
+    #[test]
+    fn a_service_whose_log_cannot_tell_is_named() {
+        let store = fixture::store([outbound("a.example").silent().times(3).build()]);
+        let limits = find_limits(&store, &Scope::ALL).unwrap();
+        let blind = &limits.blind[0];
+        assert_eq!(
+            (blind.tag.as_str(), blind.unknown, blind.total(), blind.logs),
+            ("postfix/smtp", 3, 3, false)
+        );
+    }
+
+    #[test]
+    fn a_relay_that_takes_everything_is_a_smart_host() {
+        let through = |i: u32| {
+            outbound(&format!("d{i}.example"))
+                .host("relay.example", "192.0.2.1")
+                .encrypted(Protocol::Tls13)
+                .build()
+        };
+        let smart_host = |store| find_limits(&store, &Scope::ALL).unwrap().smart_host;
+        assert_eq!(
+            smart_host(fixture::store((0..6).map(through))).as_deref(),
+            Some("relay.example")
+        );
+        assert_eq!(smart_host(fixture::store((0..4).map(through))), None);
+    }
+}

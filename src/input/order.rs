@@ -7,8 +7,8 @@ use std::io::{self, ErrorKind, Read};
 
 use super::identity::{Fingerprint, Match, read_head};
 use super::lines::Lines;
-use super::source::{Opened, Problem, ProblemKind, Source};
-use super::year::{Clock, Scan, Zone};
+use super::source::{Compression, Opened, Problem, ProblemKind, Source};
+use super::year::{Clock, LARGE, Scan, Zone};
 
 /// What dating a source needs to know.
 #[derive(Clone, Copy, Debug, Default)]
@@ -139,10 +139,12 @@ fn recognise(
 fn date(source: &Source, timing: &Timing) -> io::Result<(Option<i64>, Clock)> {
     let mut clock = Clock::new(timing.zone);
     // standard input cannot be read twice: its first line is taken for the latest that is not in the future
-    let scan = if source.is_stdin() {
-        Scan::default()
-    } else {
-        Scan::read(source.open()?, timing.zone)?
+    let scan = match source.compression {
+        _ if source.is_stdin() => Scan::default(),
+        Compression::Plain if source.size >= LARGE => {
+            Scan::sample(source.open()?, source.size, timing.zone)?
+        }
+        _ => Scan::read(source.open()?, timing.zone)?,
     };
     clock.anchor(&scan, timing.year, None, source.modified, timing.now);
     let first = scan.first.and_then(|stamp| clock.clone().resolve(stamp));

@@ -24,6 +24,7 @@ use maillog::framing::parse_stamp;
 use serde::{Deserialize, Serialize};
 
 use super::hint;
+use super::identity::SkipTo;
 use super::lines::{LastLine, Lines};
 
 const HOUR: i64 = 3600;
@@ -182,6 +183,12 @@ fn place_of(civil: i64) -> Option<(i32, i64)> {
     ))
 }
 
+/// A log of this size and more is sampled rather than gone through, in bytes.
+pub const LARGE: u64 = 32 * 1024 * 1024;
+/// How far samples lie apart, and how long they are, in bytes.
+const STRIDE: u64 = 64 * 1024;
+const SAMPLE: u64 = 4 * 1024;
+
 /// What one pass over a yearless log tells about its years.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
@@ -214,10 +221,39 @@ impl Scan {
                 Err(error) if scan.first.is_none() => return Err(error),
                 Ok(None) | Err(_) => return Ok(scan),
             }
-            if matches!(scan.first, Some(Stamp::Zoned(_) | Stamp::Local(_))) {
+            if scan.is_needless() {
                 return Ok(scan);
             }
         }
+    }
+
+    /// The same for a large log of `size` bytes in which one can move about: its beginning, its end, and [`SAMPLE`] bytes every
+    /// [`STRIDE`] in between. A large log that spans a year has more than that a day.
+    pub fn sample(mut reader: impl Read + SkipTo, size: u64, zone: Zone) -> io::Result<Scan> {
+        let mut scan = Scan::default();
+        let mut piece = Vec::new();
+        for start in (0..size).step_by(STRIDE as usize) {
+            let at_an_end = start == 0 || start + STRIDE >= size;
+            reader.skip_to(start)?;
+            piece.clear();
+            let wanted = if at_an_end { STRIDE } else { SAMPLE };
+            reader.by_ref().take(wanted).read_to_end(&mut piece)?;
+            // Without the torn lines at its ends.
+            let mut lines = piece.split(|b| *b == b'\n');
+            lines.next_back();
+            for line in lines.skip(usize::from(start > 0)) {
+                scan.note_line(line, zone);
+            }
+            if scan.is_needless() {
+                return Ok(scan);
+            }
+        }
+        Ok(scan)
+    }
+
+    /// The stamps have a year.
+    fn is_needless(&self) -> bool {
+        matches!(self.first, Some(Stamp::Zoned(_) | Stamp::Local(_)))
     }
 
     fn note_line(&mut self, line: &[u8], zone: Zone) {
@@ -608,6 +644,35 @@ mod tests {
             ),
             [2025, 2026]
         );
+    }
+
+    #[test]
+    fn ok_a_sample_tells_what_the_whole_tells() {
+        let mut text = String::new();
+        for day in 0..900 {
+            let date = NaiveDate::from_ymd_opt(2023, 11, 5).unwrap() + chrono::Days::new(day);
+            for hour in 0..24 {
+                for minute in ["00", "20", "40"] {
+                    let date = date.format("%b %e");
+                    text += &format!(
+                        "{date} {hour:02}:{minute}:00 host postfix/smtp[{day}]: {day:-^60}\n"
+                    );
+                }
+            }
+        }
+        let whole = Scan::read(text.as_bytes(), Zone::Utc).unwrap();
+        let cursor = io::Cursor::new(text.as_bytes());
+        let sample = Scan::sample(cursor, text.len() as u64, Zone::Utc).unwrap();
+        let bound = at("2026-04-23 00:00:00");
+        let told = |scan: &Scan| {
+            (
+                scan.first,
+                scan.walk.years,
+                scan.first_year(bound, Zone::Utc),
+            )
+        };
+        assert_eq!(told(&sample), told(&whole));
+        assert_eq!(told(&sample).2, Some(2023));
     }
 
     #[test]

@@ -134,28 +134,18 @@ fn service_row(connection: &Connection, service: &Service) -> Result<i64> {
     )
 }
 
+/// Most peers of a first import are new, and those of later ones are few: hence the attempt to insert comes first.
 fn peer_row(connection: &Connection, peer: &Peer) -> Result<i64> {
     let name = &peer.name;
-    let find = "SELECT id FROM peer WHERE direction = ?1 AND domain = ?2 AND host = ?3 AND address = ?4 AND port = ?5";
-    let mut statement = connection.prepare_cached(find)?;
-    let key = params![
-        peer.direction.name(),
-        name.domain,
-        name.host,
-        name.address,
-        name.port
-    ];
-    if let Some(row) = statement.query(key)?.next()? {
-        return Ok(row.get(0)?);
-    }
-    let insert = "INSERT INTO peer (direction, domain, host, address, port, organisation) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     // Who a sender says to be is no proof of who the client is.
     let recipient_domain = match peer.direction {
         Direction::Outbound => name.domain.as_str(),
         Direction::Inbound => "",
     };
     let organisation = organisation(&name.host, recipient_domain);
-    connection.prepare_cached(insert)?.execute(params![
+    let insert = "INSERT INTO peer (direction, domain, host, address, port, organisation) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO NOTHING";
+    let inserted = connection.prepare_cached(insert)?.execute(params![
         peer.direction.name(),
         name.domain,
         name.host,
@@ -163,7 +153,20 @@ fn peer_row(connection: &Connection, peer: &Peer) -> Result<i64> {
         name.port,
         organisation
     ])?;
-    Ok(connection.last_insert_rowid())
+    if inserted == 1 {
+        return Ok(connection.last_insert_rowid());
+    }
+    let find = "SELECT id FROM peer WHERE direction = ?1 AND domain = ?2 AND host = ?3 AND address = ?4 AND port = ?5";
+    Ok(connection.prepare_cached(find)?.query_row(
+        params![
+            peer.direction.name(),
+            name.domain,
+            name.host,
+            name.address,
+            name.port
+        ],
+        |row| row.get(0),
+    )?)
 }
 
 fn outcome_row(connection: &Connection, kind: &Kind) -> Result<i64> {

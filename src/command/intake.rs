@@ -14,7 +14,10 @@ use clap::Args;
 use maillog::{Framed, Line};
 use serde::{Deserialize, Serialize};
 
-use crate::input::{self, Clock, Fingerprint, Joiner, Ordered, Problem, Remembered, Timing, Zone};
+use crate::input::{
+    self, Clock, Fingerprint, Joiner, Lines, Opened, Ordered, Problem, ProblemKind, Remembered,
+    Timing, Zone,
+};
 use crate::outcome::{Emission, Outcome};
 use crate::output::{Printer, Progress};
 use crate::session::{Network, Own, Place, Tracker};
@@ -151,38 +154,79 @@ struct SourceState {
     joiner: Joiner,
 }
 
+/// How often the logs are looked at again when one is rotated away before it could be opened.
+const PASSES: u32 = 5;
+
 /// Reads what is new. A second run at the same time waits for the first to end, and then finds little or nothing new.
 pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow::Result<Intake> {
-    let own = own(args, environment)?;
-    let zone = zone(
-        args.timezone
-            .as_deref()
-            .or(environment.settings.timezone.as_deref()),
-    )?;
-    let named = if args.logs.is_empty() {
-        &environment.settings.logs
-    } else {
-        &args.logs
-    };
-    let found = input::find_sources(named)?;
-    report_problems(&found.problems, named, environment)?;
+    let plan = Plan::new(args, environment)?;
+    // Before anything is made: without a log there is nothing to store.
+    input::find_sources(plan.named)?;
     let _lock = lock(&environment.store)?;
     let mut store = Store::open(&environment.store)?;
+    let mut intake = Intake::default();
+    for pass in 1..=PASSES {
+        let is_last = pass == PASSES;
+        if read_pass(&plan, environment, &mut store, &mut intake, is_last)? {
+            break;
+        }
+    }
+    // Counted from the newest record: an archive read today must not lose its proof tomorrow.
+    let days = environment.settings.evidence_days.unwrap_or(EVIDENCE_DAYS);
+    store.expire_evidence(store.newest()?.min(environment.now) - i64::from(days) * 86_400)?;
+    Ok(intake)
+}
+
+/// What to read, and how.
+struct Plan<'a> {
+    named: &'a [PathBuf],
+    own: Own,
+    timing: Timing,
+    keep_correspondents: bool,
+}
+
+impl<'a> Plan<'a> {
+    fn new(args: &'a ReadingArgs, environment: &'a Environment) -> anyhow::Result<Plan<'a>> {
+        let settings = &environment.settings;
+        check_year(args.year, environment.now)?;
+        Ok(Plan {
+            named: match args.logs.is_empty() {
+                true => &settings.logs,
+                false => &args.logs,
+            },
+            own: own(args, environment)?,
+            timing: Timing {
+                zone: zone(args.timezone.as_deref().or(settings.timezone.as_deref()))?,
+                year: args.year,
+                now: environment.now,
+            },
+            keep_correspondents: args.correspondents || settings.correspondents,
+        })
+    }
+}
+
+/// Finds the logs and reads what is new in them. `false` if one was rotated away before it could be opened: then what comes after it
+/// is left for the next pass, which finds it under its new name. In the last pass it is said instead.
+fn read_pass(
+    plan: &Plan<'_>,
+    environment: &Environment,
+    store: &mut Store,
+    intake: &mut Intake,
+    is_last: bool,
+) -> anyhow::Result<bool> {
+    let found = input::find_sources(plan.named)?;
     let bookmarks = store.bookmarks()?;
     let remembered = bookmarks
         .iter()
         .map(remembered)
         .collect::<anyhow::Result<Vec<_>>>()?;
-    check_year(args.year, environment.now)?;
-    let timing = Timing {
-        zone,
-        year: args.year,
-        now: environment.now,
-    };
-    let (ordered, problems) = input::order(found.sources, &remembered, &timing);
-    report_problems(&problems, named, environment)?;
-    let keep = args.correspondents || environment.settings.correspondents;
-    let mut tracker = Tracker::new(own, keep);
+    let (ordered, problems) = input::order(found.sources, &remembered, &plan.timing);
+    let problems = [found.problems, problems].concat();
+    if !is_last && problems.iter().any(|p| p.kind == ProblemKind::Replaced) {
+        return Ok(false);
+    }
+    report_problems(&problems, plan.named, environment)?;
+    let mut tracker = Tracker::new(plan.own.clone(), plan.keep_correspondents);
     let open = store.open_sessions()?;
     if !open.is_empty() {
         tracker
@@ -190,17 +234,21 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
             .context("the store's open sessions cannot be read")?;
     }
     let total = ordered.iter().map(|o| o.source.size).sum();
+    intake.unchanged = 0;
+    intake.counts.at = environment.now;
+    let counted = intake.counts;
     let mut reader = Reader {
-        store: &mut store,
+        store,
         tracker,
-        batch: Batch::new(keep),
+        batch: Batch::new(plan.keep_correspondents),
         emissions: Vec::new(),
-        intake: Intake::default(),
+        intake,
         progress: Progress::new(total, environment.progress),
         printer: environment.printer,
         bookmarks: Vec::new(),
         done: 0,
         since_commit: 0,
+        counted,
     };
     for source in &ordered {
         let bookmark = match source.known_as.and_then(|at| bookmarks.get(at)) {
@@ -211,15 +259,26 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
                 ..Bookmark::default()
             },
         };
-        reader
-            .read(source, bookmark)
-            .with_context(|| format!("reading {}", source.source.path.display()))?;
+        let path = source.source.path.display();
+        match source.lines() {
+            _ if source.unchanged => reader.intake.unchanged += 1,
+            Ok(lines) => reader
+                .read(source, lines, bookmark)
+                .with_context(|| format!("reading {path}"))?,
+            Err(error) if input::is_replaced(&error) && !is_last => {
+                reader.finish()?;
+                return Ok(false);
+            }
+            Err(error) => {
+                reader.printer.warning(&format!(
+                    "cannot read {path}: {error}; the next run tries again"
+                ));
+                break;
+            }
+        }
     }
-    let intake = reader.finish(environment.now)?;
-    // Counted from the newest record: an archive read today must not lose its proof tomorrow.
-    let days = environment.settings.evidence_days.unwrap_or(EVIDENCE_DAYS);
-    store.expire_evidence(store.newest()?.min(environment.now) - i64::from(days) * 86_400)?;
-    Ok(intake)
+    reader.finish()?;
+    Ok(true)
 }
 
 /// Waits until no other run reads logs into this store. The lock ends with the process, whatever becomes of it; the empty file
@@ -317,6 +376,7 @@ fn remembered(bookmark: &Bookmark) -> anyhow::Result<Remembered> {
         fingerprint: fingerprint(bookmark),
         first: state.first,
         clock: state.clock,
+        file: serde_json::from_str(&bookmark.file).ok(),
     })
 }
 
@@ -336,7 +396,7 @@ struct Reader<'s> {
     tracker: Tracker,
     batch: Batch,
     emissions: Vec<Emission>,
-    intake: Intake,
+    intake: &'s mut Intake,
     progress: Progress,
     printer: Printer,
     /// Positions to be written with the next commit.
@@ -344,11 +404,18 @@ struct Reader<'s> {
     /// Bytes of finished sources, for the progress bar.
     done: u64,
     since_commit: u64,
+    /// What was counted up to the last commit.
+    counted: RunCounts,
 }
 
 impl Reader<'_> {
     /// Reads one source from where it was left.
-    fn read(&mut self, ordered: &Ordered, mut bookmark: Bookmark) -> anyhow::Result<()> {
+    fn read(
+        &mut self,
+        ordered: &Ordered,
+        mut lines: Lines<Opened>,
+        mut bookmark: Bookmark,
+    ) -> anyhow::Result<()> {
         bookmark.path = ordered.source.path.display().to_string();
         bookmark.kind = if ordered.source.is_stdin() {
             "stdin"
@@ -357,7 +424,6 @@ impl Reader<'_> {
         }
         .to_owned();
         let mut state = state_of(ordered, &bookmark)?;
-        let mut lines = ordered.lines()?;
         let read = lines.reader().progress();
         self.progress.reading(
             &ordered
@@ -368,7 +434,7 @@ impl Reader<'_> {
                     n.to_string_lossy().escape_debug().to_string()
                 }),
         );
-        let (start, mut shown) = (lines.position(), 0);
+        let (start, mut shown, mut whole) = (lines.position(), 0, true);
         loop {
             let line = match lines.next_line() {
                 Ok(Some(line)) => line,
@@ -379,6 +445,7 @@ impl Reader<'_> {
                     self.printer.warning(&format!(
                         "{path} cannot be read to its end: {error}; what came before it counts"
                     ));
+                    whole = false;
                     break;
                 }
             };
@@ -398,14 +465,22 @@ impl Reader<'_> {
             if self.since_commit >= COMMIT_BYTES {
                 update(&mut bookmark, lines.fingerprint(), &state)?;
                 self.bookmarks.push(bookmark.clone());
-                self.commit(None)?;
+                self.commit()?;
             }
         }
         self.done += ordered.source.size;
+        let before = std::mem::take(&mut bookmark.file);
+        if let Some(file) = ordered.source.file.filter(|_| whole) {
+            bookmark.file = serde_json::to_string(&file)?;
+        }
         let bytes = lines.position() - start;
         self.intake.counts.bytes += bytes;
         if bytes == 0 {
             self.intake.unchanged += 1;
+            // Nothing to read, and next time nothing to look at.
+            if bookmark.offset > 0 && bookmark.file != before {
+                self.bookmarks.push(bookmark);
+            }
             return Ok(());
         }
         self.intake.sources += 1;
@@ -488,22 +563,24 @@ impl Reader<'_> {
     }
 
     /// Writes what was found so far, how far each source was read, and what is open, all or nothing.
-    fn commit(&mut self, run: Option<RunCounts>) -> anyhow::Result<()> {
+    fn commit(&mut self) -> anyhow::Result<()> {
         self.since_commit = 0;
+        self.intake.counts.sources = self.intake.sources;
+        let run = self.intake.counts.since(&self.counted);
+        let sessions = self.tracker.save()?;
         self.store
-            .commit(&mut self.batch, &self.bookmarks, &self.tracker.save()?, run)?;
+            .commit(&mut self.batch, &self.bookmarks, &sessions, Some(run))?;
+        self.counted = self.intake.counts;
         self.bookmarks.clear();
         Ok(())
     }
 
-    fn finish(mut self, now: i64) -> anyhow::Result<Intake> {
-        self.intake.counts.at = now;
-        self.intake.counts.sources = self.intake.sources;
-        if self.intake.sources > 0 {
-            self.commit(Some(self.intake.counts))?;
+    fn finish(mut self) -> anyhow::Result<()> {
+        if !self.bookmarks.is_empty() || self.since_commit > 0 {
+            self.commit()?;
         }
         self.progress.finish();
-        Ok(self.intake)
+        Ok(())
     }
 }
 

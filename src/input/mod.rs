@@ -25,5 +25,7 @@ pub use identity::{Fingerprint, Match};
 pub use join::Joiner;
 pub use lines::{LastLine, Line, Lines};
 pub use order::{Ordered, Remembered, Timing, order};
-pub use source::{Compression, Found, Opened, Problem, ProblemKind, Source, find_sources};
+pub use source::{
+    Compression, FileState, Found, Opened, Problem, ProblemKind, Source, find_sources, is_replaced,
+};
 pub use year::{Clock, Scan, Zone};

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Read};
 
 use super::identity::{Fingerprint, Match, read_head};
 use super::lines::Lines;
-use super::source::{Compression, Opened, Problem, ProblemKind, Source};
+use super::source::{Compression, FileState, Opened, Problem, ProblemKind, Source, is_replaced};
 use super::year::{Clock, LARGE, Scan, Zone};
 
 /// What dating a source needs to know.
@@ -30,6 +30,8 @@ pub struct Remembered {
     pub first: Option<i64>,
     /// The clock as it stood at the position.
     pub clock: Clock,
+    /// The file when it was read to its end.
+    pub file: Option<FileState>,
 }
 
 /// A source with its place in time.
@@ -43,6 +45,8 @@ pub struct Ordered {
     pub clock: Clock,
     /// Where to go on, in uncompressed bytes; 0 for a new source.
     pub from: u64,
+    /// Nothing was written to the file since it was read to its end.
+    pub unchanged: bool,
     /// Which of the remembered logs it is.
     pub known_as: Option<usize>,
     /// It begins like this remembered log, but is shorter or different where that one was read to: it was edited, or truncated and
@@ -73,6 +77,10 @@ pub fn order(
     for source in without_copies(sources, &mut problems) {
         match place(&source, remembered, timing) {
             Ok(place) => ordered.push(place),
+            Err(error) if is_replaced(&error) => problems.push(Problem {
+                path: source.path,
+                kind: ProblemKind::Replaced,
+            }),
             Err(error) => problems.push(Problem {
                 path: source.path,
                 kind: ProblemKind::Unreadable(error.to_string()),
@@ -80,7 +88,8 @@ pub fn order(
         }
     }
     ordered.sort_by(|a, b| {
-        let key = |o: &Ordered| (o.first.is_none(), o.first);
+        // Of logs that begin in the same second, the one that was written to last is the latest.
+        let key = |o: &Ordered| (o.first.is_none(), o.first, o.source.file);
         key(a)
             .cmp(&key(b))
             .then_with(|| a.source.path.cmp(&b.source.path))
@@ -89,7 +98,13 @@ pub fn order(
 }
 
 fn place(source: &Source, remembered: &[Remembered], timing: &Timing) -> io::Result<Ordered> {
-    let (known_as, rewritten) = recognise(source, remembered)?;
+    let untouched = source
+        .file
+        .and_then(|file| remembered.iter().position(|r| r.file == Some(file)));
+    let (known_as, rewritten) = match untouched {
+        Some(at) => (Some(at), None),
+        None => recognise(source, remembered)?,
+    };
     if let Some(known) = known_as.map(|at| &remembered[at]) {
         let mut clock = known.clock.clone();
         clock.set_now(timing.now);
@@ -99,6 +114,7 @@ fn place(source: &Source, remembered: &[Remembered], timing: &Timing) -> io::Res
             first: known.first,
             clock,
             from,
+            unchanged: untouched.is_some(),
             known_as,
             rewritten: None,
         });
@@ -109,6 +125,7 @@ fn place(source: &Source, remembered: &[Remembered], timing: &Timing) -> io::Res
         first,
         clock,
         from: 0,
+        unchanged: false,
         known_as,
         rewritten,
     })
@@ -377,6 +394,7 @@ mod tests {
                 fingerprint,
                 first: source.first,
                 clock: source.clock,
+                file: None,
             };
             match source.known_as {
                 Some(at) => remembered[at] = entry,

@@ -9,6 +9,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +19,7 @@ use anyhow::bail;
 use chrono::NaiveDate;
 use flate2::read::MultiGzDecoder;
 use maillog::Framed;
+use serde::{Deserialize, Serialize};
 
 use super::identity::SkipTo;
 use super::join::Joiner;
@@ -41,6 +43,32 @@ pub enum Compression {
     Gzip,
 }
 
+/// A file as it lies on its disk at one moment. It does not say what is in the file; that it is the same means that nothing has been
+/// written since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FileState {
+    /// Last change of the content, in seconds and nanoseconds since 1970.
+    modified: (i64, i64),
+    size: u64,
+    device: u64,
+    inode: u64,
+}
+
+impl FileState {
+    fn of(metadata: &fs::Metadata) -> FileState {
+        FileState {
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            size: metadata.len(),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+
+    fn is_same_file(&self, other: &FileState) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+}
+
 /// One log to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -53,6 +81,8 @@ pub struct Source {
     /// The latest time its last line can have, in seconds since 1970: the earliest of the file's modification time, the end of
     /// the day in its name (`maillog-20251102`), and the time in its gzip header. `None` for standard input.
     pub modified: Option<i64>,
+    /// The file when it was looked at; `None` for standard input.
+    pub file: Option<FileState>,
     /// What to do with a last line that has no line feed: a file that is not compressed can still grow, even after rotation.
     pub last_line: LastLine,
 }
@@ -78,6 +108,8 @@ pub struct Problem {
 /// What can be wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
+    /// Rotated away while it was looked at.
+    Replaced,
     /// It cannot be opened or read; the system's words.
     Unreadable(String),
     /// It has no bytes. Nothing is wrong with that.
@@ -105,6 +137,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match &self.kind {
+            ProblemKind::Replaced => write!(f, "{path}: {Replaced}; the next run reads it"),
             ProblemKind::Unreadable(why) => write!(f, "cannot read {path}: {why}"),
             ProblemKind::Empty => write!(f, "{path} is empty"),
             ProblemKind::Compressed(format, command) => {
@@ -319,6 +352,9 @@ impl Found {
             match Source::probe(&path, true) {
                 Ok(source) => self.sources.push(source),
                 Err(ProblemKind::NotALog | ProblemKind::Empty | ProblemKind::Journal) => {}
+                Err(_) if !path.exists() => {
+                    self.problems.push(problem(&path, ProblemKind::Replaced))
+                }
                 Err(kind) => self.problems.push(problem(&path, kind)),
             }
         }
@@ -357,6 +393,7 @@ impl Source {
             compression: Compression::Plain,
             size: 0,
             modified: None,
+            file: None,
             last_line: LastLine::Final,
         }
     }
@@ -368,7 +405,10 @@ impl Source {
 
     /// Looks at a file. With `lines_required`, text without one log line is no log either.
     fn probe(path: &Path, lines_required: bool) -> Result<Source, ProblemKind> {
-        let unreadable = |error: io::Error| ProblemKind::Unreadable(explain(&error));
+        let unreadable = |error: io::Error| match is_replaced(&error) {
+            true => ProblemKind::Replaced,
+            false => ProblemKind::Unreadable(explain(&error)),
+        };
         let mut file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
         let mut start = [0; 16];
@@ -395,6 +435,7 @@ impl Source {
             compression,
             size: metadata.len(),
             modified: latest_line(&metadata, &name, start),
+            file: Some(FileState::of(&metadata)),
             last_line: if grows {
                 LastLine::Leave
             } else {
@@ -406,6 +447,21 @@ impl Source {
             Sniffed::Binary => Err(ProblemKind::NotALog),
             Sniffed::Text if lines_required => Err(ProblemKind::NotALog),
             Sniffed::Text | Sniffed::Log => Ok(source),
+        }
+    }
+
+    /// Opens the file, if it is still the one that was looked at.
+    fn open_file(&self) -> io::Result<File> {
+        let file = match File::open(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(io::Error::other(Replaced));
+            }
+            opened => opened?,
+        };
+        let now = FileState::of(&file.metadata()?);
+        match self.file.is_some_and(|then| !then.is_same_file(&now)) {
+            true => Err(io::Error::other(Replaced)),
+            false => Ok(file),
         }
     }
 
@@ -454,10 +510,10 @@ impl Source {
                 inner: io::stdin(),
                 read: Arc::clone(&read),
             }),
-            Compression::Plain => Body::Plain(counted(File::open(&self.path)?)),
-            Compression::Gzip => Body::Gzip(Box::new(MultiGzDecoder::new(counted(File::open(
-                &self.path,
-            )?)))),
+            Compression::Plain => Body::Plain(counted(self.open_file()?)),
+            Compression::Gzip => {
+                Body::Gzip(Box::new(MultiGzDecoder::new(counted(self.open_file()?))))
+            }
         };
         Ok(Opened {
             body,
@@ -465,6 +521,23 @@ impl Source {
             position: 0,
         })
     }
+}
+
+/// A file was rotated away between looking at it and reading it: to look again helps.
+#[derive(Debug)]
+struct Replaced;
+
+impl fmt::Display for Replaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("another file has taken its place: it is being rotated")
+    }
+}
+
+impl std::error::Error for Replaced {}
+
+/// Whether an error means that a file was rotated away in between.
+pub fn is_replaced(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Replaced>())
 }
 
 enum Sniffed {

@@ -25,6 +25,8 @@ pub struct Bookmark {
     pub tail_hash: u64,
     /// What a reader who goes on here must know, as JSON (year and zone reached, a line in parts).
     pub state: String,
+    /// The file as it lay on its disk when it was read to its end, as JSON; empty if it was not.
+    pub file: String,
     /// Time of the first record, in seconds since 1970 UTC.
     pub first_seen: i64,
     /// Time of the last record.
@@ -54,11 +56,27 @@ pub struct RunCounts {
     pub outcomes: u64,
 }
 
+impl RunCounts {
+    /// What was counted after `earlier`.
+    pub fn since(&self, earlier: &RunCounts) -> RunCounts {
+        RunCounts {
+            at: self.at,
+            sources: self.sources - earlier.sources,
+            bytes: self.bytes - earlier.bytes,
+            lines: self.lines - earlier.lines,
+            understood: self.understood - earlier.understood,
+            irrelevant: self.irrelevant - earlier.irrelevant,
+            unrecognised: self.unrecognised - earlier.unrecognised,
+            outcomes: self.outcomes - earlier.outcomes,
+        }
+    }
+}
+
 impl Store {
     /// All bookmarks, in the order the sources were first read.
     pub fn bookmarks(&self) -> Result<Vec<Bookmark>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, path, kind, head_len, head_hash, offset, tail_len, tail_hash, state, first_seen, last_seen, lines
+            "SELECT id, path, kind, head_len, head_hash, offset, tail_len, tail_hash, state, first_seen, last_seen, lines, file
              FROM source ORDER BY id",
         )?;
         let rows = statement.query_map([], bookmark)?;
@@ -129,6 +147,7 @@ fn bookmark(row: &Row<'_>) -> rusqlite::Result<Bookmark> {
         first_seen: row.get(9)?,
         last_seen: row.get(10)?,
         lines: natural(row, 11)?,
+        file: row.get(12)?,
     })
 }
 
@@ -136,7 +155,7 @@ pub(super) fn save_bookmark(connection: &Connection, b: &Bookmark) -> Result<()>
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO source (id, path, kind, head_len, head_hash, offset, tail_len, tail_hash, state,
-             first_seen, last_seen, lines) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             first_seen, last_seen, lines, file) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             b.id,
@@ -151,12 +170,14 @@ pub(super) fn save_bookmark(connection: &Connection, b: &Bookmark) -> Result<()>
             b.state,
             b.first_seen,
             b.last_seen,
-            b.lines as i64
+            b.lines as i64,
+            b.file
         ])?;
     Ok(())
 }
 
-pub(super) fn save_run(connection: &Connection, run: &RunCounts) -> Result<()> {
+/// Adds counts to those of this run: to row `row`, or to a new one. Gives its number.
+pub(super) fn save_run(connection: &Connection, row: Option<i64>, run: &RunCounts) -> Result<i64> {
     let counts = [
         run.sources,
         run.bytes,
@@ -177,11 +198,13 @@ pub(super) fn save_run(connection: &Connection, run: &RunCounts) -> Result<()> {
     ] = counts.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
     connection
         .prepare_cached(
-            "INSERT INTO run (at, sources, bytes, lines, understood, irrelevant, unrecognised, outcomes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO run (id, at, sources, bytes, lines, understood, irrelevant, unrecognised, outcomes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT (id) DO UPDATE SET sources = sources + ?3, bytes = bytes + ?4, lines = lines + ?5,
+               understood = understood + ?6, irrelevant = irrelevant + ?7, unrecognised = unrecognised + ?8, outcomes = outcomes + ?9",
         )?
-        .execute(params![run.at, sources, bytes, lines, understood, irrelevant, unrecognised, outcomes])?;
-    Ok(())
+        .execute(params![row, run.at, sources, bytes, lines, understood, irrelevant, unrecognised, outcomes])?;
+    Ok(row.unwrap_or_else(|| connection.last_insert_rowid()))
 }
 
 pub(super) fn load_state(connection: &Connection, name: &str) -> Result<Option<String>> {

@@ -17,8 +17,8 @@ use super::organisation::organisation;
 use super::{Bookmark, Error, Result, RunCounts, Store, evidence};
 
 impl Store {
-    /// Writes what `batch` holds and empties it. `open_sessions` is what [`Store::open_sessions`] gives back; `run` is given once,
-    /// at the end of an import. If this fails, nothing was written and the run should end.
+    /// Writes what `batch` holds and empties it. `open_sessions` is what [`Store::open_sessions`] gives back; `run` is what
+    /// this run has counted since its last commit. If this fails, nothing was written and the run should end.
     pub fn commit(
         &mut self,
         batch: &mut Batch,
@@ -64,10 +64,12 @@ impl Store {
             save_bookmark(&transaction, bookmark)?;
         }
         save_state(&transaction, "sessions", open_sessions)?;
-        if let Some(run) = run {
-            save_run(&transaction, &run)?;
-        }
+        let run_row = match run {
+            Some(run) => Some(save_run(&transaction, self.run_row, &run)?),
+            None => self.run_row,
+        };
         transaction.commit()?;
+        self.run_row = run_row;
         self.generation = expected + 1;
         Ok(())
     }

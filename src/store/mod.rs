@@ -50,6 +50,8 @@ pub struct Store {
     generation: i64,
     /// The next free source number, once asked for.
     next_source: Option<i64>,
+    /// The row of this run's counts, once there is one.
+    run_row: Option<i64>,
 }
 
 impl Store {

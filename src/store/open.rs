@@ -85,6 +85,7 @@ impl Store {
             connection,
             generation: 0,
             next_source: None,
+            run_row: None,
         };
         store.generation = store.written()?;
         Ok(store)

@@ -124,7 +124,8 @@ CREATE TABLE source (
   state TEXT NOT NULL,
   first_seen INTEGER NOT NULL,
   last_seen INTEGER NOT NULL,
-  lines INTEGER NOT NULL
+  lines INTEGER NOT NULL,
+  file TEXT NOT NULL
 ) STRICT;
 CREATE TABLE state (
   name TEXT PRIMARY KEY,

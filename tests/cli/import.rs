@@ -20,7 +20,7 @@ fn import(sandbox: &Sandbox, log: &str) {
 }
 
 /// A log that has everything, in the order of time: fallback, several MX, reuse, both directions, both mail servers.
-fn mixed_log() -> Vec<u8> {
+pub fn mixed_log() -> Vec<u8> {
     let mut log = Vec::new();
     let whole = [
         "edge/session-fallback.log",
@@ -38,7 +38,7 @@ fn mixed_log() -> Vec<u8> {
 }
 
 /// The first line in which two digests differ.
-fn difference(a: &str, b: &str) -> Option<String> {
+pub fn difference(a: &str, b: &str) -> Option<String> {
     let at = |text: &str, n: usize| {
         text.lines()
             .nth(n)

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod forget;
+mod history;
 mod import;
 mod peer;
 mod report;

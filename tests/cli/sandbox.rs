@@ -1,7 +1,7 @@
 //! A directory of its own for one test, with a store in it, and the program to run there.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 /// The present of all tests: a month after the last line of the sample logs.
 pub const NOW: &str = "2026-11-24T07:00:00Z";
@@ -89,6 +89,17 @@ impl Sandbox {
 
     /// Runs the program in the directory.
     pub fn run<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Ran {
+        Ran::of(self.command(args).output().expect("the program can be run"))
+    }
+
+    /// Starts the program in the directory and does not wait for it.
+    pub fn start<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Child {
+        let mut command = self.command(args);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().expect("the program can be run")
+    }
+
+    fn command<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tlsnag"));
         command
             .args(args)
@@ -99,7 +110,7 @@ impl Sandbox {
             .env("TLSNAG_NOW", NOW)
             .env("TZ", "UTC")
             .env("HOME", self.directory.path());
-        Ran::of(command.output().expect("the program can be run"))
+        command
     }
 }
 

@@ -569,7 +569,8 @@ impl Reader<'_> {
         let run = self.intake.counts.since(&self.counted);
         let sessions = self.tracker.save()?;
         self.store
-            .commit(&mut self.batch, &self.bookmarks, &sessions, Some(run))?;
+            .commit(&mut self.batch, &self.bookmarks, &sessions, Some(run))
+            .with_context(|| format!("writing the store {}", self.store.path()))?;
         self.counted = self.intake.counts;
         self.bookmarks.clear();
         Ok(())

@@ -3,6 +3,7 @@
 //! A session may begin in one file and end in the next, so files are read in the order of their first records. That takes the year
 //! of a yearless log, for which the file is gone through once ([`Scan`]); logs that write the year are only looked into.
 
+use std::cmp::Reverse;
 use std::io::{self, ErrorKind, Read};
 
 use super::identity::{Fingerprint, Match, read_head};
@@ -88,8 +89,13 @@ pub fn order(
         }
     }
     ordered.sort_by(|a, b| {
-        // Of logs that begin in the same second, the one that was written to last is the latest.
-        let key = |o: &Ordered| (o.first.is_none(), o.first, o.source.file);
+        // Of logs that begin in the same second, the one that was written to last is the latest; of those written to in the same
+        // tick of the clock, the one rotated least.
+        let key = |o: &Ordered| {
+            let rotations = Reverse(o.source.rotations());
+            let written = o.source.file.map(|f| f.modified());
+            (o.first.is_none(), o.first, written, rotations)
+        };
         key(a)
             .cmp(&key(b))
             .then_with(|| a.source.path.cmp(&b.source.path))

@@ -45,7 +45,7 @@ pub enum Compression {
 
 /// A file as it lies on its disk at one moment. It does not say what is in the file; that it is the same means that nothing has been
 /// written since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileState {
     /// Last change of the content, in seconds and nanoseconds since 1970.
     modified: (i64, i64),
@@ -62,6 +62,11 @@ impl FileState {
             device: metadata.dev(),
             inode: metadata.ino(),
         }
+    }
+
+    /// Last change of the content, in seconds and nanoseconds since 1970.
+    pub fn modified(&self) -> (i64, i64) {
+        self.modified
     }
 
     fn is_same_file(&self, other: &FileState) -> bool {
@@ -450,6 +455,17 @@ impl Source {
         }
     }
 
+    /// How often the file was rotated, by its name: 2 of `mail.log.2.gz`, 1 if there is a date, 0 of a log that is being written.
+    pub fn rotations(&self) -> u32 {
+        let name = self.path.file_name().and_then(|n| n.to_str());
+        let name = name.map_or("", without_compression);
+        let (_, mark) = name.rsplit_once(['.', '-']).unwrap_or_default();
+        match mark.parse() {
+            Ok(number) if mark.len() < 6 => number,
+            _ => u32::from(date_in_name(name).is_some()),
+        }
+    }
+
     /// Opens the file, if it is still the one that was looked at.
     fn open_file(&self) -> io::Result<File> {
         let file = match File::open(&self.path) {
@@ -724,6 +740,27 @@ mod tests {
         ] {
             assert!(!is_sibling("mail.log", name), "{name}");
         }
+    }
+
+    #[test]
+    fn ok_rotations_by_name() {
+        let rotations = |name: &str| {
+            let path = PathBuf::from(name);
+            Source {
+                path,
+                ..Source::stdin()
+            }
+            .rotations()
+        };
+        let names = [
+            "mail.log",
+            "mail.log.1",
+            "mail.log.12.gz",
+            "maillog-20261123",
+            "mail-20261123.log",
+            "maillog.20261123-000000.gz",
+        ];
+        assert_eq!(names.map(rotations), [0, 1, 12, 1, 1, 1]);
     }
 
     #[test]

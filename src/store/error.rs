@@ -32,6 +32,10 @@ pub enum Error {
     Busy,
     /// Somebody else has written since this one began to read.
     Changed,
+    /// No room is left for it.
+    Full,
+    /// It cannot be written; what SQLite said.
+    Unwritable(String),
     /// SQLite finds the file damaged.
     Damaged(String),
     /// Anything else SQLite says.
@@ -65,6 +69,16 @@ impl fmt::Display for Error {
                 f,
                 "another tlsnag has changed the store meanwhile: nothing more was written, run this one again"
             ),
+            Error::Full => write!(
+                f,
+                "no room is left on the disk: what this step found was not written, and the next run goes on after the step before; \
+                 make room and run it again"
+            ),
+            Error::Unwritable(what) => write!(
+                f,
+                "{what}: what this step found was not written, and the next run goes on after the step before; \
+                 look at the disk and at the permissions of the directory"
+            ),
             Error::Damaged(what) => write!(f, "the store is damaged: {what}"),
             Error::Sqlite(error) => write!(f, "the store: {error}"),
         }
@@ -79,6 +93,10 @@ impl From<rusqlite::Error> for Error {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Error::Damaged(error.to_string())
+            }
+            Some(ErrorCode::DiskFull) => Error::Full,
+            Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+                Error::Unwritable(error.to_string())
             }
             _ => Error::Sqlite(error),
         }

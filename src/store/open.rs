@@ -60,12 +60,28 @@ impl Store {
             return Err(Error::NotAStore(path.to_path_buf()));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection =
-            Connection::open_with_flags(path, flags).map_err(|error| Error::CannotOpen {
+        let opened = match fs::OpenOptions::new().append(true).open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
+                open_unwritable(path)
+            }
+            _ => Connection::open_with_flags(path, flags),
+        };
+        let connection = opened.map_err(|error| Error::CannotOpen {
+            path: path.to_path_buf(),
+            reason: error.to_string(),
+        })?;
+        Store::prepared(connection, path).map_err(|error| match error {
+            Error::Full | Error::Unwritable(_) => Error::CannotOpen {
                 path: path.to_path_buf(),
                 reason: error.to_string(),
-            })?;
-        Store::prepared(connection, path)
+            },
+            other => other,
+        })
+    }
+
+    /// Where it lies; empty if in memory.
+    pub fn path(&self) -> &str {
+        self.connection.path().unwrap_or_default()
     }
 
     fn prepared(mut connection: Connection, path: &Path) -> Result<Store> {
@@ -90,6 +106,27 @@ impl Store {
         store.generation = store.written()?;
         Ok(store)
     }
+}
+
+/// Opens a store on a file system that is mounted read-only. Nobody writes there, and SQLite could not make the files it shares a
+/// store with others by: it is told so (`immutable`), unless changes wait beside the store that could not be taken in then.
+fn open_unwritable(path: &Path) -> rusqlite::Result<Connection> {
+    let mut changes = path.as_os_str().to_owned();
+    changes.push("-wal");
+    let waiting = fs::metadata(changes).is_ok_and(|m| m.len() > 0);
+    let escaped: String = path
+        .to_string_lossy()
+        .chars()
+        .map(|c| match c {
+            '%' => "%25".into(),
+            '?' => "%3f".into(),
+            '#' => "%23".into(),
+            other => other.to_string(),
+        })
+        .collect();
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let immutable = if waiting { "" } else { "&immutable=1" };
+    Connection::open_with_flags(format!("file:{escaped}?mode=ro{immutable}"), flags)
 }
 
 /// The schema version of a store; 0 of an empty file.

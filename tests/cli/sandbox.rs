@@ -99,7 +99,8 @@ impl Sandbox {
         command.spawn().expect("the program can be run")
     }
 
-    fn command<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Command {
+    /// The program with arguments, to be run in the directory.
+    pub fn command<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tlsnag"));
         command
             .args(args)

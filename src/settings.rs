@@ -19,6 +19,8 @@ pub struct Settings {
     pub store: Option<PathBuf>,
     /// Logs to read when none are named: files, directories, `-`.
     pub logs: Vec<PathBuf>,
+    /// Read the systemd journal when no logs are named.
+    pub journal: bool,
     /// Networks whose hosts are not correspondents. Replaces loopback and the log host itself.
     pub own_networks: Vec<String>,
     /// Domains we receive mail for.

@@ -2,6 +2,8 @@
 //!
 //! Data, position and open sessions are committed together, so that a run that dies is as if it had ended at its last commit.
 
+mod journal;
+
 use std::fmt;
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
@@ -15,8 +17,8 @@ use maillog::{Framed, Line};
 use serde::{Deserialize, Serialize};
 
 use crate::input::{
-    self, Clock, Fingerprint, Joiner, Lines, Opened, Ordered, Problem, ProblemKind, Remembered,
-    Timing, Zone,
+    self, Clock, Fingerprint, Joined, Joiner, Lines, Opened, Ordered, Problem, ProblemKind,
+    Remembered, Timing, Zone,
 };
 use crate::outcome::{Emission, Outcome};
 use crate::output::{Printer, Progress};
@@ -35,9 +37,12 @@ const PROGRESS_BYTES: u64 = 1024 * 1024;
 /// Options of everything that reads logs.
 #[derive(Clone, Debug, Args)]
 pub struct ReadingArgs {
-    /// Log files, directories of log files, or - for standard input [default: /var/log/mail.log*, /var/log/maillog*]
+    /// Log files, directories of log files, or - for standard input [default: /var/log/mail.log*, /var/log/maillog*, else the systemd journal]
     #[arg(value_name = "LOG")]
     pub logs: Vec<PathBuf>,
+    /// Read the systemd journal of this machine, through journalctl; done by itself where there is no log file
+    #[arg(long)]
+    pub journal: bool,
     /// A network whose hosts are not correspondents; replaces loopback and the log's own host. May be given again
     #[arg(long, value_name = "NET")]
     pub own_network: Vec<Network>,
@@ -152,6 +157,9 @@ struct SourceState {
     first: Option<i64>,
     clock: Clock,
     joiner: Joiner,
+    /// Of a journal only.
+    #[serde(default, skip_serializing_if = "journal::Position::is_none")]
+    journal: journal::Position,
 }
 
 /// How often the logs are looked at again when one is rotated away before it could be opened.
@@ -161,7 +169,7 @@ const PASSES: u32 = 5;
 pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow::Result<Intake> {
     let plan = Plan::new(args, environment)?;
     // Before anything is made: without a log there is nothing to store.
-    input::find_sources(plan.named)?;
+    journal::find(args, plan.named, environment)?;
     let _lock = lock(&environment.store)?;
     let mut store = Store::open(&environment.store)?;
     let mut intake = Intake::default();
@@ -179,6 +187,7 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
 
 /// What to read, and how.
 struct Plan<'a> {
+    args: &'a ReadingArgs,
     named: &'a [PathBuf],
     own: Own,
     timing: Timing,
@@ -190,6 +199,7 @@ impl<'a> Plan<'a> {
         let settings = &environment.settings;
         check_year(args.year, environment.now)?;
         Ok(Plan {
+            args,
             named: match args.logs.is_empty() {
                 true => &settings.logs,
                 false => &args.logs,
@@ -214,7 +224,7 @@ fn read_pass(
     intake: &mut Intake,
     is_last: bool,
 ) -> anyhow::Result<bool> {
-    let found = input::find_sources(plan.named)?;
+    let (found, journal) = journal::find(plan.args, plan.named, environment)?;
     let bookmarks = store.bookmarks()?;
     let remembered = bookmarks
         .iter()
@@ -276,6 +286,9 @@ fn read_pass(
                 break;
             }
         }
+    }
+    if let Some(journal) = &journal {
+        reader.read_journal(journal, &bookmarks)?;
     }
     reader.finish()?;
     Ok(true)
@@ -449,6 +462,11 @@ impl Reader<'_> {
                     break;
                 }
             };
+            if line.offset == 0 && maillog::framing::journal::is_export(line.bytes) {
+                bail!(
+                    "expected lines of a log, found a journal in the export format; write it with: journalctl -o json --all SYSLOG_FACILITY=2"
+                );
+            }
             let place = Place {
                 source: bookmark.id,
                 offset: line.offset,
@@ -492,7 +510,13 @@ impl Reader<'_> {
     /// One line through framing, parser and session.
     fn line(&mut self, state: &mut SourceState, place: Place, raw: &[u8], latest: &mut i64) {
         self.intake.counts.lines += 1;
-        let Some((offset, framed)) = state.joiner.frame(place.offset, raw) else {
+        let Some(Joined {
+            offset,
+            framed,
+            shown: raw,
+            restarted,
+        }) = state.joiner.frame(place.offset, raw)
+        else {
             self.intake.counts.irrelevant += 1;
             return;
         };
@@ -509,7 +533,12 @@ impl Reader<'_> {
         };
         let at = state.clock.resolve(record.stamp).unwrap_or(*latest);
         *latest = at;
-        self.tracker.see(record.host, at, &mut self.emissions);
+        if restarted {
+            self.tracker
+                .begin_anew(record.host, at, &mut self.emissions);
+        } else {
+            self.tracker.see(record.host, at, &mut self.emissions);
+        }
         match maillog::mta::parse_text(&record) {
             (_, Line::Irrelevant) => self.intake.counts.irrelevant += 1,
             (_, Line::Unrecognised) => self.stranger(raw),
@@ -577,7 +606,7 @@ impl Reader<'_> {
     }
 
     fn finish(mut self) -> anyhow::Result<()> {
-        if !self.bookmarks.is_empty() || self.since_commit > 0 {
+        if !self.bookmarks.is_empty() {
             self.commit()?;
         }
         self.progress.finish();
@@ -594,6 +623,7 @@ fn state_of(ordered: &Ordered, bookmark: &Bookmark) -> anyhow::Result<SourceStat
         first: ordered.first,
         clock: ordered.clock.clone(),
         joiner,
+        journal: journal::Position::default(),
     })
 }
 

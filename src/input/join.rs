@@ -1,24 +1,35 @@
 //! Records that a container runtime wrapped, and cut when they were long.
 //!
 //! Docker's `json-file` cuts at 16 KiB and marks the last part by a line feed; CRI marks parts with `P` and the last one with `F`.
-//! Any other line goes straight to [`maillog::framing`], so that this can stand in front of every source.
+//! Entries of the systemd journal are taken out of their JSON. Any other line goes straight to [`maillog::framing`], so that this can
+//! stand in front of every source.
 //!
-//! What is kept between lines is one unfinished line for each stream. It is part of the state of a source.
+//! What is kept between lines is one unfinished line for each stream, and in which run of each machine the last entry was written. It
+//! is part of the state of a source.
 
 use std::mem::take;
 
-use maillog::framing::journal::{frame_within, unwrap_json};
+use maillog::framing::docker::{frame_within, unwrap_json};
+use maillog::framing::journal::{Entry, is_entry, parse_entry};
 use maillog::framing::{cri_parts, parse_line};
-use maillog::{Framed, Stamp};
+use maillog::{Framed, Record, Stamp};
 use serde::{Deserialize, Serialize};
 
 /// More than this of one line is not kept; mail servers write 2 KiB at most.
 const MAX_KEPT: usize = 64 * 1024;
+/// How many machines' runs are remembered; a journal that was collected from several has as many.
+const MAX_BOOTS: usize = 256;
 
 /// Puts parts together and frames what is whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Joiner {
     unfinished: Vec<Unfinished>,
+    /// Machine and its run, of journal entries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    boots: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The journal entry given last, and the same as a line.
+    #[serde(skip)]
+    entry: Option<(Entry, Vec<u8>)>,
     /// The line given last: its buffer is used again.
     #[serde(skip)]
     whole: Vec<u8>,
@@ -34,9 +45,65 @@ struct Unfinished {
     text: Vec<u8>,
 }
 
+/// A line that is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined<'a> {
+    /// Where its first part stands.
+    pub offset: u64,
+    /// What it is.
+    pub framed: Framed<'a>,
+    /// How to show it: as it stands in the log, or for journal entries, which are long, as a line.
+    pub shown: &'a [u8],
+    /// The record is the first of another run of its machine: what was going on there before is over.
+    pub restarted: bool,
+}
+
 impl Joiner {
-    /// Frames a line. The offset is that of its first part. `None`: a part was kept, its end is still to come.
-    pub fn frame<'a>(&'a mut self, offset: u64, line: &'a [u8]) -> Option<(u64, Framed<'a>)> {
+    /// Frames a line. `None`: a part was kept, its end is still to come.
+    pub fn frame<'a>(&'a mut self, offset: u64, line: &'a [u8]) -> Option<Joined<'a>> {
+        if is_entry(line) {
+            return Some(self.frame_entry(offset, line));
+        }
+        self.entry = None;
+        let (offset, framed) = self.frame_line(offset, line)?;
+        Some(Joined {
+            offset,
+            framed,
+            shown: line,
+            restarted: false,
+        })
+    }
+
+    /// The journal entry that was framed last; `None` if the last line was none, or not a whole one.
+    pub fn entry(&self) -> Option<&Entry> {
+        self.entry.as_ref().map(|(entry, _)| entry)
+    }
+
+    fn frame_entry<'a>(&'a mut self, offset: u64, line: &'a [u8]) -> Joined<'a> {
+        self.entry = parse_entry(line).map(|entry| {
+            let shown = entry.render_line();
+            (entry, shown)
+        });
+        let Some((entry, shown)) = &self.entry else {
+            return Joined {
+                offset,
+                framed: Framed::Unframed,
+                shown: line,
+                restarted: false,
+            };
+        };
+        let framed = entry.framed();
+        let restarted = matches!(framed, Framed::Record(Record { host, .. })
+            if is_restarted(&mut self.boots, host, &entry.boot));
+        Joined {
+            offset,
+            framed,
+            shown,
+            restarted,
+        }
+    }
+
+    fn frame_line<'a>(&'a mut self, offset: u64, line: &'a [u8]) -> Option<(u64, Framed<'a>)> {
         match line.first() {
             Some(b'{') => {
                 let Some(part) = unwrap_json(line) else {
@@ -101,6 +168,25 @@ impl Joiner {
     }
 }
 
+/// Whether a machine's last entry was of another run. Machines that are new, and entries that do not name a run, tell nothing.
+fn is_restarted(boots: &mut Vec<(Vec<u8>, Vec<u8>)>, host: &[u8], boot: &[u8]) -> bool {
+    if boot.is_empty() {
+        return false;
+    }
+    if let Some((_, known)) = boots.iter_mut().find(|(name, _)| name == host) {
+        let restarted = known != boot;
+        if restarted {
+            *known = boot.to_vec();
+        }
+        return restarted;
+    }
+    if boots.len() == MAX_BOOTS {
+        boots.remove(0);
+    }
+    boots.push((host.to_vec(), boot.to_vec()));
+    false
+}
+
 /// Whether the second word is that of a CRI record.
 fn is_cri(line: &[u8]) -> bool {
     memchr::memchr(b' ', line).is_some_and(|at| line[at + 1..].starts_with(b"std"))
@@ -117,7 +203,11 @@ mod tests {
             // stored and loaded again at every boundary
             let stored = serde_json::to_string(&joiner).unwrap();
             joiner = serde_json::from_str(&stored).unwrap();
-            if let Some((offset, Framed::Record(r))) = joiner.frame(offset as u64, line.as_bytes())
+            if let Some(Joined {
+                offset,
+                framed: Framed::Record(r),
+                ..
+            }) = joiner.frame(offset as u64, line.as_bytes())
             {
                 let Stamp::Zoned(instant) = r.stamp else {
                     panic!("{:?}", r.stamp)
@@ -167,5 +257,47 @@ mod tests {
                 (4, "e".to_owned())
             ]
         );
+    }
+
+    #[test]
+    fn ok_journal_entries_and_a_machine_that_was_started_anew() {
+        let entry = |host: &str, boot: &str, message: &str| {
+            format!(
+                r#"{{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1762074001123456","_BOOT_ID":"{boot}","_HOSTNAME":"{host}","SYSLOG_IDENTIFIER":"postfix/smtp","_PID":"7","MESSAGE":"{message}"}}"#
+            )
+        };
+        let mut joiner = Joiner::default();
+        let mut read = |line: &str| {
+            let stored = serde_json::to_string(&joiner).unwrap();
+            joiner = serde_json::from_str(&stored).unwrap();
+            let joined = joiner.frame(0, line.as_bytes()).unwrap();
+            let shown = String::from_utf8_lossy(joined.shown).into_owned();
+            (shown, joined.restarted, joiner.entry().is_some())
+        };
+        let shown = |host: &str, text: &str| {
+            format!("2025-11-02T09:00:01+00:00 {host} postfix/smtp[7]: {text}")
+        };
+        assert_eq!(
+            read(&entry("h", "b1", "one")),
+            (shown("h", "one"), false, true)
+        );
+        assert_eq!(
+            read(&entry("other", "b9", "x")),
+            (shown("other", "x"), false, true)
+        );
+        assert_eq!(
+            read(&entry("h", "b1", "two")),
+            (shown("h", "two"), false, true)
+        );
+        assert_eq!(
+            read(&entry("h", "b2", "three")),
+            (shown("h", "three"), true, true)
+        );
+        assert_eq!(
+            read(&entry("h", "b2", "four")),
+            (shown("h", "four"), false, true)
+        );
+        let torn = &entry("h", "b2", "five")[..150];
+        assert_eq!(read(torn), (torn.to_owned(), false, false));
     }
 }

@@ -7,7 +7,8 @@
 //! | `identity` | knows a file again by what is in it: after rotation, renaming, compression |
 //! | `year` | stamps to UTC: the year that is missing, the zone, the hour that comes twice |
 //! | `hint` | the year that queue ids know |
-//! | `join` | records that a container runtime cut into parts |
+//! | `join` | records that a container runtime cut into parts, and journal entries |
+//! | `journal` | the systemd journal, through `journalctl` |
 //! | `order` | oldest source first, each content once |
 //!
 //! Offsets count uncompressed bytes. Everything needed to go on at a line boundary is in three values that can be stored: a
@@ -16,16 +17,19 @@
 mod hint;
 pub mod identity;
 pub mod join;
+pub mod journal;
 pub mod lines;
 pub mod order;
 pub mod source;
 pub mod year;
 
 pub use identity::{Fingerprint, Match};
-pub use join::Joiner;
+pub use join::{Joined, Joiner};
+pub use journal::{Entries, JOURNAL_DIRECTORIES, Journal, JournalError};
 pub use lines::{LastLine, Line, Lines};
 pub use order::{Ordered, Remembered, Timing, order};
 pub use source::{
-    Compression, FileState, Found, Opened, Problem, ProblemKind, Source, find_sources, is_replaced,
+    Compression, FileState, Found, Opened, Problem, ProblemKind, Source, find_default_sources,
+    find_sources, is_default_log, is_replaced, no_log_found,
 };
 pub use year::{Clock, Scan, Zone};

@@ -29,7 +29,7 @@ use super::lines::{LastLine, Lines};
 /// hold the same records.
 const DEFAULT_LOGS: &[&str] = &["/var/log/mail.log", "/var/log/maillog", "/var/log/mail"];
 /// What helps where there is no log file.
-const JOURNAL_HINT: &str = "journalctl -o short-iso SYSLOG_FACILITY=2 | tlsnag import -";
+const NAME_ONE: &str = "name the log file, or read the systemd journal: tlsnag audit --journal";
 /// How much of a file is looked at to see whether it is a log, in uncompressed bytes.
 const SNIFF: u64 = 64 * 1024;
 const DAY: i64 = 86_400;
@@ -123,6 +123,8 @@ pub enum ProblemKind {
     Compressed(&'static str, &'static str),
     /// A file of systemd's journal.
     Journal,
+    /// Entries of systemd's journal in its export format.
+    JournalExport,
     /// Something else than text with log lines.
     NotALog,
     /// The same content as another source, or the beginning of it.
@@ -157,6 +159,12 @@ impl fmt::Display for Problem {
                     "{path} is a journal; try: journalctl --file {path} -o short-iso SYSLOG_FACILITY=2 | tlsnag import -"
                 )
             }
+            ProblemKind::JournalExport => {
+                write!(
+                    f,
+                    "{path} is a journal in the export format, which is not read; write it with: journalctl -o json --all SYSLOG_FACILITY=2"
+                )
+            }
             ProblemKind::NotALog => write!(
                 f,
                 "{path} is not a mail log: expected text with syslog lines, found other data"
@@ -176,12 +184,9 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The sources that the arguments of a command name: files, directories, `-`; none means the usual places. Fails if nothing at all
-/// is there to be read, and says what was looked at.
+/// The sources that the arguments of a command name: files, directories, `-`. Fails if nothing at all is there to be read, and says
+/// why.
 pub fn find_sources(args: &[PathBuf]) -> anyhow::Result<Found> {
-    if args.is_empty() {
-        return find_default_sources(DEFAULT_LOGS);
-    }
     let mut found = Found::default();
     for path in args {
         if path.as_os_str() == "-" {
@@ -204,8 +209,12 @@ pub fn find_sources(args: &[PathBuf]) -> anyhow::Result<Found> {
     Ok(found)
 }
 
-/// The first of these logs that is there, with its rotated files.
-fn find_default_sources(bases: &[&str]) -> anyhow::Result<Found> {
+/// The first of the usual logs that is there, with its rotated files. There may be none: [`no_log_found`] says so.
+pub fn find_default_sources() -> Found {
+    find_first_of(DEFAULT_LOGS)
+}
+
+fn find_first_of(bases: &[&str]) -> Found {
     let mut found = Found::default();
     for base in bases {
         let base = Path::new(base);
@@ -214,28 +223,42 @@ fn find_default_sources(bases: &[&str]) -> anyhow::Result<Found> {
         } else {
             siblings(base).iter().for_each(|path| found.add_file(path));
         }
-        let only_empty = found
-            .problems
-            .iter()
-            .all(|p| p.kind == ProblemKind::NoLogsIn || !p.is_failure());
-        if !found.sources.is_empty() || !only_empty {
+        if !found.sources.is_empty() || found.is_denied() {
             break;
         }
     }
-    if !found.sources.is_empty() {
-        return Ok(found);
-    }
+    found
+}
+
+/// The words for it when there is nothing in the usual places, and what else was tried.
+pub fn no_log_found(found: &Found, also_tried: &str) -> String {
+    no_log_in(DEFAULT_LOGS, found, also_tried)
+}
+
+fn no_log_in(bases: &[&str], found: &Found, also_tried: &str) -> String {
     let failures: Vec<String> = found
         .problems
         .iter()
         .filter(|p| p.is_failure())
         .map(|p| format!("\n  {p}"))
         .collect();
-    bail!(
-        "no mail log found: looked at {} and their rotated files{}\nname the log file, or read the journal: {JOURNAL_HINT}",
+    format!(
+        "no mail log found: looked at {} and their rotated files{}{also_tried}\n{NAME_ONE}",
         bases.join(", "),
         failures.concat()
-    );
+    )
+}
+
+/// Whether a path is that of one of the usual logs, or of one of its rotated files.
+pub fn is_default_log(path: &str) -> bool {
+    let path = Path::new(path);
+    DEFAULT_LOGS.iter().map(Path::new).any(|base| {
+        let rotated = || {
+            let (base, name) = (base.file_name()?.to_str()?, path.file_name()?.to_str()?);
+            Some(is_sibling(base, name))
+        };
+        path.parent() == Some(base) || path.parent() == base.parent() && rotated() == Some(true)
+    })
 }
 
 /// A log and the rotated files beside it, in the order of their names.
@@ -327,6 +350,13 @@ fn date_in_name(name: &str) -> Option<i64> {
 }
 
 impl Found {
+    /// Whether there is something that was meant to be read and cannot be.
+    pub fn is_denied(&self) -> bool {
+        self.problems
+            .iter()
+            .any(|p| p.kind != ProblemKind::NoLogsIn && p.is_failure())
+    }
+
     fn add_file(&mut self, path: &Path) {
         match Source::probe(path, false) {
             Ok(source) => self.sources.push(source),
@@ -385,6 +415,7 @@ const MAGIC: &[(&[u8], ProblemKind)] = &[
     ),
     (b"PK\x03\x04", ProblemKind::Compressed("zip", "unzip -p")),
     (b"LPKSHHRH", ProblemKind::Journal),
+    (b"__CURSOR=", ProblemKind::JournalExport),
     (b"\x7fELF", ProblemKind::NotALog),
 ];
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -495,13 +526,15 @@ impl Source {
         let mut joiner = Joiner::default();
         while let Some(line) = lines.next_line()? {
             let said_something = line.bytes.iter().any(u8::is_ascii_graphic);
-            let framed = joiner.frame(line.offset, line.bytes);
-            if said_something && matches!(framed, Some((_, Framed::Noise))) {
+            let framed = joiner
+                .frame(line.offset, line.bytes)
+                .map(|joined| joined.framed);
+            if said_something && matches!(framed, Some(Framed::Noise)) {
                 return Ok(Sniffed::Log);
             }
             if matches!(
                 framed,
-                None | Some((_, Framed::Record(_) | Framed::Repeated { .. }))
+                None | Some(Framed::Record(_) | Framed::Repeated { .. })
             ) {
                 return Ok(Sniffed::Log);
             }
@@ -916,24 +949,24 @@ mod tests {
             write(&dir, name, LINE.as_bytes());
         }
         assert_eq!(
-            names(&find_default_sources(&bases).unwrap()),
+            names(&find_first_of(&bases)),
             ["maillog", "maillog-20251102"]
         );
         write(&dir, "mail.log.1", LINE.as_bytes());
-        assert_eq!(
-            names(&find_default_sources(&bases).unwrap()),
-            ["mail.log.1"]
-        );
+        assert_eq!(names(&find_first_of(&bases)), ["mail.log.1"]);
     }
 
     #[test]
     fn err_nothing_in_the_default_places() {
-        let error = find_default_sources(&["/nowhere/mail.log", "/nowhere/maillog"])
-            .unwrap_err()
-            .to_string();
+        let bases = ["/nowhere/mail.log", "/nowhere/maillog"];
+        let error = no_log_in(
+            &bases,
+            &find_first_of(&bases),
+            ", and into the journal: empty",
+        );
         insta::assert_snapshot!(error, @r"
-        no mail log found: looked at /nowhere/mail.log, /nowhere/maillog and their rotated files
-        name the log file, or read the journal: journalctl -o short-iso SYSLOG_FACILITY=2 | tlsnag import -
+        no mail log found: looked at /nowhere/mail.log, /nowhere/maillog and their rotated files, and into the journal: empty
+        name the log file, or read the systemd journal: tlsnag audit --journal
         ");
     }
 

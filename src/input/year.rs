@@ -227,8 +227,8 @@ impl Scan {
         }
     }
 
-    /// The same for a large log of `size` bytes in which one can move about: its beginning, its end, and [`SAMPLE`] bytes every
-    /// [`STRIDE`] in between. A large log that spans a year has more than that a day.
+    /// The same for a large log of `size` bytes in which one can move about: its beginning, its end, and 4 KiB every
+    /// 64 KiB in between. A large log that spans a year has more than that a day.
     pub fn sample(mut reader: impl Read + SkipTo, size: u64, zone: Zone) -> io::Result<Scan> {
         let mut scan = Scan::default();
         let mut piece = Vec::new();

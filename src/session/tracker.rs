@@ -322,7 +322,10 @@ impl Tracker {
         let service = self.service(record, at);
         let key = (service, record.pid.unwrap_or(0));
         match event {
-            Event::Loss { records, .. } => self.lost(service, at, records.unwrap_or(0), out),
+            Event::Loss { records, .. } => {
+                let host = self.services[service as usize].host;
+                self.lost(host, at, records.unwrap_or(0), out);
+            }
             Event::Sender { queue_id, sender } => self.sender(service, queue_id, sender),
             // Without a process id nothing can be tied together.
             _ if record.pid.is_none() => {}
@@ -342,6 +345,25 @@ impl Tracker {
                     self.processes.insert(key, process);
                 }
             }
+        }
+    }
+
+    /// Takes note of a record like [`Tracker::see`], of a host none of whose processes goes on: the machine was started anew and counts
+    /// its processes from the beginning, or what they did last is not in the log.
+    pub fn begin_anew(&mut self, host: &[u8], at: i64, out: &mut Vec<Emission>) {
+        self.see(host, at, out);
+        self.forget(self.host_number, i64::MAX, out);
+    }
+
+    /// The log hosts seen so far, and the time written on the latest record of each.
+    pub fn hosts(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.hosts.iter().map(|host| (&*host.name, host.latest))
+    }
+
+    /// Records were lost just before the record that was last seen, which was written `at`; 0 if it is not known how many.
+    pub fn lose(&mut self, at: i64, records: u64, out: &mut Vec<Emission>) {
+        if !self.hosts.is_empty() {
+            self.lost(self.host_number, at, records, out);
         }
     }
 
@@ -507,8 +529,8 @@ impl Tracker {
         }
     }
 
-    fn lost(&mut self, service: u32, at: i64, records: u64, out: &mut Vec<Emission>) {
-        let host = &mut self.hosts[self.services[service as usize].host as usize];
+    fn lost(&mut self, host: u32, at: i64, records: u64, out: &mut Vec<Emission>) {
+        let host = &mut self.hosts[host as usize];
         // What stands in the same second may still be on either side of the hole.
         host.lost = host.lost.max(Some(self.steady));
         out.push(Emission::Gap {

@@ -161,6 +161,16 @@ impl Store {
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
+    /// The time of the newest outcome of each log host, in seconds since 1970 UTC.
+    pub fn newest_of_hosts(&self) -> Result<Vec<(String, i64)>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT s.host, MAX(d.last_seen) FROM daily_total AS d JOIN service AS s ON s.id = d.service
+             GROUP BY s.host ORDER BY s.host",
+        )?;
+        let hosts = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(hosts.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// Empties the lines of everything before `at`. Returns how many occurrences lost theirs.
     pub fn expire_evidence(&mut self, at: i64) -> Result<u64> {
         let transaction = self.connection.transaction()?;

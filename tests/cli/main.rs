@@ -5,6 +5,7 @@ mod faults;
 mod forget;
 mod history;
 mod import;
+mod journal;
 mod peer;
 mod report;
 mod samples;

@@ -89,7 +89,14 @@ impl Sandbox {
 
     /// Runs the program in the directory.
     pub fn run<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Ran {
-        Ran::of(self.command(args).output().expect("the program can be run"))
+        self.run_with(args, &[])
+    }
+
+    /// Runs the program in the directory, with more in its environment.
+    pub fn run_with<S: AsRef<std::ffi::OsStr>>(&self, args: &[S], more: &[(&str, &str)]) -> Ran {
+        let mut command = self.command(args);
+        command.envs(more.iter().copied());
+        Ran::of(command.output().expect("the program can be run"))
     }
 
     /// Starts the program in the directory and does not wait for it.

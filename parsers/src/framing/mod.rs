@@ -6,7 +6,9 @@
 //! | `syslog` | `host tag[pid]: text` and its variations (BSD, Solaris, FreeBSD, busybox, macOS, journalctl's text formats) |
 //! | `rfc5424` | `host app procid msgid [structured data] text` |
 //! | `wrapper` | lines inside lines: containers, supervisors, log collectors |
-//! | `journal` | lines inside JSON, which need a buffer of their own |
+//! | `docker` | lines inside JSON, which need a buffer of their own |
+//! | `journal` | entries of the systemd journal as JSON, the same |
+//! | `json` | what the two need of JSON |
 //!
 //! Bytes in, slices of the same bytes out. No year is guessed, no zone assumed, and text that a program wrote is never searched for
 //! something that looks like an envelope, unless the program around it is one that passes on what others say.
@@ -16,7 +18,9 @@
 //! Webmin's tab-separated export (newest line first), web user interfaces with US dates, months in other languages than English,
 //! `key="value"` records of appliances, output of `grep -n`. They are [`Framed::Unframed`]: counted, never guessed at.
 
+pub mod docker;
 pub mod journal;
+mod json;
 mod rfc5424;
 mod syslog;
 mod time;
@@ -33,7 +37,7 @@ const MAX_DEPTH: u8 = 3;
 /// Frames one line, without its line feed.
 ///
 /// A carriage return at its end and NUL bytes before it are dropped. Lines that are JSON objects have to be unwrapped first, with
-/// [`journal::unwrap_json`]; here they are [`Framed::Unframed`].
+/// [`docker::unwrap_json`] or [`journal::parse_entry`]; here they are [`Framed::Unframed`].
 pub fn parse_line(line: &[u8]) -> Framed<'_> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if let Some(framed) = parse_common(line) {
@@ -63,10 +67,22 @@ pub fn parse_stamp(line: &[u8]) -> Stamp {
     if let Some((stamp, _)) = time::parse_bsd(line) {
         return stamp;
     }
+    if line.first() == Some(&b'{') {
+        return stamp_in_json(line);
+    }
     match parse_line(line) {
         Framed::Record(record) => record.stamp,
         Framed::Repeated { stamp, .. } => stamp,
         Framed::Noise | Framed::Unframed => Stamp::Missing,
+    }
+}
+
+/// The stamp of a line inside a JSON object.
+fn stamp_in_json(line: &[u8]) -> Stamp {
+    if journal::is_entry(line) {
+        journal::parse_entry(line).map_or(Stamp::Missing, |entry| entry.stamp)
+    } else {
+        docker::unwrap_json(line).map_or(Stamp::Missing, |unwrapped| unwrapped.stamp)
     }
 }
 
@@ -117,6 +133,11 @@ fn inner_of<'a>(outer: &Record<'a>, depth: u8) -> Option<Framed<'a>> {
     let known =
         wrapper::passes_on(outer) || (record.pid == outer.pid && record.program == outer.program);
     (whole && known).then(|| wrapper::with_outer_stamp(Framed::Record(record), outer.stamp))
+}
+
+/// A record that came without a line around it, perhaps with a container's line in its text.
+fn frame_record(record: Record<'_>) -> Framed<'_> {
+    inner_of(&record, 0).unwrap_or_else(|| finish(record))
 }
 
 /// What remains to be done when host, program and text are known: the marks that stand in the text.

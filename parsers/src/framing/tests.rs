@@ -1,7 +1,7 @@
 //! Ten good lines in every envelope, and the lines that must not be framed.
 
 use super::*;
-use crate::framing::journal::unwrap_json;
+use crate::framing::docker::unwrap_json;
 
 /// Program, process id and text of ten good records.
 const GOOD: [(&str, u32, &str); 10] = [
@@ -560,12 +560,14 @@ fn ok_any_prefix_of_a_line_is_read_without_panic() {
         "Sun 2025-11-02 10:00:01 CET host mail.info TAG[1] <Notice>: --- last message repeated 3 times ---",
         "2025-11-02 10:00:01.123456+0100 0x1a2b     Default     0x0                  1    0    TAG: MSG",
         "{\"log\":\"x\\ud83d\\ude00\\n\",\"time\":\"2025-11-02T09:00:01Z\",\"a\":[{}]}",
+        "{\"__REALTIME_TIMESTAMP\":\"1762074001123456\",\"MESSAGE\":[[104,105],\"\\u00e4\"],\"_PID\":\"1\",\"X\":null}",
     ];
     for line in lines {
         for end in 0..=line.len() {
             for start in [0, end / 2] {
                 let _ = parse_line(&line.as_bytes()[start..end]);
                 let _ = unwrap_json(&line.as_bytes()[start..end]);
+                let _ = journal::parse_entry(&line.as_bytes()[start..end]);
             }
         }
     }

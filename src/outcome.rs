@@ -261,15 +261,18 @@ pub struct Service {
     pub tag: String,
 }
 
+/// A host name, domain, address or queue id: many of them, most of them short.
+pub type Name = compact_str::CompactString;
+
 /// The other side. Names in lower case without trailing dot; every part may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerName {
     /// Policy domain: the recipient's domain outbound, the envelope sender's inbound.
-    pub domain: String,
+    pub domain: Name,
     /// MX host or client name as logged (`unknown` is kept as empty).
-    pub host: String,
+    pub host: Name,
     /// IP address in its canonical form, or the text in its place.
-    pub address: String,
+    pub address: Name,
     /// TCP port, 0 if not logged; client ports are not kept.
     pub port: u16,
 }

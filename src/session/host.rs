@@ -10,6 +10,8 @@ use hashbrown::HashMap;
 use maillog::{Cause, Peer};
 use serde::{Deserialize, Serialize};
 
+use crate::outcome::Name;
+
 use super::process::Key;
 
 /// How many sessions of a TLS proxy are remembered.
@@ -32,7 +34,7 @@ const WAITING_IDS: usize = 16_384;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct ProxySession {
     at: i64,
-    address: String,
+    address: Name,
     summary: bool,
     failed: bool,
 }
@@ -41,8 +43,15 @@ struct ProxySession {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct ClientFailure {
     at: i64,
-    address: String,
     cause: Cause,
+}
+
+fn sorted<S: serde::Serializer>(
+    failures: &HashMap<Name, ClientFailure>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let sorted: std::collections::BTreeMap<_, _> = failures.iter().collect();
+    sorted.serialize(serializer)
 }
 
 /// One log host.
@@ -68,8 +77,9 @@ pub struct Host {
     /// The mail server logs each offer before the answer, by its version.
     pub offers_early: bool,
     proxy: VecDeque<ProxySession>,
-    /// Clients whose TLS with us failed.
-    failures: VecDeque<ClientFailure>,
+    /// Clients whose TLS with us failed, by address; sorted when saved, so that equal states have equal texts.
+    #[serde(serialize_with = "sorted")]
+    failures: HashMap<Name, ClientFailure>,
     /// Which session a queue id was opened in.
     #[serde(skip)]
     ids: HashMap<Vec<u8>, Key>,
@@ -156,25 +166,24 @@ impl Host {
 
     /// This client's TLS with us failed.
     pub fn note_failure(&mut self, address: &str, cause: Cause, at: i64) {
-        self.forgive(address);
-        if self.failures.len() == CLIENT_FAILURES {
-            self.failures.pop_front();
+        if self.failures.len() >= CLIENT_FAILURES && !self.failures.contains_key(address) {
+            let oldest = self.failures.iter().min_by_key(|(a, f)| (f.at, *a));
+            if let Some(oldest) = oldest.map(|(a, _)| a.clone()) {
+                self.failures.remove(&oldest);
+            }
         }
-        self.failures.push_back(ClientFailure {
-            at,
-            address: address.to_owned(),
-            cause,
-        });
+        self.failures
+            .insert(address.into(), ClientFailure { at, cause });
     }
 
     /// This client's TLS with us works.
     pub fn forgive(&mut self, address: &str) {
-        self.failures.retain(|f| f.address != address);
+        self.failures.remove(address);
     }
 
     /// Why this client's TLS with us failed lately. Servers that fall back remember for hours that they had to.
     pub fn failure_before(&self, address: &str, at: i64) -> Option<Cause> {
-        let failure = self.failures.iter().rev().find(|f| f.address == address)?;
+        let failure = self.failures.get(address)?;
         (at - failure.at <= CLIENT_FAILURE_SECONDS).then_some(failure.cause)
     }
 

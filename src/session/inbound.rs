@@ -9,7 +9,7 @@ use maillog::{
     Cause, Detail, Disconnect, Handshake, HandshakeFailed, Message, Peer, Reason, Transaction,
 };
 
-use crate::outcome::{Class, Direction, Emission, Fact, Outcome, Parameters, PeerName, Tls};
+use crate::outcome::{Class, Direction, Emission, Fact, Name, Outcome, Parameters, PeerName, Tls};
 
 use super::own;
 use super::process::{Inbound, Mail, OwnedPeer};
@@ -101,11 +101,11 @@ pub fn transaction(session: &mut Inbound, transaction: &Transaction<'_>, cx: &mu
     session.authenticated |= transaction.authenticated;
     session.reinjected |= transaction.reinjected;
     if session.mails.len() < MAILS {
-        let queue_id = proof::text(transaction.queue_id);
+        let queue_id = proof::short(transaction.queue_id);
         let encrypted = session.handshake.is_some();
         session.mails.push(Mail {
             queue_id,
-            sender: String::new(),
+            sender: Name::default(),
             encrypted,
         });
         if transaction.queue_id != b"NOQUEUE" {
@@ -320,7 +320,7 @@ fn settle(
     } else {
         named
     };
-    let mut groups: Vec<(String, bool, u32, &str)> = Vec::new();
+    let mut groups: Vec<(Name, bool, u32, &str)> = Vec::new();
     let mut left = accepted;
     for mail in &session.mails {
         let domain = proof::name(maillog::event::domain_of(mail.sender.as_bytes()));
@@ -338,7 +338,7 @@ fn settle(
     }
     match groups.first_mut() {
         Some(group) => group.2 += left,
-        None => groups.push((String::new(), false, left, "")),
+        None => groups.push((Name::default(), false, left, "")),
     }
     for (at, (domain, before_tls, messages, sender)) in groups.into_iter().enumerate() {
         let verdict = if before_tls {

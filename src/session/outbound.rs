@@ -10,7 +10,7 @@ use maillog::{
     Relay, Scope, StatedTls, Status, Transport,
 };
 
-use crate::outcome::{Class, Direction, Emission, Fact, Outcome, Parameters, Tls};
+use crate::outcome::{Class, Direction, Emission, Fact, Name, Outcome, Parameters, Tls};
 
 use super::process::{Attempt, Connection, Failure, Offer, Outbound, OwnedPeer};
 use super::proof;
@@ -351,7 +351,7 @@ fn bind(state: &mut Outbound, queue_id: &[u8], cx: &mut Context<'_, '_>) {
         flush_attempts(state, b"", None, cx);
         state.next_message();
     }
-    state.queue_id = proof::text(queue_id);
+    state.queue_id = proof::short(queue_id);
 }
 
 /// The peer of an attempt whose line names none: that of the handshake that failed just before, here or in the TLS proxy, or of the
@@ -368,7 +368,7 @@ fn unnamed(state: &mut Outbound, reason: Reason, cx: &Context<'_, '_>) -> Option
         .sole_proxy_failure(cx.steady)
         .filter(|_| reason == Reason::HandshakeFailed)?;
     let peer = OwnedPeer {
-        address: address.to_owned(),
+        address: address.into(),
         ..OwnedPeer::default()
     };
     state.failures.push(Failure {
@@ -382,7 +382,7 @@ fn unnamed(state: &mut Outbound, reason: Reason, cx: &Context<'_, '_>) -> Option
 }
 
 /// The whole name of a host that a delivery line writes shortened (`first18...last18`), if another line of the process has it.
-fn full_name(state: &Outbound, peer: &Peer<'_>) -> Option<String> {
+fn full_name(state: &Outbound, peer: &Peer<'_>) -> Option<Name> {
     memchr::memmem::find(peer.name, b"...")?;
     let connections = state.connections.iter().map(|c| &c.peer);
     let others = state

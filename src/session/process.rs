@@ -5,7 +5,7 @@ use std::rc::Rc;
 use maillog::{Cause, Peer, Scope};
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{Class, Parameters, ProofLine};
+use crate::outcome::{Class, Name, Parameters, ProofLine};
 
 /// Index of the service (log host and tag) and process id.
 pub type Key = (u32, u32);
@@ -15,6 +15,11 @@ pub const PROOF_LINES: usize = 8;
 /// How many peers one process is remembered to have dealt with.
 const PEERS: usize = 64;
 
+/// What is not there is not saved: of thousands of open sessions most have little to say.
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 /// A process.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Process {
@@ -23,8 +28,10 @@ pub struct Process {
     /// The time written on that line.
     pub stamp: i64,
     /// As a client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbound: Option<Box<Outbound>>,
     /// As a server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inbound: Option<Box<Inbound>>,
 }
 
@@ -32,10 +39,13 @@ pub struct Process {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OwnedPeer {
     /// Name as logged.
-    pub name: String,
+    #[serde(default, skip_serializing_if = "Name::is_empty")]
+    pub name: Name,
     /// Address as logged.
-    pub address: String,
+    #[serde(default, skip_serializing_if = "Name::is_empty")]
+    pub address: Name,
     /// Port as logged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
 }
 
@@ -43,8 +53,8 @@ impl OwnedPeer {
     /// Takes a copy.
     pub fn of(peer: &Peer<'_>) -> Self {
         OwnedPeer {
-            name: super::proof::text(peer.name),
-            address: super::proof::text(peer.address),
+            name: super::proof::short(peer.name),
+            address: super::proof::short(peer.address),
             port: peer.port,
         }
     }
@@ -73,6 +83,7 @@ pub struct Connection {
     /// What was wrong with the certificate.
     pub certificate: Cause,
     /// An outcome has accounted for its handshake.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub counted: bool,
 }
 
@@ -86,8 +97,10 @@ pub struct Failure {
     /// When, or when last used; steady time.
     pub at: i64,
     /// It stays true for later messages of the process, as its connections do.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub lasting: bool,
     /// An outcome has accounted for it.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub counted: bool,
 }
 
@@ -99,6 +112,7 @@ pub struct Offer {
     /// When; steady time.
     pub at: i64,
     /// Our client asked for it.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub taken: bool,
 }
 
@@ -114,10 +128,12 @@ pub struct Attempt {
     /// Why.
     pub cause: Cause,
     /// The delivery line may report it again.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub repeated_by_delivery: bool,
     /// Handshakes it accounts for.
     pub handshakes: u32,
     /// Proof.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<ProofLine>,
 }
 
@@ -125,30 +141,43 @@ pub struct Attempt {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Outbound {
     /// Message the evidence belongs to; empty while only lines without a queue id were seen.
-    pub queue_id: String,
+    #[serde(default, skip_serializing_if = "Name::is_empty")]
+    pub queue_id: Name,
     /// A delivery line was seen since the evidence was gathered.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub delivered: bool,
     /// TLS connections.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<Connection>,
     /// Failed handshakes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
     /// Peers whose TLS session died.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dead: Vec<(OwnedPeer, i64)>,
     /// Peers that offered STARTTLS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offers: Vec<Offer>,
     /// Peers with which our own policy avoids TLS; an empty one means any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy: Vec<(OwnedPeer, i64)>,
     /// Decisions about a peer that its delivery lines will report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decided: Vec<(OwnedPeer, Class, Cause, i64)>,
     /// Attempts waiting for a delivery line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
     /// Certificate faults waiting for their handshake.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<(OwnedPeer, Cause)>,
     /// A fault of our own waiting for what it causes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local: Option<(Cause, i64)>,
     /// Lines that prove a problem of the current message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<ProofLine>,
     /// The line before was a failed handshake, so that the TLS library's words belong to it.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub detail_due: bool,
 }
 
@@ -156,10 +185,13 @@ pub struct Outbound {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Mail {
     /// Queue id.
-    pub queue_id: String,
+    #[serde(default, skip_serializing_if = "Name::is_empty")]
+    pub queue_id: Name,
     /// Envelope sender, once known.
-    pub sender: String,
+    #[serde(default, skip_serializing_if = "Name::is_empty")]
+    pub sender: Name,
     /// The transaction began after the handshake.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub encrypted: bool,
 }
 
@@ -169,32 +201,45 @@ pub struct Inbound {
     /// The client.
     pub peer: OwnedPeer,
     /// The beginning of the session was seen.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub connected: bool,
     /// When the session was first seen.
     pub begun: i64,
     /// The handshake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handshake: Option<Rc<Parameters>>,
     /// A failed handshake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<Cause>,
     /// The connection broke at STARTTLS.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub lost_at_starttls: bool,
     /// We turned the client away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Class>,
     /// We refused a command for a reason that has nothing to do with TLS.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub refused: bool,
     /// A fault of our own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local: Option<Cause>,
     /// Messages begun.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mails: Vec<Mail>,
     /// The client logged in.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub authenticated: bool,
     /// Handed back by a filter of ours.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub reinjected: bool,
     /// An outcome has accounted for the session.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub counted: bool,
     /// Proof.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<ProofLine>,
     /// As in [`Outbound`].
+    #[serde(default, skip_serializing_if = "is_false")]
     pub detail_due: bool,
 }
 

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use maillog::{Peer, peer};
 
-use crate::outcome::{PeerName, ProofLine};
+use compact_str::ToCompactString;
+
+use crate::outcome::{Name, PeerName, ProofLine};
 
 use super::tracker::Place;
 
@@ -31,25 +33,33 @@ fn escaped(bytes: &[u8]) -> String {
     out
 }
 
+/// Short text, likewise.
+pub fn short(bytes: &[u8]) -> Name {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => escaped(bytes).into(),
+    }
+}
+
 /// A host or domain name in lower case without trailing dot; `unknown`, which is what a server writes for a client without a name,
 /// as empty.
-pub fn name(bytes: &[u8]) -> String {
+pub fn name(bytes: &[u8]) -> Name {
     let bytes = peer::without_dot(bytes);
     if bytes.eq_ignore_ascii_case(b"unknown") {
-        return String::new();
+        return Name::default();
     }
-    let mut name = text(bytes);
+    let mut name = short(bytes);
     name.make_ascii_lowercase();
     name
 }
 
 /// An address in its canonical form; text that is none as it stands. IPv4 has but one form, so it is not taken apart.
-pub fn address(peer: &Peer<'_>) -> String {
+pub fn address(peer: &Peer<'_>) -> Name {
     if !peer.address.contains(&b':') {
-        return text(peer.address);
+        return short(peer.address);
     }
     peer.ip()
-        .map_or_else(|| text(peer.address), |ip: IpAddr| ip.to_string())
+        .map_or_else(|| short(peer.address), |ip: IpAddr| ip.to_compact_string())
 }
 
 /// A peer in stored form. A name that is an address in brackets (`[192.0.2.1]`) is no name.

@@ -557,7 +557,7 @@ impl Tracker {
             .iter_mut()
             .find(|m| m.queue_id.as_bytes() == queue_id)
         {
-            mail.sender = proof::text(sender);
+            mail.sender = proof::short(sender);
         }
     }
 }

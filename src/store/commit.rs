@@ -149,9 +149,9 @@ fn peer_row(connection: &Connection, peer: &Peer) -> Result<i64> {
          ON CONFLICT DO NOTHING";
     let inserted = connection.prepare_cached(insert)?.execute(params![
         peer.direction.name(),
-        name.domain,
-        name.host,
-        name.address,
+        name.domain.as_str(),
+        name.host.as_str(),
+        name.address.as_str(),
         name.port,
         organisation
     ])?;
@@ -162,9 +162,9 @@ fn peer_row(connection: &Connection, peer: &Peer) -> Result<i64> {
     Ok(connection.prepare_cached(find)?.query_row(
         params![
             peer.direction.name(),
-            name.domain,
-            name.host,
-            name.address,
+            name.domain.as_str(),
+            name.host.as_str(),
+            name.address.as_str(),
             name.port
         ],
         |row| row.get(0),

@@ -53,7 +53,7 @@ pub(crate) fn outbound(domain: &str) -> Builder {
     let mut builder = start(Direction::Outbound, "postfix/smtp");
     builder.0.peer = PeerName {
         domain: domain.into(),
-        host: format!("mx.{domain}"),
+        host: format!("mx.{domain}").into(),
         address: "192.0.2.1".into(),
         port: 25,
     };

@@ -277,10 +277,11 @@ pub struct PeerName {
     pub port: u16,
 }
 
-/// The parameters of a TLS session, as far as logged.
+/// The parameters of a TLS session, as far as logged. Saved as a list: thousands of open sessions have one.
 #[derive(
     Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
+#[serde(from = "ParameterList", into = "ParameterList")]
 pub struct Parameters {
     /// Protocol version.
     pub protocol: Option<Protocol>,
@@ -292,6 +293,27 @@ pub struct Parameters {
     pub key_exchange: String,
     /// How far the certificate was checked.
     pub verification: Verification,
+}
+
+/// The fields of [`Parameters`] in their order.
+type ParameterList = (Option<Protocol>, String, u16, String, Verification);
+
+impl From<ParameterList> for Parameters {
+    fn from((protocol, cipher, bits, key_exchange, verification): ParameterList) -> Self {
+        Parameters {
+            protocol,
+            cipher,
+            bits,
+            key_exchange,
+            verification,
+        }
+    }
+}
+
+impl From<Parameters> for ParameterList {
+    fn from(p: Parameters) -> Self {
+        (p.protocol, p.cipher, p.bits, p.key_exchange, p.verification)
+    }
 }
 
 impl Default for Parameters {

@@ -178,6 +178,7 @@ pub fn message(session: &mut Inbound, message: &Message<'_>, cx: &mut Context<'_
     );
     let submission = own::submission_daemon(message.daemon);
     let first = !std::mem::replace(&mut session.counted, true);
+    session.ours = cx.is_ours(&message.peer);
     let messages = u32::from(message.recipients > 0);
     emit(
         session,

@@ -35,6 +35,14 @@ pub struct Process {
     pub inbound: Option<Box<Inbound>>,
 }
 
+impl Process {
+    /// Whether a later line could mean something else because of what is remembered here.
+    pub fn says_something(&self) -> bool {
+        self.outbound.as_ref().is_some_and(|o| o.says_something())
+            || self.inbound.as_ref().is_some_and(|i| i.says_something())
+    }
+}
+
 /// A peer as an owned value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OwnedPeer {
@@ -229,6 +237,9 @@ pub struct Inbound {
     /// The client logged in.
     #[serde(default, skip_serializing_if = "is_false")]
     pub authenticated: bool,
+    /// With one of our own hosts.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ours: bool,
     /// Handed back by a filter of ours.
     #[serde(default, skip_serializing_if = "is_false")]
     pub reinjected: bool,
@@ -282,6 +293,35 @@ impl Outbound {
         self.local = self.local.filter(|(_, at)| *at >= message);
     }
 
+    /// Which message it was that left nothing behind makes no difference to the next.
+    fn says_something(&self) -> bool {
+        let Outbound {
+            queue_id: _,
+            delivered: _,
+            connections,
+            failures,
+            dead,
+            offers,
+            policy,
+            decided,
+            attempts,
+            certificates,
+            local,
+            lines,
+            detail_due,
+        } = self;
+        let nothing = connections.is_empty()
+            && failures.is_empty()
+            && dead.is_empty()
+            && offers.is_empty()
+            && policy.is_empty()
+            && decided.is_empty()
+            && attempts.is_empty()
+            && certificates.is_empty()
+            && lines.is_empty();
+        !nothing || local.is_some() || *detail_due
+    }
+
     /// Makes sure that a process that deals with thousands of hosts stays small.
     pub fn bound(&mut self) {
         trim(&mut self.connections);
@@ -296,6 +336,12 @@ impl Outbound {
 }
 
 impl Inbound {
+    /// A session with one of our own hosts is counted nowhere; what else it brings needs to be known only if it may be TLS.
+    fn says_something(&self) -> bool {
+        let settled = self.ours && self.counted && !self.connected && self.lines.is_empty();
+        !settled || self.handshake.is_some() || self.authenticated || self.reinjected
+    }
+
     /// Adds a line of proof.
     pub fn keep(&mut self, line: ProofLine) {
         keep(&mut self.lines, line);

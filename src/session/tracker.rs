@@ -341,7 +341,7 @@ impl Tracker {
                     event,
                     &mut self.context(key, at, place, raw, out),
                 );
-                if process.outbound.is_some() || process.inbound.is_some() {
+                if process.says_something() {
                     self.processes.insert(key, process);
                 }
             }

@@ -433,6 +433,59 @@ pub enum Emission {
         /// How many records, 0 if not told.
         records: u64,
     },
+    /// The time written on the records of a log host stepped back: its clock was set, or two logs of it overlap.
+    ClockStep {
+        /// Log host.
+        host: String,
+        /// The first time after the step.
+        at: i64,
+        /// By how much, in seconds.
+        seconds: i64,
+    },
+    /// A log host was heard of on a day. Adds up: the earliest, the latest, the longest.
+    Heard {
+        /// Log host.
+        host: String,
+        /// When.
+        span: Span,
+    },
+}
+
+/// When a log host was heard of on one UTC day, in seconds since 1970 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Days since 1970.
+    pub day: i32,
+    /// The earliest record.
+    pub first: i64,
+    /// The latest record.
+    pub last: i64,
+    /// The longest time between two records of this day that follow each other, in seconds.
+    pub silence: i64,
+    /// The record before that silence.
+    pub silent_from: i64,
+}
+
+impl Span {
+    /// One record.
+    pub fn at(at: i64) -> Span {
+        Span {
+            day: day_of(at),
+            first: at,
+            last: at,
+            silence: 0,
+            silent_from: at,
+        }
+    }
+
+    /// Takes in what else is known of the day. Of equal silences the one known before stays.
+    pub fn add(&mut self, more: &Span) {
+        self.first = self.first.min(more.first);
+        self.last = self.last.max(more.last);
+        if more.silence > self.silence {
+            (self.silence, self.silent_from) = (more.silence, more.silent_from);
+        }
+    }
 }
 
 /// The UTC day a time lies in, in days since 1970.

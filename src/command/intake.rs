@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, bail};
 use chrono::{DateTime, Datelike};
 use clap::Args;
+use maillog::shape::shape;
 use maillog::{Framed, Line};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +31,9 @@ use super::Environment;
 /// How many bytes of log go into one transaction.
 const COMMIT_BYTES: u64 = 64 * 1024 * 1024;
 /// Days that evidence is kept if nothing is set.
-const EVIDENCE_DAYS: u32 = 90;
+pub(super) const EVIDENCE_DAYS: u32 = 90;
+/// In place of a shape: there is no telling what may be in such a line.
+const NO_LOG_LINE: &str = "(not a log line)";
 /// How many bytes to read between two looks at the progress bar.
 const PROGRESS_BYTES: u64 = 1024 * 1024;
 
@@ -247,10 +250,12 @@ fn read_pass(
     intake.unchanged = 0;
     intake.counts.at = environment.now;
     let counted = intake.counts;
+    let mut batch = Batch::new(plan.keep_correspondents);
+    batch.know_shapes(store.shapes()?);
     let mut reader = Reader {
         store,
         tracker,
-        batch: Batch::new(plan.keep_correspondents),
+        batch,
         emissions: Vec::new(),
         intake,
         progress: Progress::new(total, environment.progress),
@@ -296,7 +301,7 @@ fn read_pass(
 
 /// Waits until no other run reads logs into this store. The lock ends with the process, whatever becomes of it; the empty file
 /// beside the store stays.
-fn lock(store: &Path) -> anyhow::Result<File> {
+pub(super) fn lock(store: &Path) -> anyhow::Result<File> {
     // Refuses what is no store, and makes the directory, before a file is put there.
     drop(Store::open(store)?);
     let path = store.with_added_extension("lock");
@@ -382,7 +387,7 @@ fn zone(text: Option<&str>) -> anyhow::Result<Zone> {
     }
 }
 
-fn remembered(bookmark: &Bookmark) -> anyhow::Result<Remembered> {
+pub(super) fn remembered(bookmark: &Bookmark) -> anyhow::Result<Remembered> {
     let state: SourceState = serde_json::from_str(&bookmark.state)
         .with_context(|| format!("the store's bookmark of {}", bookmark.path))?;
     Ok(Remembered {
@@ -527,7 +532,7 @@ impl Reader<'_> {
                 return;
             }
             Framed::Unframed => {
-                self.stranger(raw);
+                self.stranger(raw, NO_LOG_LINE, *latest);
                 return;
             }
         };
@@ -541,7 +546,9 @@ impl Reader<'_> {
         }
         match maillog::mta::parse_text(&record) {
             (_, Line::Irrelevant) => self.intake.counts.irrelevant += 1,
-            (_, Line::Unrecognised) => self.stranger(raw),
+            (_, Line::Unrecognised) => {
+                self.stranger(raw, &shape(record.program, record.text), at);
+            }
             (_, Line::Event(event)) => {
                 self.intake.counts.understood += 1;
                 // A repetition says nothing new: what happens again has another queue id or another process.
@@ -560,7 +567,8 @@ impl Reader<'_> {
         }
     }
 
-    fn stranger(&mut self, raw: &[u8]) {
+    fn stranger(&mut self, raw: &[u8], shape: &str, at: i64) {
+        self.batch.add_shape(shape, at);
         self.intake.counts.unrecognised += 1;
         if self.intake.stranger.is_none() {
             let text: String = String::from_utf8_lossy(raw)
@@ -591,9 +599,16 @@ impl Reader<'_> {
         }
     }
 
+    /// Everything given out must be with the data it belongs to: what is saved as open no longer holds it.
+    fn gather(&mut self) {
+        self.tracker.tell_heard(&mut self.emissions);
+        self.collect();
+    }
+
     /// Writes what was found so far, how far each source was read, and what is open, all or nothing.
     fn commit(&mut self) -> anyhow::Result<()> {
         self.since_commit = 0;
+        self.gather();
         self.intake.counts.sources = self.intake.sources;
         let run = self.intake.counts.since(&self.counted);
         let sessions = self.tracker.save()?;

@@ -73,7 +73,7 @@ impl Run {
                 Emission::Fact {
                     direction, fact, ..
                 } => self.facts.push((direction, fact)),
-                Emission::Gap { .. } => {}
+                Emission::Gap { .. } | Emission::ClockStep { .. } | Emission::Heard { .. } => {}
             }
         }
     }

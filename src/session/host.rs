@@ -10,9 +10,10 @@ use hashbrown::HashMap;
 use maillog::{Cause, Peer};
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::Name;
+use crate::outcome::{Name, Span, day_of};
 
 use super::process::Key;
+use super::tracker::name_hash;
 
 /// How many sessions of a TLS proxy are remembered.
 const PROXY_SESSIONS: usize = 512;
@@ -47,7 +48,7 @@ struct ClientFailure {
 }
 
 fn sorted<S: serde::Serializer>(
-    failures: &HashMap<Name, ClientFailure>,
+    failures: &HashMap<u64, ClientFailure>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let sorted: std::collections::BTreeMap<_, _> = failures.iter().collect();
@@ -77,14 +78,30 @@ pub struct Host {
     /// The mail server logs each offer before the answer, by its version.
     pub offers_early: bool,
     proxy: VecDeque<ProxySession>,
-    /// Clients whose TLS with us failed, by address; sorted when saved, so that equal states have equal texts.
+    /// Clients whose TLS with us failed, by the number of the address; sorted when saved, so that equal states have equal texts.
     #[serde(serialize_with = "sorted")]
-    failures: HashMap<Name, ClientFailure>,
+    failures: HashMap<u64, ClientFailure>,
     /// Which session a queue id was opened in.
     #[serde(skip)]
     ids: HashMap<Vec<u8>, Key>,
     #[serde(skip)]
     order: VecDeque<Vec<u8>>,
+    /// What was heard of it on the day of the latest record, and not given out yet.
+    #[serde(skip)]
+    heard: Option<Span>,
+}
+
+/// What the time written on a record says beside the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Advance {
+    /// The record's steady time.
+    pub steady: i64,
+    /// This is the beginning of another log.
+    pub another_log: bool,
+    /// The clock was set back by so many seconds; 0 if it was not.
+    pub set_back: i64,
+    /// What was heard on the day before this record's, now that another day is there.
+    pub heard: Option<Span>,
 }
 
 impl Host {
@@ -100,20 +117,79 @@ impl Host {
         }
     }
 
-    /// Takes in the time written on a record and gives the steady time. A step back of minutes to a day is a clock that was set (the
-    /// end of summer time); a larger step either way is another log, whose beginning this is: then also `true`.
-    pub fn advance(&mut self, at: i64) -> (i64, bool) {
-        let other = (at - self.latest).abs() > ANOTHER_LOG_SECONDS;
-        if other || at + self.offset < self.now - REORDER_SECONDS {
+    /// Takes in the time written on a record. A step back of minutes to a day is a clock that was set (the end of summer time); a
+    /// larger step either way is another log, whose beginning this is.
+    pub fn advance(&mut self, at: i64) -> Advance {
+        let heard = self.hear(at);
+        let another_log = (at - self.latest).abs() > ANOTHER_LOG_SECONDS;
+        let behind = self.now - (at + self.offset);
+        let is_set_back = behind > REORDER_SECONDS;
+        if another_log || is_set_back {
             self.offset = self.now - at;
         }
         self.latest = at;
         let steady = at + self.offset;
         self.now = self.now.max(steady);
-        if other {
+        if another_log {
             self.start = self.now;
         }
-        (steady, other)
+        Advance {
+            steady,
+            another_log,
+            set_back: if is_set_back && !another_log {
+                behind
+            } else {
+                0
+            },
+            heard,
+        }
+    }
+
+    /// Notes that there is a record of this time; `latest` is still that of the one before. Gives back what was heard before if it
+    /// was on another day. What lies between two days is for whoever knows all days: the log between them may be read later.
+    fn hear(&mut self, at: i64) -> Option<Span> {
+        match &mut self.heard {
+            Some(span) if span.day == day_of(at) => {
+                let silence = at - self.latest;
+                span.add(&Span {
+                    silence,
+                    silent_from: self.latest,
+                    ..Span::at(at)
+                });
+                None
+            }
+            heard => {
+                let mut span = Span::at(at);
+                // After a commit the day goes on.
+                if day_of(self.latest) == span.day && self.latest < at {
+                    (span.silence, span.silent_from) = (at - self.latest, self.latest);
+                }
+                heard.replace(span)
+            }
+        }
+    }
+
+    /// What was heard and not given out yet.
+    pub fn take_heard(&mut self) -> Option<Span> {
+        self.heard.take()
+    }
+
+    /// Puts a number in place of each of these addresses: what is remembered of its TLS still protects it from being blamed. Returns
+    /// how often.
+    pub fn disguise(&mut self, names: &[String]) -> u64 {
+        let mut count = 0;
+        for session in self.proxy.iter_mut() {
+            if names.iter().any(|name| *name == session.address) {
+                session.address = disguised(&session.address);
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// From here on as if records had been lost: silence means nothing for what is under way.
+    pub fn doubt(&mut self) {
+        self.lost = self.lost.max(Some(self.now));
     }
 
     /// Whether all records since `begun` are there. `margin`: seconds by which what a loss took away may lie before `begun`; the
@@ -130,7 +206,7 @@ impl Host {
                 .proxy
                 .iter_mut()
                 .rev()
-                .find(|s| s.address == address && at - s.at <= PROXY_SECONDS)
+                .find(|s| is_address(&s.address, &address) && at - s.at <= PROXY_SECONDS)
         {
             session.summary |= summary;
             session.failed |= failed;
@@ -156,34 +232,32 @@ impl Host {
 
     /// Whether the proxy's handshake with this address failed just now. It is told once.
     pub fn take_proxy_failure(&mut self, address: &str, at: i64) -> bool {
-        let found = self
-            .proxy
-            .iter_mut()
-            .rev()
-            .find(|s| s.failed && s.address == address && (at - s.at).abs() <= PROXY_SECONDS);
+        let found = self.proxy.iter_mut().rev().find(|s| {
+            s.failed && is_address(&s.address, address) && (at - s.at).abs() <= PROXY_SECONDS
+        });
         found.map(|s| s.failed = false).is_some()
     }
 
     /// This client's TLS with us failed.
     pub fn note_failure(&mut self, address: &str, cause: Cause, at: i64) {
-        if self.failures.len() >= CLIENT_FAILURES && !self.failures.contains_key(address) {
-            let oldest = self.failures.iter().min_by_key(|(a, f)| (f.at, *a));
-            if let Some(oldest) = oldest.map(|(a, _)| a.clone()) {
+        let client = name_hash(address.as_bytes());
+        if self.failures.len() >= CLIENT_FAILURES && !self.failures.contains_key(&client) {
+            let oldest = self.failures.iter().map(|(c, f)| (f.at, *c)).min();
+            if let Some((_, oldest)) = oldest {
                 self.failures.remove(&oldest);
             }
         }
-        self.failures
-            .insert(address.into(), ClientFailure { at, cause });
+        self.failures.insert(client, ClientFailure { at, cause });
     }
 
     /// This client's TLS with us works.
     pub fn forgive(&mut self, address: &str) {
-        self.failures.remove(address);
+        self.failures.remove(&name_hash(address.as_bytes()));
     }
 
     /// Why this client's TLS with us failed lately. Servers that fall back remember for hours that they had to.
     pub fn failure_before(&self, address: &str, at: i64) -> Option<Cause> {
-        let failure = self.failures.get(address)?;
+        let failure = self.failures.get(&name_hash(address.as_bytes()))?;
         (at - failure.at <= CLIENT_FAILURE_SECONDS).then_some(failure.cause)
     }
 
@@ -203,7 +277,7 @@ impl Host {
         self.proxy
             .iter()
             .rev()
-            .find(|s| s.address == address && at - s.at <= PROXY_SECONDS)
+            .find(|s| is_address(&s.address, address) && at - s.at <= PROXY_SECONDS)
     }
 
     /// A queue id was opened in this session.
@@ -235,5 +309,75 @@ impl Host {
         for (id, key) in ids {
             self.open_id(id.as_bytes(), key);
         }
+    }
+}
+
+/// What stands in place of an address that is to be forgotten.
+fn disguised(address: &str) -> Name {
+    let hash = name_hash(address.as_bytes());
+    Name::from(format!("{DISGUISE}{hash:016x}"))
+}
+
+/// No address begins like this.
+const DISGUISE: char = '#';
+
+/// Whether `kept` is this address, or stands in its place.
+fn is_address(kept: &str, address: &str) -> bool {
+    kept == address || (kept.starts_with(DISGUISE) && kept == disguised(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: i64 = 43_200;
+
+    fn heard(times: &[i64]) -> Vec<Span> {
+        let mut host = Host::new("mx".into(), times[0]);
+        let mut spans: Vec<Span> = times
+            .iter()
+            .filter_map(|at| host.advance(*at).heard)
+            .collect();
+        spans.extend(host.take_heard());
+        spans
+    }
+
+    #[test]
+    fn the_longest_silence_of_a_day_is_kept() {
+        let spans = heard(&[NOON, NOON + 60, NOON + 4000, NOON + 4001, NOON + 80_000]);
+        let short: Vec<_> = spans
+            .iter()
+            .map(|s| (s.day, s.last - s.first, s.silence, s.silent_from))
+            .collect();
+        assert_eq!(
+            short,
+            [(0, 4001, 3940, NOON + 60), (1, 0, 0, NOON + 80_000)]
+        );
+    }
+
+    #[test]
+    fn a_step_back_is_told_with_its_size_and_small_disorder_is_not() {
+        let mut host = Host::new("mx".into(), NOON);
+        assert_eq!(host.advance(NOON - 100).set_back, 0);
+        assert_eq!(host.advance(NOON - 3600).set_back, 3600);
+        assert_eq!(host.advance(NOON - 3590).set_back, 0);
+        assert_eq!(
+            host.advance(NOON - 30 * 86_400).set_back,
+            0,
+            "that is another log"
+        );
+    }
+
+    #[test]
+    fn a_disguised_client_is_still_known_for_its_failure() {
+        let mut host = Host::new("mx".into(), NOON);
+        host.note_failure("192.0.2.9", Cause::NoSharedCipher, NOON);
+        host.disguise(&["192.0.2.9".to_owned()]);
+        assert!(!serde_json::to_string(&host).unwrap().contains("192.0.2.9"));
+        assert_eq!(
+            host.failure_before("192.0.2.9", NOON),
+            Some(Cause::NoSharedCipher)
+        );
+        assert_eq!(host.failure_before("192.0.2.8", NOON), None);
     }
 }

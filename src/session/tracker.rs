@@ -104,6 +104,11 @@ fn peer_hash(peer: &Peer<'_>) -> u64 {
     } else {
         peer.address
     };
+    name_hash(name)
+}
+
+/// A number in place of a name (FNV-1a).
+pub(super) fn name_hash(name: &[u8]) -> u64 {
     name.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| {
         (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3)
     })
@@ -296,9 +301,20 @@ impl Tracker {
             self.latest_host.extend_from_slice(host);
         }
         let host = &mut self.hosts[self.host_number as usize];
-        let (steady, other) = host.advance(at);
-        self.steady = steady;
-        if other {
+        let advance = host.advance(at);
+        self.steady = advance.steady;
+        if let Some(span) = advance.heard {
+            let host = host.name.to_string();
+            out.push(Emission::Heard { host, span });
+        }
+        if advance.set_back > 0 {
+            out.push(Emission::ClockStep {
+                host: host.name.to_string(),
+                at,
+                seconds: advance.set_back,
+            });
+        }
+        if advance.another_log {
             self.forget(self.host_number, i64::MAX, out);
         } else if host.now - host.swept >= SWEEP_SECONDS {
             host.swept = host.now;
@@ -365,6 +381,55 @@ impl Tracker {
         if !self.hosts.is_empty() {
             self.lost(self.host_number, at, records, out);
         }
+    }
+
+    /// Gives out what was heard of each host since it was last given out: to be called before each [`Tracker::save`].
+    pub fn tell_heard(&mut self, out: &mut Vec<Emission>) {
+        for host in &mut self.hosts {
+            if let Some(span) = host.take_heard() {
+                let host = host.name.to_string();
+                out.push(Emission::Heard { host, span });
+            }
+        }
+    }
+
+    /// Forgets what is open about a peer or a person, known by these names (lower case). A process that mentions one of them is
+    /// dropped whole; what it did for others is then in doubt, and nothing is concluded from silence about it. What is left are
+    /// numbers in place of addresses, for as long as they keep a client from being blamed for our own fault.
+    /// Returns how many processes and addresses that were.
+    pub fn forget_names(&mut self, names: &[String]) -> u64 {
+        let mentions = |process: &Process| {
+            // A process always has a JSON text.
+            let text = serde_json::to_string(process).unwrap_or_default();
+            let text = text.to_lowercase();
+            names.iter().any(|name| text.contains(name.as_str()))
+        };
+        let dropped = self.drop_processes(mentions);
+        let hosts = self.hosts.iter_mut();
+        dropped + hosts.map(|host| host.disguise(names)).sum::<u64>()
+    }
+
+    /// Forgets what is open and was last heard of before `at`, in seconds since 1970 UTC. Returns how many
+    /// processes that were.
+    pub fn forget_before(&mut self, at: i64) -> u64 {
+        self.drop_processes(|process| process.stamp < at)
+    }
+
+    fn drop_processes(&mut self, is_to_go: impl Fn(&Process) -> bool) -> u64 {
+        let before = self.processes.len();
+        let services = &self.services;
+        let hosts = &mut self.hosts;
+        self.processes.retain(|key, process| {
+            let goes = is_to_go(process);
+            if goes
+                && let Some(tag) = services.get(key.0 as usize)
+                && let Some(host) = hosts.get_mut(tag.host as usize)
+            {
+                host.doubt();
+            }
+            !goes
+        });
+        (before - self.processes.len()) as u64
     }
 
     /// Gives out what is certain about everything still open, as if the log had ended for good.

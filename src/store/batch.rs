@@ -3,18 +3,20 @@
 //! Memory grows with the peers and days of the batch, not with its outcomes: an outcome is a count under four small numbers, and
 //! of its proof lines only what the store would keep is kept here too.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use hashbrown::HashMap;
 use maillog::{Cause, Dsn, Fault, Status};
 
 use crate::outcome::{
-    Class, Direction, Emission, Fact, Outcome, Parameters, PeerName, ProofLine, Service, Tls,
+    Class, Direction, Emission, Fact, Outcome, Parameters, PeerName, ProofLine, Service, Span, Tls,
     day_of,
 };
 
 use super::evidence::{Kept, Proof};
 use super::intern::Interner;
+use super::shape::Shapes;
 
 /// Names that are kept from one commit to the next; past this many the batch begins anew.
 const MOST_NAMES: usize = 400_000;
@@ -91,6 +93,9 @@ pub struct Batch {
     pub(super) logging: HashMap<(i32, u32, Direction), Logging>,
     pub(super) evidence: HashMap<(u32, u32), Kept>,
     pub(super) gaps: Vec<(String, i64, u64)>,
+    pub(super) clock_steps: Vec<(String, i64, i64)>,
+    pub(super) spans: HashMap<String, BTreeMap<i32, Span>>,
+    pub(super) shapes: Shapes,
     pub(super) rows: RowNumbers,
 }
 
@@ -124,7 +129,26 @@ impl Batch {
                 proof,
             } => self.add_fact(service, direction, day_of(at), fact, proof),
             Emission::Gap { host, at, records } => self.gaps.push((host, at, records)),
+            Emission::ClockStep { host, at, seconds } => {
+                self.clock_steps.push((host, at, seconds));
+            }
+            Emission::Heard { host, span } => {
+                let days = self.spans.entry(host).or_default();
+                days.entry(span.day)
+                    .and_modify(|have| have.add(&span))
+                    .or_insert(span);
+            }
         }
+    }
+
+    /// Takes up the shapes a store has, so that the same ones are counted whatever the cuts between batches.
+    pub fn know_shapes(&mut self, known: Vec<super::Shape>) {
+        self.shapes.know(known);
+    }
+
+    /// Counts a line that was not recognised under its shape.
+    pub fn add_shape(&mut self, shape: &str, at: i64) {
+        self.shapes.add(shape, at);
     }
 
     /// How many rows of daily counts are waiting: a measure of when to commit.
@@ -140,13 +164,18 @@ impl Batch {
     /// Drops what is waiting, and keeps the names.
     pub fn clear(&mut self) {
         if self.peers.values().len() + self.addresses.values().len() > MOST_NAMES {
+            let shapes = std::mem::take(&mut self.shapes);
             *self = Batch::new(self.keep_correspondents);
+            self.shapes = shapes;
         }
         self.counts.clear();
         self.correspondents.clear();
         self.logging.clear();
         self.evidence.clear();
         self.gaps.clear();
+        self.clock_steps.clear();
+        self.spans.clear();
+        self.shapes.clear();
     }
 
     fn add_outcome(&mut self, outcome: Outcome) {

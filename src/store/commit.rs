@@ -60,6 +60,7 @@ impl Store {
                 .prepare_cached(sql)?
                 .execute(params![host, at, integer(*records)])?;
         }
+        super::health::write(&transaction, batch)?;
         for bookmark in bookmarks {
             save_bookmark(&transaction, bookmark)?;
         }
@@ -399,6 +400,6 @@ fn write_evidence(connection: &Connection, batch: &Batch) -> Result<()> {
 }
 
 /// SQLite's integers have a sign; no count comes near the limit.
-fn integer(n: u64) -> i64 {
+pub(super) fn integer(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

@@ -46,6 +46,17 @@ impl Store {
             ),
             ("gap", "SELECT host || char(9) || at || char(9) || records AS line FROM gap ORDER BY line".into()),
             (
+                "span",
+                "SELECT host || char(9) || day || char(9) || first_seen || char(9) || last_seen || char(9) || silence || char(9)
+                 || silent_from AS line FROM span ORDER BY line"
+                    .into(),
+            ),
+            ("clock", "SELECT host || char(9) || at || char(9) || seconds AS line FROM clock_step ORDER BY line".into()),
+            (
+                "shape",
+                "SELECT shape || char(9) || n || char(9) || first_seen || char(9) || last_seen AS line FROM shape ORDER BY line".into(),
+            ),
+            (
                 "source",
                 "SELECT head_len || char(9) || head_hash || char(9) || offset || char(9) || tail_len || char(9) || tail_hash
                  || char(9) || state || char(9) || first_seen || char(9) || last_seen || char(9) || lines AS line

@@ -28,6 +28,13 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
+    /// A copy could not be written.
+    CannotCopy {
+        /// Where to.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// Somebody else is writing.
     Busy,
     /// Somebody else has written since this one began to read.
@@ -60,6 +67,9 @@ impl fmt::Display for Error {
             ),
             Error::CannotOpen { path, reason } => {
                 write!(f, "cannot open the store {}: {reason}", path.display())
+            }
+            Error::CannotCopy { path, reason } => {
+                write!(f, "cannot copy the store to {}: {reason}", path.display())
             }
             Error::Busy => write!(
                 f,

@@ -15,6 +15,9 @@ use super::{Result, Store, natural};
 /// How many of the latest occurrences are kept beside the first.
 const LATEST: usize = 4;
 
+/// What stands in place of a line that proved the logging of a service.
+const EMPTIED: &str = "-";
+
 /// One occurrence, in a batch.
 #[derive(Debug)]
 pub(super) struct Proof {
@@ -121,7 +124,8 @@ pub struct Claim {
     pub dsn: String,
     /// The lines; empty when their time is up.
     pub lines: Vec<ProofLine>,
-    /// If the claim rests on the absence of a line: the line that proves this service logs its TLS sessions.
+    /// If the claim rests on the absence of a line: the line that proves this service logs its TLS sessions; its text is empty when its
+    /// time is up.
     pub logging_proof: Option<ProofLine>,
 }
 
@@ -191,11 +195,15 @@ impl Store {
 fn claim(row: &rusqlite::Row<'_>) -> rusqlite::Result<Claim> {
     let class: String = row.get(8)?;
     let lines: String = row.get(13)?;
-    let proof = ProofLine {
+    let mut proof = ProofLine {
         source: row.get(14)?,
         offset: natural(row, 15)?,
         text: row.get(16)?,
     };
+    let is_proven = !proof.text.is_empty();
+    if proof.text == EMPTIED {
+        proof.text.clear();
+    }
     let class = Class::from_name(&class).unwrap_or(Class::Unknown);
     let silent = row.get::<_, bool>(17)? && class != Class::Unknown;
     Ok(Claim {
@@ -213,6 +221,6 @@ fn claim(row: &rusqlite::Row<'_>) -> rusqlite::Result<Claim> {
         delivery: row.get(11)?,
         dsn: row.get(12)?,
         lines: serde_json::from_str(&lines).unwrap_or_default(),
-        logging_proof: (silent && !matches!(proof.text.as_str(), "" | "-")).then_some(proof),
+        logging_proof: (silent && is_proven).then_some(proof),
     })
 }

@@ -1,8 +1,9 @@
 //! Deletes what the store holds about a peer, a person, or a time, for good: deleted pages are overwritten and the file is
 //! rewritten without them.
 //!
-//! Raw lines that merely mention the name are emptied too. Not touched: sessions still open at the end of the last run (the next
-//! run closes them), and the log files themselves.
+//! Raw lines that merely mention the name are emptied too. Sessions still open at the end of the last run are the business of
+//! `session`, which wrote them: the caller gives what takes the name out of them, and it is done in the same transaction. Not
+//! touched: a line that a container runtime cut in parts, until its end comes, and the log files themselves.
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -20,7 +21,12 @@ pub struct Forgotten {
     pub evidence: u64,
     /// Rows about correspondents.
     pub correspondents: u64,
+    /// Processes with open sessions, and addresses remembered for them.
+    pub sessions: u64,
 }
+
+/// What is left of the open sessions without the names given, and how many things were taken out of them.
+pub type Redacted = Result<(String, u64)>;
 
 const OF_PEERS: &str = "IN (SELECT id FROM peer WHERE domain = ?1 OR host = ?1 OR address = ?1)";
 
@@ -32,8 +38,13 @@ FROM daily AS d JOIN peer AS p ON p.id = d.peer
 GROUP BY d.day, d.service, p.direction, d.outcome;";
 
 impl Store {
-    /// Deletes every peer whose domain, host or address is `name`, and all about it.
-    pub fn forget_peer(&mut self, name: &str) -> Result<Forgotten> {
+    /// Deletes every peer whose domain, host or address is `name`, and all about it. `redact` is given the open sessions, the name, and
+    /// the addresses of these peers.
+    pub fn forget_peer(
+        &mut self,
+        name: &str,
+        redact: impl Fn(&str, &[String]) -> Redacted,
+    ) -> Result<Forgotten> {
         let name = name.trim().trim_end_matches('.').to_lowercase();
         if name.is_empty() {
             // Every peer has some part that is empty.
@@ -46,7 +57,9 @@ impl Store {
                     [&name],
                 )? as u64)
             };
+            let names = names_of_peers(connection, &name)?;
             Ok(Forgotten {
+                sessions: redact_sessions(connection, |open| redact(open, &names))?,
                 evidence: delete("evidence", "peer")? + empty_lines(connection, &name)?,
                 correspondents: delete("correspondent", "peer")?,
                 daily: delete("daily", "peer")?,
@@ -55,8 +68,12 @@ impl Store {
         })
     }
 
-    /// Deletes one correspondent, by the full address.
-    pub fn forget_address(&mut self, address: &str) -> Result<Forgotten> {
+    /// Deletes one correspondent, by the full address. `redact` as above.
+    pub fn forget_address(
+        &mut self,
+        address: &str,
+        redact: impl Fn(&str, &[String]) -> Redacted,
+    ) -> Result<Forgotten> {
         let address = address.trim().to_lowercase();
         self.forget(|connection| {
             let sql = "DELETE FROM correspondent WHERE LOWER(address) = ?1";
@@ -64,13 +81,21 @@ impl Store {
             Ok(Forgotten {
                 correspondents,
                 evidence: empty_lines(connection, &address)?,
+                sessions: redact_sessions(connection, |open| {
+                    redact(open, std::slice::from_ref(&address))
+                })?,
                 ..Forgotten::default()
             })
         })
     }
 
-    /// Deletes everything before `day` (days since 1970), and the peers that leaves without anything.
-    pub fn forget_older_than(&mut self, day: i32) -> Result<Forgotten> {
+    /// Deletes everything before `day` (days since 1970), and the peers that leaves without anything. `redact` is given the open
+    /// sessions and the first second that stays.
+    pub fn forget_older_than(
+        &mut self,
+        day: i32,
+        redact: impl Fn(&str, i64) -> Redacted,
+    ) -> Result<Forgotten> {
         let at = i64::from(day) * 86_400;
         self.forget(|connection| {
             let delete = |sql: &str, bound: i64| -> Result<u64> {
@@ -81,6 +106,9 @@ impl Store {
             let daily = delete("DELETE FROM daily WHERE day < ?1", day.into())?;
             delete("DELETE FROM logging WHERE day < ?1", day.into())?;
             delete("DELETE FROM gap WHERE at < ?1", at)?;
+            delete("DELETE FROM span WHERE day < ?1", day.into())?;
+            delete("DELETE FROM clock_step WHERE at < ?1", at)?;
+            delete("DELETE FROM shape WHERE last_seen < ?1", at)?;
             let peers = connection.execute(
                 "DELETE FROM peer WHERE id NOT IN (SELECT peer FROM daily)",
                 [],
@@ -90,6 +118,7 @@ impl Store {
                 daily,
                 evidence,
                 correspondents,
+                sessions: redact_sessions(connection, |open| redact(open, at))?,
             })
         })
     }
@@ -116,6 +145,29 @@ impl Store {
         }
         Ok(forgotten)
     }
+}
+
+/// The name, and the addresses of the peers it names.
+fn names_of_peers(connection: &Connection, name: &str) -> Result<Vec<String>> {
+    let sql = format!("SELECT DISTINCT address FROM peer WHERE address <> '' AND id {OF_PEERS}");
+    let mut statement = connection.prepare(&sql)?;
+    let addresses = statement.query_map([name], |row| row.get(0))?;
+    let mut names = vec![name.to_owned()];
+    names.extend(addresses.collect::<rusqlite::Result<Vec<String>>>()?);
+    Ok(names)
+}
+
+/// Puts what `redact` leaves of the open sessions in their place. Gives back how much it took out.
+fn redact_sessions(connection: &Connection, redact: impl Fn(&str) -> Redacted) -> Result<u64> {
+    let open = super::bookmark::load_state(connection, "sessions")?.unwrap_or_default();
+    if open.is_empty() {
+        return Ok(0);
+    }
+    let (left, taken) = redact(&open)?;
+    if taken > 0 {
+        super::bookmark::save_state(connection, "sessions", &left)?;
+    }
+    Ok(taken)
 }
 
 /// Empties all kept lines that mention `text`, which is in lower case.

@@ -8,6 +8,11 @@
 //! | `commit` | writes a batch, the read positions and the open sessions in one transaction |
 //! | `bookmark` | how far each source was read |
 //! | `evidence` | which proof lines are kept, and for how long |
+//! | `health` | when each log host was heard of, where its clock stepped back |
+//! | `shape` | which lines were not recognised |
+//! | `check` | whether the store is whole and agrees with itself |
+//! | `copy` | a copy of the store, while others write |
+//! | `contents` | what is in it, in numbers |
 //! | `forget` | deletes |
 //! | `digest` | the content as text, for comparing stores |
 //! | `organisation` | the registrable domain of a host name |
@@ -17,17 +22,22 @@
 
 mod batch;
 mod bookmark;
+mod check;
 mod commit;
+mod contents;
+mod copy;
 mod digest;
 mod error;
 mod evidence;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod forget;
+mod health;
 mod intern;
 mod open;
 mod organisation;
 mod schema;
+mod shape;
 #[cfg(test)]
 mod tests;
 
@@ -35,9 +45,12 @@ use rusqlite::Connection;
 
 pub use batch::Batch;
 pub use bookmark::{Bookmark, RunCounts};
+pub use check::Check;
+pub use contents::Contents;
 pub use error::Error;
 pub use evidence::Claim;
-pub use forget::Forgotten;
+pub use forget::{Forgotten, Redacted};
+pub use shape::Shape;
 
 /// What the functions of this stage return.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -196,7 +196,32 @@ JOIN meaning AS m ON m.day = (e.at - ((e.at % 86400) + 86400) % 86400) / 86400
   AND m.service = e.service AND m.direction = p.direction AND m.outcome = e.outcome;
 ";
 
-const STEPS: &[M<'static>] = &[M::up(TABLES)];
+/// What `doctor` asks for: when each log host was heard of, where its clock stepped back, which lines were not recognised.
+const HEALTH: &str = "
+CREATE TABLE span (
+  host TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  first_seen INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  silence INTEGER NOT NULL,
+  silent_from INTEGER NOT NULL,
+  PRIMARY KEY (host, day)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE clock_step (
+  host TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  seconds INTEGER NOT NULL,
+  PRIMARY KEY (host, at, seconds)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE shape (
+  shape TEXT PRIMARY KEY,
+  n INTEGER NOT NULL,
+  first_seen INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+const STEPS: &[M<'static>] = &[M::up(TABLES), M::up(HEALTH)];
 
 /// Every step so far, oldest first.
 pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);

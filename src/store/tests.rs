@@ -333,8 +333,11 @@ fn what_is_forgotten_is_gone_from_the_file() {
         );
     }
     store.commit(&mut batch, &[], "", None).unwrap();
-    assert_eq!(store.forget_peer(" ").unwrap(), Forgotten::default());
-    let forgotten = store.forget_peer("Secret.Example.").unwrap();
+    assert_eq!(
+        store.forget_peer(" ", no_sessions).unwrap(),
+        Forgotten::default()
+    );
+    let forgotten = store.forget_peer("Secret.Example.", no_sessions).unwrap();
     assert_eq!(
         (
             forgotten.peers,
@@ -346,7 +349,7 @@ fn what_is_forgotten_is_gone_from_the_file() {
     );
     assert_eq!(
         store
-            .forget_address("U@other.example")
+            .forget_address("U@other.example", no_sessions)
             .unwrap()
             .correspondents,
         1
@@ -358,6 +361,11 @@ fn what_is_forgotten_is_gone_from_the_file() {
         memchr_like(&bytes, text.as_bytes())
     };
     assert!(!holds("secret.example") && !holds("u@other.example") && holds("other.example"));
+}
+
+/// A store without open sessions has nothing to take out of them.
+fn no_sessions(_: &str, _: &[String]) -> super::Redacted {
+    Ok((String::new(), 0))
 }
 
 fn memchr_like(bytes: &[u8], text: &[u8]) -> bool {
@@ -374,11 +382,35 @@ fn the_old_is_forgotten_by_day() {
         .plaintext(Class::PlaintextNotOffered)
         .build();
     let mut store = fixture::store([old, new]);
-    let forgotten = store.forget_older_than(DAY + 1).unwrap();
+    let forgotten = store
+        .forget_older_than(DAY + 1, |_, _| Ok((String::new(), 0)))
+        .unwrap();
     assert_eq!(
         (forgotten.peers, forgotten.daily, forgotten.evidence),
         (1, 1, 1)
     );
     assert_eq!(facts(&store).len(), 1);
     assert!(store.newest().unwrap() > MIDNIGHT);
+}
+
+#[test]
+fn open_sessions_are_redacted_with_the_rest() {
+    let mut store = fixture::store([inbound("c.example", "192.0.2.9")
+        .plaintext(Class::PlaintextCauseUnknown)
+        .build()]);
+    store
+        .commit(&mut Batch::new(false), &[], "open: c.example", None)
+        .unwrap();
+    let redact = |open: &str, names: &[String]| {
+        assert_eq!(
+            (open, names),
+            (
+                "open: c.example",
+                &["c.example".to_owned(), "192.0.2.9".to_owned()][..]
+            )
+        );
+        Ok(("open:".to_owned(), 1))
+    };
+    assert_eq!(store.forget_peer("c.example", redact).unwrap().sessions, 1);
+    assert_eq!(store.open_sessions().unwrap(), "open:");
 }

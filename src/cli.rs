@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::command::{audit, forget, import, peer, report};
+use crate::command::{audit, doctor, forget, import, peer, report, store};
 
 /// Finds out which correspondents this mail server exchanges mail with in clear, why, and who can mend it.
 ///
@@ -34,6 +34,10 @@ pub enum Command {
     Report(report::ReportArgs),
     /// All that is known about one domain, host, address or organisation, with the log lines that prove it
     Peer(peer::PeerArgs),
+    /// What the answers rest on: is TLS logged, is the log whole, does our own side work, is the store sound, and what cures it
+    Doctor(doctor::DoctorArgs),
+    /// Look after the store: what it holds, a copy of it, whether it is whole
+    Store(store::StoreArgs),
     /// Delete what the store holds about a peer or a person, or what is old
     Forget(forget::ForgetArgs),
 }

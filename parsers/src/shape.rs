@@ -97,7 +97,7 @@ fn word<'t>(text: &'t [u8], a_name_comes: &mut bool, out: &mut String) -> &'t [u
         rest = after_group(rest, *open, *close);
         let tail = rest
             .iter()
-            .position(|b| is_end(b))
+            .position(is_end)
             .map_or(rest, |end| &rest[..end]);
         if !tail.is_empty() {
             write_plain(tail, tail.len() > 1, out);

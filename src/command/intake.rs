@@ -23,6 +23,7 @@ use crate::input::{
 };
 use crate::outcome::{Emission, Outcome};
 use crate::output::{Printer, Progress};
+use crate::report::peer::Retention;
 use crate::session::{Network, Own, Place, Tracker};
 use crate::store::{Batch, Bookmark, RunCounts, Store};
 
@@ -31,7 +32,7 @@ use super::Environment;
 /// How many bytes of log go into one transaction.
 const COMMIT_BYTES: u64 = 64 * 1024 * 1024;
 /// Days that evidence is kept if nothing is set.
-pub(super) const EVIDENCE_DAYS: u32 = 90;
+const EVIDENCE_DAYS: u32 = 90;
 /// In place of a shape: there is no telling what may be in such a line.
 const NO_LOG_LINE: &str = "(not a log line)";
 /// How many bytes to read between two looks at the progress bar.
@@ -182,9 +183,7 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
             break;
         }
     }
-    // Counted from the newest record: an archive read today must not lose its proof tomorrow.
-    let days = environment.settings.evidence_days.unwrap_or(EVIDENCE_DAYS);
-    store.expire_evidence(store.newest()?.min(environment.now) - i64::from(days) * 86_400)?;
+    store.expire_evidence(retention(&store, environment)?.before)?;
     Ok(intake)
 }
 
@@ -297,6 +296,16 @@ fn read_pass(
     }
     reader.finish()?;
     Ok(true)
+}
+
+/// How long log lines are kept in this store. Counted from the newest record: an archive read today must not lose its proof tomorrow.
+pub(super) fn retention(store: &Store, environment: &Environment) -> anyhow::Result<Retention> {
+    let days = environment.settings.evidence_days.unwrap_or(EVIDENCE_DAYS);
+    let newest = store.newest()?.min(environment.now);
+    Ok(Retention {
+        days,
+        before: newest - i64::from(days) * 86_400,
+    })
 }
 
 /// Waits until no other run reads logs into this store. The lock ends with the process, whatever becomes of it; the empty file

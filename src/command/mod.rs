@@ -1,12 +1,15 @@
 //! The commands: each assembles the stages for one purpose. Nothing else knows more than one stage.
 
 pub mod audit;
+mod check;
+pub mod doctor;
 pub mod forget;
 pub mod import;
 mod intake;
 pub mod peer;
 mod period;
 pub mod report;
+pub mod store;
 
 use std::path::PathBuf;
 
@@ -59,6 +62,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Import(args) => import::run(&args, &environment),
         Command::Report(args) => report::run(&args, &environment),
         Command::Peer(args) => peer::run(&args, &environment),
+        Command::Doctor(args) => doctor::run(&args, &environment),
+        Command::Store(args) => store::run(&args, &environment),
         Command::Forget(args) => forget::run(&args, &environment),
     }
 }

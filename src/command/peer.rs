@@ -9,7 +9,7 @@ use crate::store::Store;
 
 use super::period::PeriodArgs;
 use super::report::PrintArgs;
-use super::{Environment, Status};
+use super::{Environment, Status, intake};
 
 /// Arguments of `peer`.
 #[derive(Debug, Args)]
@@ -34,7 +34,8 @@ pub(super) fn run(args: &PeerArgs, environment: &Environment) -> anyhow::Result<
         // A peer's history is short enough to be shown from its beginning.
         scope.period = Period::default();
     }
-    let Some(table) = report::peer::build(&store, &args.name, &scope)? else {
+    let retention = intake::retention(&store, environment)?;
+    let Some(table) = report::peer::build(&store, &args.name, &scope, retention)? else {
         let name = args.name.escape_debug();
         bail!(
             "nothing is known about `{name}`: expected a domain, host, address or organisation of a peer; `tlsnag report domains --all` lists them"

@@ -43,7 +43,8 @@ pub fn find_limits(store: &Store, scope: &Scope) -> Result<Limits> {
     })
 }
 
-fn first_second(day: Option<i32>, open: i32) -> i64 {
+/// The first second of a day, or of the day that stands for an open bound.
+pub(super) fn first_second(day: Option<i32>, open: i32) -> i64 {
     i64::from(day.unwrap_or(open)) * DAY
 }
 

@@ -10,6 +10,9 @@
 //! | `protocols` | which TLS is used |
 //! | `services` | how the mail of each service went, and whether it logs TLS |
 //! | `limits` | what the log cannot tell |
+//! | `logging` | since when each service has shown that it logs TLS |
+//! | `silence` | which log host has been silent for longer than usual |
+//! | `doctor` | what the answers rest on |
 //! | `summary` | all in all |
 //! | `peer` | everything about one name |
 //! | `servers` | which mail servers wrote the logs |
@@ -21,15 +24,18 @@
 
 pub mod certainty;
 pub mod clients;
+pub mod doctor;
 pub mod domains;
 pub mod failures;
 pub mod hosts;
 pub mod limits;
+pub mod logging;
 pub mod peer;
 pub mod plaintext;
 pub mod protocols;
 pub mod servers;
 pub mod services;
+pub mod silence;
 pub mod summary;
 pub mod tally;
 

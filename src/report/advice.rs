@@ -40,7 +40,7 @@ const ADVICE: &[(Class, &str)] = &[
 
 /// What to do about a problem; empty if there is nothing to do. Settings are those of our own server where the fault is ours, and of
 /// either where it is not: what the others run is not in the log.
-fn advice(class: Class, cause: &str, servers: Servers) -> String {
+pub(super) fn advice(class: Class, cause: &str, servers: Servers) -> String {
     let by_class = || {
         ADVICE
             .iter()
@@ -125,6 +125,30 @@ pub(super) fn logging_cure(service: &Service) -> String {
         true => format!("postmulti -i {instance} -x postconf -e {setting}"),
         false => format!("postconf -e {setting}"),
     }
+}
+
+/// What switches our own TLS on, for whoever finds that nothing at all is encrypted.
+pub(super) fn switch_on(direction: Direction, servers: Servers) -> Vec<String> {
+    let postfix = match direction {
+        Direction::Outbound => "postconf -e smtp_tls_security_level=may",
+        Direction::Inbound => {
+            "postconf -e smtpd_tls_security_level=may smtpd_tls_chain_files=KEY_AND_CERTIFICATE.pem"
+        }
+    };
+    let sendmail = match direction {
+        Direction::Outbound => {
+            "tlsnag peer NAME    # and look for Try_TLS:NAME NO in the access map"
+        }
+        Direction::Inbound => {
+            "define(`confSERVER_CERT', `CERTIFICATE.pem')dnl define(`confSERVER_KEY', `KEY.pem')dnl"
+        }
+    };
+    let lines = [(servers.postfix, postfix), (servers.sendmail, sendmail)];
+    lines
+        .into_iter()
+        .filter(|(runs, _)| *runs)
+        .map(|(_, line)| line.to_owned())
+        .collect()
 }
 
 #[cfg(test)]

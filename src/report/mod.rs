@@ -5,13 +5,16 @@
 
 mod advice;
 mod clients;
+pub mod doctor;
 mod domains;
 mod failures;
+mod findings;
 pub mod format;
 mod hosts;
 pub mod peer;
 mod plaintext;
 mod protocols;
+pub mod store;
 pub mod summary;
 mod table;
 mod words;

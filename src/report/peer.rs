@@ -10,7 +10,7 @@ use crate::store::{Claim, Result, Store};
 
 use super::advice::what_to_do;
 use super::table::{Column, Kind, Note, Section, Table, Value};
-use super::words::{way, what, whose};
+use super::words::{count, way, what, whose};
 
 /// How many days people see, unless they ask for all.
 const MOST_DAYS: usize = 14;
@@ -87,8 +87,22 @@ const DAYS: &[Column] = &[
     },
 ];
 
+/// How long log lines are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Days, counted back from the newest record.
+    pub days: u32,
+    /// What is older has lost its lines, in seconds since 1970 UTC.
+    pub before: i64,
+}
+
 /// What is known under `name` (a domain, host, address or organisation); `None` if nothing is.
-pub fn build(store: &Store, name: &str, scope: &Scope) -> Result<Option<Table>> {
+pub fn build(
+    store: &Store,
+    name: &str,
+    scope: &Scope,
+    retention: Retention,
+) -> Result<Option<Table>> {
     let Some(peer) = find_peer(store, name, scope)? else {
         return Ok(None);
     };
@@ -105,7 +119,7 @@ pub fn build(store: &Store, name: &str, scope: &Scope) -> Result<Option<Table>> 
             .iter()
             .map(|e| (e.group.class, e.group.cause.as_str())),
     );
-    notes.extend(proof(&peer, scope, &paths));
+    notes.extend(proof(&peer, scope, &paths, retention));
     let sections = vec![
         Section {
             title: "",
@@ -257,7 +271,12 @@ fn day_row(day: &Day) -> Vec<Value> {
 }
 
 /// The lines behind each claim, the latest occurrences first.
-fn proof(peer: &Peer, scope: &Scope, paths: &BTreeMap<i64, String>) -> Vec<Note> {
+fn proof(
+    peer: &Peer,
+    scope: &Scope,
+    paths: &BTreeMap<i64, String>,
+    retention: Retention,
+) -> Vec<Note> {
     let limit = if scope.all { usize::MAX } else { MOST_CLAIMS };
     let mut notes = Vec::new();
     for claim in worth_showing(&peer.claims, limit) {
@@ -272,16 +291,10 @@ fn proof(peer: &Peer, scope: &Scope, paths: &BTreeMap<i64, String>) -> Vec<Note>
             claim.direction
         )));
         if claim.lines.is_empty() {
-            notes.push(Note::Item("no log lines are kept for this any more".into()));
+            notes.push(Note::Item(gone("the lines are", claim.at, retention)));
         }
         notes.extend(claim.lines.iter().map(|line| show(line, paths)));
-        if let Some(line) = &claim.logging_proof {
-            notes.push(Note::Item(
-                "no line tells of TLS here, though this service logs it, as this one proves:"
-                    .into(),
-            ));
-            notes.push(show(line, paths));
-        }
+        notes.extend(logging_proof(claim, paths, retention));
     }
     if !notes.is_empty() {
         notes.insert(
@@ -303,6 +316,38 @@ fn proof(peer: &Peer, scope: &Scope, paths: &BTreeMap<i64, String>) -> Vec<Note>
         ));
     }
     notes
+}
+
+/// If it is the absence of a line that proves it: the line without which that would mean nothing.
+fn logging_proof(claim: &Claim, paths: &BTreeMap<i64, String>, retention: Retention) -> Vec<Note> {
+    let silence = "no line tells of TLS here, though this service logs it";
+    match &claim.logging_proof {
+        None => Vec::new(),
+        Some(line) if line.text.is_empty() => {
+            let gone = gone("the line that proves this is", claim.at, retention);
+            vec![Note::Item(format!("{silence}; {gone}"))]
+        }
+        Some(line) => {
+            let item = Note::Item(format!("{silence}, as this one proves:"));
+            vec![item, show(line, paths)]
+        }
+    }
+}
+
+/// Why there is no line: its time was up, or somebody had it forgotten.
+fn gone(lines: &str, at: i64, retention: Retention) -> String {
+    match retention {
+        Retention { days: 0, .. } => {
+            format!("{lines} not kept: evidence_days is 0")
+        }
+        Retention { days, before } if at < before => {
+            let days = count(days.into(), "day", "days");
+            format!("{lines} older than {days} and no longer kept")
+        }
+        _ => format!(
+            "{lines} no longer kept: taken out by `tlsnag forget`, or evidence_days was shorter once"
+        ),
+    }
 }
 
 /// The latest occurrence of each kind, then as many of the others as there is room for; latest first.

@@ -7,6 +7,12 @@ use crate::outcome::{Class, Direction, Emission, Fact};
 use crate::query::Period;
 use crate::store::fixture::{self, DAY, inbound, outbound};
 
+/// Nothing in these tests is old.
+const KEPT: peer::Retention = peer::Retention {
+    days: 90,
+    before: 0,
+};
+
 fn emissions() -> Vec<Emission> {
     vec![
         outbound("fine.example")
@@ -284,7 +290,7 @@ fn summary_as_text() {
 
 #[test]
 fn a_peer_with_its_proof() {
-    let table = peer::build(&store(), "Clear.Example", &scope())
+    let table = peer::build(&store(), "Clear.Example", &scope(), KEPT)
         .unwrap()
         .unwrap();
     insta::assert_snapshot!(format::render(Format::Text, "peer", &scope(), &table), @"
@@ -315,7 +321,7 @@ fn a_peer_with_its_proof() {
         ?:0: Nov 20 00:00:00 mx postfix/smtp[1]: line at 0
     ");
     assert!(
-        peer::build(&store(), "nobody.example", &scope())
+        peer::build(&store(), "nobody.example", &scope(), KEPT)
             .unwrap()
             .is_none()
     );

@@ -83,6 +83,13 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// All bookmarks, the one with the newest records first.
+    pub fn newest_bookmarks(&self) -> Result<Vec<Bookmark>> {
+        let mut bookmarks = self.bookmarks()?;
+        bookmarks.sort_by_key(|b| std::cmp::Reverse((b.last_seen, b.id)));
+        Ok(bookmarks)
+    }
+
     /// The number for a source not read before. It is taken once a bookmark with it is committed.
     pub fn new_source(&mut self) -> Result<i64> {
         let next = match self.next_source {

@@ -92,3 +92,57 @@ fn addresses_are_kept_only_where_it_was_asked_for() {
         "a plain success leaves no address"
     );
 }
+
+/// A process that has a TLS connection open when the log ends, and delivers over it later.
+const OPEN: [&str; 2] = [
+    "Nov 20 08:00:00 mx1 postfix/smtp[7]: Trusted TLS connection established to mx.shared.example[192.0.2.7]:25: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)
+Nov 20 08:00:01 mx1 postfix/smtp[7]: 4A1B01: to=<a@secret.example>, relay=mx.shared.example[192.0.2.7]:25, delay=0.9, delays=0.1/0/0.4/0.4, dsn=2.0.0, status=sent (250 ok)
+Nov 20 08:00:02 mx1 postfix/smtpd[8]: connect from out.secret.example[192.0.2.8]
+Nov 20 08:00:02 mx1 postfix/smtpd[8]: Anonymous TLS connection established from out.secret.example[192.0.2.8]: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)
+Nov 20 08:00:02 mx1 postfix/smtpd[8]: 4A1B09: client=out.secret.example[192.0.2.8]
+",
+    "Nov 20 08:00:03 mx1 postfix/smtp[7]: 4A1B02: to=<b@other.example>, relay=mx.shared.example[192.0.2.7]:25, conn_use=2, delay=0.9, delays=0.1/0/0.4/0.4, dsn=2.0.0, status=sent (250 ok)
+",
+];
+
+#[test]
+fn what_is_still_open_is_forgotten_too_and_nobody_is_blamed_for_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("mail.log", OPEN[0]);
+    sandbox.run(&["import", "mail.log"]).ok();
+    assert!(file_holds(&sandbox, "out.secret.example"));
+    let said = sandbox.run(&["forget", "secret.example"]).ok().out;
+    assert!(said.contains("open sessions"), "{said}");
+    sandbox.run(&["forget", "out.secret.example"]);
+    assert!(!file_holds(&sandbox, "secret.example"));
+    sandbox.append("mail.log", OPEN[1]);
+    sandbox.run(&["import", "mail.log"]).ok();
+    let rows = sandbox
+        .run(&["report", "domains", "--all", "--format", "json"])
+        .ok()
+        .json();
+    let other = &rows["rows"][0];
+    assert_eq!(
+        (other["domain"].as_str(), other["verdict"].as_str()),
+        (Some("other.example"), Some("unknown")),
+        "its TLS session was forgotten with the process: {rows}"
+    );
+}
+
+#[test]
+fn what_is_old_is_forgotten_from_the_open_sessions_and_the_history_of_the_log() {
+    let sandbox = Sandbox::new();
+    sandbox.write("mail.log", OPEN.concat());
+    sandbox.run(&["import", "mail.log"]).ok();
+    sandbox.run(&["forget", "--older-than", "2026-11-21"]).ok();
+    assert!(!file_holds(&sandbox, "secret.example"));
+    let json = sandbox
+        .run(&["store", "info", "--format", "json"])
+        .ok()
+        .json();
+    let rows = json["rows"].as_array().cloned().unwrap_or_default();
+    for table in ["span", "daily", "logging"] {
+        let row = rows.iter().find(|r| r["name"] == table);
+        assert_eq!(row.and_then(|r| r["count"].as_u64()), Some(0), "{table}");
+    }
+}

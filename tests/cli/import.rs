@@ -33,8 +33,43 @@ pub fn mixed_log() -> Vec<u8> {
     ]) {
         let text = fs::read(sample(name)).expect("the sample logs are in the repository");
         log.extend(text.split_inclusive(|b| *b == b'\n').take(lines).flatten());
+        if name == "edge/rivals.log" {
+            log.extend(lines_nobody_reads().bytes());
+        }
     }
     log
+}
+
+/// Lines that are not recognised, and one of another program, hours later, by which open sessions have ended.
+fn lines_nobody_reads() -> String {
+    let strange = (10..50).map(|n| {
+        let word = ["one", "two", "three"][n % 3];
+        format!("2026-11-20T08:40:{n}+00:00 mx1 postfix/smtpd[{n}]: frobnicated {word} of <u{n}@x.example>\n")
+    });
+    let later = "2026-11-20T13:00:00+00:00 mx1 CRON[1]: (root) CMD (true)\n";
+    strange.chain([later.to_owned()]).collect()
+}
+
+#[test]
+fn what_a_line_of_no_interest_brings_to_an_end_is_counted_though_it_is_the_last() {
+    let sandbox = Sandbox::new();
+    let log = "2026-11-20T08:00:00+00:00 mx1 postfix/smtpd[8]: connect from out.a.example[192.0.2.8]
+2026-11-20T08:00:01+00:00 mx1 postfix/smtpd[8]: Anonymous TLS connection established from out.a.example[192.0.2.8]: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)
+2026-11-20T08:00:02+00:00 mx1 postfix/smtpd[8]: 4A1B09: client=out.a.example[192.0.2.8]
+2026-11-20T13:00:00+00:00 mx1 CRON[1]: (root) CMD (true)
+";
+    sandbox.write("mail.log", log);
+    let said = sandbox.run(&["import", "mail.log"]).ok().err;
+    assert!(said.contains("Found 1 deliveries"), "{said}");
+    let rows = sandbox
+        .run(&["report", "clients", "--all", "--format", "json"])
+        .ok()
+        .json();
+    assert_eq!(
+        rows["rows"][0]["sessions_encrypted"].as_u64(),
+        Some(1),
+        "{rows}"
+    );
 }
 
 /// The first line in which two digests differ.

@@ -1,6 +1,7 @@
 //! The program from outside: the real binary, its own directory for each test, a fixed clock, no network.
 
 mod bad_input;
+mod doctor;
 mod faults;
 mod forget;
 mod history;
@@ -10,3 +11,4 @@ mod peer;
 mod report;
 mod samples;
 mod sandbox;
+mod store;

@@ -108,3 +108,42 @@ fn what_a_stranger_wrote_reaches_no_terminal() {
         }
     }
 }
+
+#[test]
+fn where_the_lines_are_too_old_it_says_so() {
+    let sandbox = with("edge/rivals.log");
+    let later = "Nov 23 08:00:00 mx1 postfix/smtp[7]: 4A1B02: to=<b@other.example>, relay=mx.other.example[192.0.2.7]:25, delay=0.9, delays=0.1/0/0.4/0.4, dsn=2.0.0, status=sent (250 ok)\n";
+    sandbox.write("later.log", later);
+    sandbox.write("short.toml", "evidence_days = 1\n");
+    sandbox.write("none.toml", "evidence_days = 0\n");
+    for (settings, words) in [
+        (
+            "short.toml",
+            "the lines are older than 1 day and no longer kept",
+        ),
+        ("none.toml", "the lines are not kept: evidence_days is 0"),
+    ] {
+        sandbox
+            .run(&["--config", settings, "import", "later.log"])
+            .ok();
+        let said = sandbox
+            .run(&["--config", settings, "peer", "broken.example"])
+            .ok()
+            .out;
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn where_the_line_that_proves_the_logging_was_forgotten_it_says_so() {
+    let sandbox = with("edge/rivals.log");
+    let shown = || sandbox.run(&["peer", "plain.example"]).ok().out;
+    assert!(shown().contains("as this one proves"), "{}", shown());
+    sandbox.run(&["forget", "big.example"]).ok();
+    let said = shown().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        !said.contains("big.example")
+            && said.contains("the line that proves this is no longer kept"),
+        "{said}"
+    );
+}

@@ -47,7 +47,7 @@ pub(super) fn rfc3339(at: i64) -> String {
 }
 
 /// The date of a day.
-fn date(day: i32) -> String {
+pub(super) fn date(day: i32) -> String {
     DateTime::from_timestamp(i64::from(day) * 86_400, 0)
         .map_or(String::new(), |time| time.format("%Y-%m-%d").to_string())
 }

@@ -99,15 +99,12 @@ fn page(
         .filter(|s| !s.shape.is_empty())
         .take(MOST_SHAPES)
         .collect();
-    let mut rows: Vec<Vec<Value>> = found.iter().map(|f| fields(f, paths)).collect();
-    rows.extend(shapes.iter().map(|s| shape_fields(s)));
-    rows.extend(health.sources.iter().map(source_fields));
     let shown = if scope.all { usize::MAX } else { MOST_SOURCES };
     let sections = vec![
         Section {
             title: "",
             columns: FIELDS,
-            rows,
+            rows: all_fields(&found, &shapes, health, paths),
         },
         Section {
             title: "",
@@ -138,6 +135,19 @@ fn page(
         sections,
         notes,
     }
+}
+
+/// Everything in one shape, for programs.
+fn all_fields(
+    found: &[Finding],
+    shapes: &[&Shape],
+    health: &Health,
+    paths: &BTreeMap<i64, String>,
+) -> Vec<Vec<Value>> {
+    let findings = found.iter().map(|finding| fields(finding, paths));
+    let shapes = shapes.iter().map(|shape| shape_fields(shape));
+    let sources = health.sources.iter().map(source_fields);
+    findings.chain(shapes).chain(sources).collect()
 }
 
 fn headline(found: &[Finding], to_do: usize) -> String {

@@ -152,62 +152,79 @@ fn reading(health: &Health, now: i64) -> Finding {
 
 /// Does a service log its TLS sessions?
 fn logging(service: &Service, shown: Option<&Logging>) -> Finding {
+    let proven = shown.and_then(|shown| Some((shown, shown.proven?)));
+    let (verdict, reason) = match proven {
+        Some((shown, days)) => proven_logging(service, shown, days),
+        None => unproven_logging(service, shown.is_some_and(|l| l.unlogged.is_some())),
+    };
     let about = format!(
         "TLS logging of {} on {}, mail {}",
         service.tag,
         service.host,
         way(service.direction)
     );
-    let messages = count(service.total(), "message", "messages");
-    let of = match service.unknown {
-        0 => "other lines still state the channel of each message, though not why and how"
-            .to_string(),
-        unknown => format!("of {unknown} of {messages} the channel is not known"),
-    };
-    let cure = || logging_cure(service);
-    let finding = |verdict, reason: String| {
-        Finding::new(verdict, "logging", about.clone(), reason).counted(service.unknown)
-    };
-    let proven = shown.and_then(|l| Some((l, l.proven?)));
-    let Some((shown, (first, last))) = proven else {
-        return match (shown.is_some_and(|l| l.unlogged.is_some()), service.unknown) {
-            (true, _) => finding(Verdict::Look, format!("it does not log them: one that took place left no line; {of}")).cured_by([cure()]),
-            (false, 0) => finding(Verdict::Ok, "its lines state the channel of each message".into()),
-            (false, _) => finding(Verdict::Look, format!("not proven: no line shows that it logs them, so that silence means nothing; {of}")).cured_by([cure()]),
-        };
-    };
-    let unlogged = shown.unlogged.filter(|day| *day >= last);
-    let mut found = if let Some(day) = unlogged {
-        finding(
+    let cure = (verdict == Verdict::Look).then(|| logging_cure(service));
+    let mut found = Finding::new(verdict, "logging", about, reason)
+        .counted(service.unknown)
+        .cured_by(cure);
+    if let Some((shown, (first, _))) = proven {
+        found.proof = shown.line.clone();
+        found = found.since(i64::from(first) * 86_400);
+    }
+    found
+}
+
+/// `days`: the first and the last one with a line that proves it.
+fn proven_logging(service: &Service, shown: &Logging, days: (i32, i32)) -> (Verdict, String) {
+    let (first, last) = (date(days.0), date(days.1));
+    let of = not_known(service);
+    match shown.unlogged.filter(|day| *day >= days.1) {
+        Some(day) => (
             Verdict::Look,
-            format!(
-                "one of {} left no line, though others did before; {of}",
-                date(day)
-            ),
-        )
-        .cured_by([cure()])
-    } else if shown.latest - last >= DAYS_WITHOUT_PROOF {
-        finding(
+            format!("one of {} left no line, though others did; {of}", date(day)),
+        ),
+        None if shown.latest - days.1 >= DAYS_WITHOUT_PROOF => (
             Verdict::Look,
-            format!(
-                "proven until {}, and not since, though mail went on; {of}",
-                date(last)
-            ),
-        )
-        .cured_by([cure()])
-    } else if service.unknown > 0 {
-        finding(
+            format!("proven until {last}, and not since, though mail went on; {of}"),
+        ),
+        None if service.unknown > 0 => (
             Verdict::Unknown,
+            format!("proven since {first}; still, {of}: a hole, or the beginning of a log"),
+        ),
+        None => (Verdict::Ok, format!("proven since {first}")),
+    }
+}
+
+/// `missed`: a TLS session is known that left no line.
+fn unproven_logging(service: &Service, missed: bool) -> (Verdict, String) {
+    let of = not_known(service);
+    match (missed, service.unknown) {
+        (true, _) => (
+            Verdict::Look,
+            format!("it does not log them: one that took place left no line; {of}"),
+        ),
+        (false, 0) => (
+            Verdict::Ok,
+            "its lines state the channel of each message".into(),
+        ),
+        (false, _) => (
+            Verdict::Look,
             format!(
-                "proven since {}; still, {of}: a hole, or the beginning of a log",
-                date(first)
+                "not proven: no line shows that it logs them, so that silence means nothing; {of}"
             ),
-        )
-    } else {
-        finding(Verdict::Ok, format!("proven since {}", date(first)))
-    };
-    found.proof = shown.line.clone();
-    found.since(i64::from(first) * 86_400)
+        ),
+    }
+}
+
+/// How much of its mail went in a way that is not known.
+fn not_known(service: &Service) -> String {
+    match service.unknown {
+        0 => "other lines still state the channel of each message, though not why and how".into(),
+        unknown => {
+            let messages = count(service.total(), "message", "messages");
+            format!("of {unknown} of {messages} the channel is not known")
+        }
+    }
 }
 
 /// Does our own TLS work?

@@ -18,8 +18,8 @@ use maillog::{Framed, Line};
 use serde::{Deserialize, Serialize};
 
 use crate::input::{
-    self, Clock, Fingerprint, Joined, Joiner, Lines, Opened, Ordered, Problem, ProblemKind,
-    Remembered, Timing, Zone,
+    self, Clock, Fingerprint, Found, Joined, Joiner, Journal, Lines, Opened, Ordered, Problem,
+    ProblemKind, Remembered, Source, Timing, Zone,
 };
 use crate::outcome::{Emission, Outcome};
 use crate::output::{Printer, Progress};
@@ -41,7 +41,7 @@ const PROGRESS_BYTES: u64 = 1024 * 1024;
 /// Options of everything that reads logs.
 #[derive(Clone, Debug, Args)]
 pub struct ReadingArgs {
-    /// Log files, directories of log files, or - for standard input [default: /var/log/mail.log*, /var/log/maillog*, else the systemd journal]
+    /// Log files, directories of them, patterns such as 'mail.log*', or - for standard input [default: /var/log/mail.log*, /var/log/maillog*, else the systemd journal]
     #[arg(value_name = "LOG")]
     pub logs: Vec<PathBuf>,
     /// Read the systemd journal of this machine, through journalctl; done by itself where there is no log file
@@ -173,13 +173,22 @@ const PASSES: u32 = 5;
 pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow::Result<Intake> {
     let plan = Plan::new(args, environment)?;
     // Before anything is made: without a log there is nothing to store.
-    journal::find(args, plan.named, environment)?;
+    let mut found = Some(journal::find(args, plan.named, environment)?);
     let _lock = lock(&environment.store)?;
     let mut store = Store::open(&environment.store)?;
     let mut intake = Intake::default();
     for pass in 1..=PASSES {
-        let is_last = pass == PASSES;
-        if read_pass(&plan, environment, &mut store, &mut intake, is_last)? {
+        let (logs, journal) = match found.take() {
+            Some(found) => found,
+            None => journal::find(args, plan.named, environment)?,
+        };
+        let pass = Pass {
+            // What comes through a pipe comes once.
+            is_last: pass == PASSES || logs.sources.iter().any(Source::is_stream),
+            logs,
+            journal,
+        };
+        if read_pass(&plan, pass, environment, &mut store, &mut intake)? {
             break;
         }
     }
@@ -187,9 +196,15 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
     Ok(intake)
 }
 
+/// What was found to read.
+struct Pass {
+    logs: Found,
+    journal: Option<Journal>,
+    is_last: bool,
+}
+
 /// What to read, and how.
 struct Plan<'a> {
-    args: &'a ReadingArgs,
     named: &'a [PathBuf],
     own: Own,
     timing: Timing,
@@ -201,7 +216,6 @@ impl<'a> Plan<'a> {
         let settings = &environment.settings;
         check_year(args.year, environment.now)?;
         Ok(Plan {
-            args,
             named: match args.logs.is_empty() {
                 true => &settings.logs,
                 false => &args.logs,
@@ -217,23 +231,27 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Finds the logs and reads what is new in them. `false` if one was rotated away before it could be opened: then what comes after it
+/// Reads what is new in the logs. `false` if one was rotated away before it could be opened: then what comes after it
 /// is left for the next pass, which finds it under its new name. In the last pass it is said instead.
 fn read_pass(
     plan: &Plan<'_>,
+    pass: Pass,
     environment: &Environment,
     store: &mut Store,
     intake: &mut Intake,
-    is_last: bool,
 ) -> anyhow::Result<bool> {
-    let (found, journal) = journal::find(plan.args, plan.named, environment)?;
+    let Pass {
+        logs,
+        journal,
+        is_last,
+    } = pass;
     let bookmarks = store.bookmarks()?;
     let remembered = bookmarks
         .iter()
         .map(remembered)
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let (ordered, problems) = input::order(found.sources, &remembered, &plan.timing);
-    let problems = [found.problems, problems].concat();
+    let (ordered, problems) = input::order(logs.sources, &remembered, &plan.timing);
+    let problems = [logs.problems, problems].concat();
     if !is_last && problems.iter().any(|p| p.kind == ProblemKind::Replaced) {
         return Ok(false);
     }
@@ -273,7 +291,7 @@ fn read_pass(
                 ..Bookmark::default()
             },
         };
-        let path = source.source.path.display();
+        let path = source.source.name();
         match source.lines() {
             _ if source.unchanged => reader.intake.unchanged += 1,
             Ok(lines) => reader
@@ -333,7 +351,7 @@ fn report_problems(
     environment: &Environment,
 ) -> anyhow::Result<()> {
     for problem in problems.iter().filter(|p| p.is_failure()) {
-        if named.contains(&problem.path) {
+        if problem.is_fatal() && named.contains(&problem.path) {
             bail!("{problem}");
         }
         environment.printer.warning(&problem.to_string());
@@ -402,6 +420,7 @@ pub(super) fn remembered(bookmark: &Bookmark) -> anyhow::Result<Remembered> {
     Ok(Remembered {
         fingerprint: fingerprint(bookmark),
         first: state.first,
+        latest: bookmark.last_seen,
         clock: state.clock,
         file: serde_json::from_str(&bookmark.file).ok(),
     })
@@ -443,13 +462,16 @@ impl Reader<'_> {
         mut lines: Lines<Opened>,
         mut bookmark: Bookmark,
     ) -> anyhow::Result<()> {
-        bookmark.path = ordered.source.path.display().to_string();
-        bookmark.kind = if ordered.source.is_stdin() {
-            "stdin"
-        } else {
-            "file"
+        // A file that came again through a pipe is still that file.
+        if bookmark.path.is_empty() || !ordered.source.is_stream() {
+            bookmark.path = ordered.source.path.display().to_string();
+            let kind = if ordered.source.is_stream() {
+                "stdin"
+            } else {
+                "file"
+            };
+            bookmark.kind = kind.to_owned();
         }
-        .to_owned();
         let mut state = state_of(ordered, &bookmark)?;
         let read = lines.reader().progress();
         self.progress.reading(
@@ -468,7 +490,7 @@ impl Reader<'_> {
                 Ok(None) => break,
                 Err(error) => {
                     // What came before is whole lines, and the next run goes on after them.
-                    let path = ordered.source.path.display();
+                    let path = ordered.source.name();
                     self.printer.warning(&format!(
                         "{path} cannot be read to its end: {error}; what came before it counts"
                     ));

@@ -2,13 +2,21 @@
 //!
 //! A session may begin in one file and end in the next, so files are read in the order of their first records. That takes the year
 //! of a yearless log, for which the file is gone through once ([`Scan`]); logs that write the year are only looked into.
+//!
+//! A log that was read before goes on where it was left. One that begins like it (4 KiB of stamps and process ids are the same) but
+//! ends too early, or is different at that place, is an older copy of it, or was edited: of that, only what is later than all that was
+//! read is new.
 
 use std::cmp::Reverse;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Cursor, ErrorKind, Read};
 
+use maillog::Framed;
+
+use super::compression::Compression;
 use super::identity::{Fingerprint, Match, read_head};
+use super::join::{Joined, Joiner};
 use super::lines::Lines;
-use super::source::{Compression, FileState, Opened, Problem, ProblemKind, Source, is_replaced};
+use super::source::{FileState, Opened, Problem, ProblemKind, Source, is_replaced};
 use super::year::{Clock, LARGE, Scan, Zone};
 
 /// What dating a source needs to know.
@@ -29,6 +37,8 @@ pub struct Remembered {
     pub fingerprint: Fingerprint,
     /// When its first record was written, in seconds since 1970, if known.
     pub first: Option<i64>,
+    /// When the last record that was read of it was written.
+    pub latest: i64,
     /// The clock as it stood at the position.
     pub clock: Clock,
     /// The file when it was read to its end.
@@ -40,7 +50,7 @@ pub struct Remembered {
 pub struct Ordered {
     /// The source.
     pub source: Source,
-    /// When its first record was written, in seconds since 1970; `None` if that is not known (standard input, no stamp).
+    /// When its first record was written, in seconds since 1970; `None` if that is not known (no stamp).
     pub first: Option<i64>,
     /// For reading it from `from` on.
     pub clock: Clock,
@@ -50,8 +60,8 @@ pub struct Ordered {
     pub unchanged: bool,
     /// Which of the remembered logs it is.
     pub known_as: Option<usize>,
-    /// It begins like this remembered log, but is shorter or different where that one was read to: it was edited, or truncated and
-    /// written anew, and is read as a new source.
+    /// It begins like this remembered log, but is shorter or different where that one was read to: an older copy, or edited. It is
+    /// read as a new source, from the first record that is later than all that was read.
     pub rewritten: Option<usize>,
 }
 
@@ -78,13 +88,9 @@ pub fn order(
     for source in without_copies(sources, &mut problems) {
         match place(&source, remembered, timing) {
             Ok(place) => ordered.push(place),
-            Err(error) if is_replaced(&error) => problems.push(Problem {
+            Err(kind) => problems.push(Problem {
                 path: source.path,
-                kind: ProblemKind::Replaced,
-            }),
-            Err(error) => problems.push(Problem {
-                path: source.path,
-                kind: ProblemKind::Unreadable(error.to_string()),
+                kind,
             }),
         }
     }
@@ -103,68 +109,149 @@ pub fn order(
     (ordered, problems)
 }
 
-fn place(source: &Source, remembered: &[Remembered], timing: &Timing) -> io::Result<Ordered> {
-    let untouched = source
-        .file
-        .and_then(|file| remembered.iter().position(|r| r.file == Some(file)));
-    let (known_as, rewritten) = match untouched {
-        Some(at) => (Some(at), None),
-        None => recognise(source, remembered)?,
+/// What a source is to the logs that were read before.
+enum Known {
+    Not,
+    /// One of them, perhaps grown.
+    As(usize),
+    /// It begins like this one, and ends before the place where that was read to.
+    ShorterThan(usize),
+    /// It begins like this one, and is different there.
+    DiffersFrom(usize),
+}
+
+fn place(
+    source: &Source,
+    remembered: &[Remembered],
+    timing: &Timing,
+) -> Result<Ordered, ProblemKind> {
+    let unreadable = |error: io::Error| match is_replaced(&error) {
+        true => ProblemKind::Replaced,
+        false => ProblemKind::Unreadable(error.to_string()),
     };
-    if let Some(known) = known_as.map(|at| &remembered[at]) {
-        let mut clock = known.clock.clone();
-        clock.set_now(timing.now);
-        let from = known.fingerprint.offset;
-        return Ok(Ordered {
-            source: source.clone(),
-            first: known.first,
-            clock,
-            from,
-            unchanged: untouched.is_some(),
-            known_as,
-            rewritten: None,
-        });
-    }
-    let (first, clock) = date(source, timing)?;
-    Ok(Ordered {
+    let new = |first, clock, from, rewritten| Ordered {
         source: source.clone(),
         first,
         clock,
-        from: 0,
+        from,
         unchanged: false,
-        known_as,
+        known_as: None,
         rewritten,
-    })
+    };
+    let untouched = source
+        .file
+        .and_then(|file| remembered.iter().position(|r| r.file == Some(file)));
+    let known = match untouched {
+        Some(at) => Known::As(at),
+        None => recognise(source, remembered).map_err(unreadable)?,
+    };
+    match (known, &source.stream) {
+        (Known::Not, _) => {
+            let (first, clock) = date(source, timing).map_err(unreadable)?;
+            Ok(new(first, clock, 0, None))
+        }
+        (Known::As(at), _) => {
+            let known = &remembered[at];
+            Ok(Ordered {
+                known_as: Some(at),
+                unchanged: untouched.is_some(),
+                ..new(
+                    known.first,
+                    known.clock_at(timing.now),
+                    known.fingerprint.offset,
+                    None,
+                )
+            })
+        }
+        // All of it was read to find that out, and none of it is new.
+        (Known::ShorterThan(at), Some(stream)) => {
+            let known = &remembered[at];
+            let clock = known.clock_at(timing.now);
+            Ok(new(known.first, clock, stream.end(), Some(at)))
+        }
+        (Known::DiffersFrom(at), Some(_)) => {
+            Err(ProblemKind::DiffersAt(remembered[at].fingerprint.offset))
+        }
+        (Known::ShorterThan(at) | Known::DiffersFrom(at), None) => {
+            let (first, clock) = date(source, timing).map_err(unreadable)?;
+            let (from, clock) =
+                what_is_later(source, clock, remembered[at].latest).map_err(unreadable)?;
+            Ok(new(first, clock, from, Some(at)))
+        }
+    }
 }
 
-/// The remembered log that a source is, or else the one it was before it was rewritten. Of several, the one that was read farthest.
-fn recognise(
-    source: &Source,
-    remembered: &[Remembered],
-) -> io::Result<(Option<usize>, Option<usize>)> {
+impl Remembered {
+    fn clock_at(&self, now: i64) -> Clock {
+        let mut clock = self.clock.clone();
+        clock.set_now(now);
+        clock
+    }
+}
+
+/// The remembered log that a source is, or else one that it begins like. Of several, the one that was read farthest; but a stream
+/// that has gone by a place cannot go back there, so that for one the places are looked at in their order.
+fn recognise(source: &Source, remembered: &[Remembered]) -> io::Result<Known> {
     let head = head_of(source)?;
     let mut candidates: Vec<usize> = (0..remembered.len())
         .filter(|at| remembered[*at].fingerprint.begins(&head))
         .collect();
-    candidates.sort_by_key(|at| std::cmp::Reverse(remembered[*at].fingerprint.offset));
+    candidates.sort_by_key(|at| remembered[*at].fingerprint.offset);
+    if !source.is_stream() {
+        candidates.reverse();
+    }
+    let mut found = Known::Not;
     for &at in &candidates {
-        match remembered[at].fingerprint.find_in(&mut source.open()?) {
-            Ok(Match::Same { .. }) => return Ok((Some(at), None)),
+        let fingerprint = &remembered[at].fingerprint;
+        found = match (fingerprint.find_in(&mut source.open()?), found) {
+            (Ok(Match::Same { .. }), _) => Known::As(at),
+            (Ok(Match::Shorter), _) => Known::ShorterThan(at),
             // a compressed file that is damaged, or not finished yet, before the position
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
-            other => drop(other?),
+            (Err(error), _) if error.kind() == ErrorKind::UnexpectedEof => Known::ShorterThan(at),
+            (Ok(Match::Rewritten), _) => Known::DiffersFrom(at),
+            (Ok(Match::Other), found) => found,
+            (Err(error), _) => return Err(error),
+        };
+        if !source.is_stream() && matches!(found, Known::As(_)) {
+            break;
         }
     }
-    Ok((None, candidates.first().copied()))
+    Ok(found)
+}
+
+/// Where in a source the first record later than `latest` begins, else its end, and the clock as it stands there.
+fn what_is_later(source: &Source, mut clock: Clock, latest: i64) -> io::Result<(u64, Clock)> {
+    let mut lines = Lines::new(source.open()?, source.last_line);
+    let mut joiner = Joiner::default();
+    loop {
+        let before = (lines.position(), clock.clone());
+        let line = match lines.next_line() {
+            Ok(Some(line)) => line,
+            // what is wrong with the rest is found out, and told, when it is read
+            Ok(None) | Err(_) => return Ok(before),
+        };
+        if let Some(Joined {
+            framed: Framed::Record(record),
+            ..
+        }) = joiner.frame(line.offset, line.bytes)
+            && clock.resolve(record.stamp).is_some_and(|at| at > latest)
+        {
+            return Ok(before);
+        }
+    }
 }
 
 /// When the first record of a source was written, and a clock for reading it from its start.
 fn date(source: &Source, timing: &Timing) -> io::Result<(Option<i64>, Clock)> {
     let mut clock = Clock::new(timing.zone);
-    // standard input cannot be read twice: its first line is taken for the latest that is not in the future
-    let scan = match source.compression {
-        _ if source.is_stdin() => Scan::default(),
-        Compression::Plain if source.size >= LARGE => {
+    let scan = match (&source.stream, source.compression) {
+        // cannot be read twice: its beginning is taken for the latest that is not in the future
+        (Some(stream), _) => {
+            let (head, _) = stream.head();
+            let whole_lines = memchr::memrchr(b'\n', &head).map_or(0, |at| at + 1);
+            Scan::read(Cursor::new(&head[..whole_lines]), timing.zone)?
+        }
+        (None, Compression::Plain) if source.size >= LARGE => {
             Scan::sample(source.open()?, source.size, timing.zone)?
         }
         _ => Scan::read(source.open()?, timing.zone)?,
@@ -187,69 +274,82 @@ fn without_copies(sources: Vec<Source>, problems: &mut Vec<Problem>) -> Vec<Sour
             continue;
         };
         let twin = &mut kept[at];
-        // the longer one has what the shorter one has
-        let dropped = if length(&source) > length(&twin.1) {
+        // the longer one has what the shorter one has; what is in a stream is not known yet
+        let longer =
+            !source.is_stream() && (twin.1.is_stream() || length(&source) > length(&twin.1));
+        let dropped = if longer {
             std::mem::replace(twin, (head, source)).1
         } else {
             source
         };
+        let other = twin.1.path.clone();
+        let kind = match dropped.is_stream() && dropped.path != other {
+            true => ProblemKind::BeginsLike(other),
+            false => ProblemKind::SameAs(other),
+        };
         problems.push(Problem {
             path: dropped.path,
-            kind: ProblemKind::SameAs(twin.1.path.clone()),
+            kind,
         });
     }
     kept.into_iter().map(|(_, source)| source).collect()
 }
 
 fn head_of(source: &Source) -> io::Result<Vec<u8>> {
-    if source.is_stdin() {
-        Ok(Vec::new())
-    } else {
-        read_head(&mut source.open()?)
-    }
+    read_head(&mut source.open()?)
 }
 
 fn is_twin((head, source): (&[u8], &Source), (other, twin): (&[u8], &Source)) -> bool {
-    if source.is_stdin() || twin.is_stdin() {
-        return source.path == twin.path;
-    }
     if source.path == twin.path {
         return true;
     }
     let common = head.len().min(other.len());
     common > 0
         && head[..common] == other[..common]
-        && one_begins_the_other(source, twin).unwrap_or(false)
+        && (source.is_stream()
+            || twin.is_stream()
+            || one_begins_the_other(source, twin).unwrap_or(false))
 }
 
-/// Whether two sources are equal up to the end of the shorter one.
+/// Whether two sources are equal up to the end of the shorter one. A damaged one ends where the damage begins: `.1.gz` is being
+/// written while `.1` is still there.
 fn one_begins_the_other(a: &Source, b: &Source) -> io::Result<bool> {
     let (mut a, mut b) = (a.open()?, b.open()?);
     let (mut left, mut right) = (Vec::new(), Vec::new());
     loop {
-        left.clear();
-        right.clear();
-        a.by_ref().take(BLOCK).read_to_end(&mut left)?;
-        b.by_ref().take(BLOCK).read_to_end(&mut right)?;
+        let left_ends = read_block(&mut a, &mut left);
+        let right_ends = read_block(&mut b, &mut right);
         let common = left.len().min(right.len());
         if left[..common] != right[..common] {
             return Ok(false);
         }
-        if (common as u64) < BLOCK {
+        if left_ends || right_ends {
             return Ok(true);
         }
     }
 }
 
+/// The next block of a source; whether it is the last.
+fn read_block(source: &mut Opened, block: &mut Vec<u8>) -> bool {
+    block.clear();
+    let failed = source.by_ref().take(BLOCK).read_to_end(block).is_err();
+    failed || (block.len() as u64) < BLOCK
+}
+
 const BLOCK: u64 = 256 * 1024;
 
-/// Uncompressed length, as far as it can be found; only asked for twins.
+/// Uncompressed length, up to the damage if there is one; only asked for twins.
 fn length(source: &Source) -> u64 {
-    let count = || -> io::Result<u64> { io::copy(&mut source.open()?, &mut io::sink()) };
-    if source.is_stdin() {
-        0
-    } else {
-        count().unwrap_or(0)
+    let Ok(mut opened) = source.open() else {
+        return 0;
+    };
+    let (mut block, mut length) = (Vec::new(), 0);
+    loop {
+        let ends = read_block(&mut opened, &mut block);
+        length += block.len() as u64;
+        if ends {
+            return length;
+        }
     }
 }
 
@@ -399,6 +499,7 @@ mod tests {
             let entry = Remembered {
                 fingerprint,
                 first: source.first,
+                latest: NOW,
                 clock: source.clock,
                 file: None,
             };

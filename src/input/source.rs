@@ -1,8 +1,9 @@
 //! Finds and opens logs.
 //!
-//! A source is a file, or standard input (`-`). What a file is compressed with is decided by its first bytes, not by its name; gzip
-//! is inflated, other formats are refused with the command that helps. A directory stands for the logs directly in it. Without
-//! arguments the usual places of mail logs are looked at, and the rotated files beside them.
+//! A source is a file, or standard input (`-`). What it is compressed with is decided by its first bytes, not by its name
+//! ([`super::compression`]); what is not unpacked here is refused with the command that helps. A directory stands for the logs
+//! directly in it, a pattern (`mail.log*`) for the logs whose names fit, unless a file really has that name. Without arguments the
+//! usual places of mail logs are looked at, and the rotated files beside them.
 //!
 //! Each file that cannot be used is a [`Problem`], and the others are read; it is an error only if none is left.
 
@@ -17,13 +18,14 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::bail;
 use chrono::NaiveDate;
-use flate2::read::MultiGzDecoder;
 use maillog::Framed;
 use serde::{Deserialize, Serialize};
 
+use super::compression::Compression;
 use super::identity::SkipTo;
 use super::join::Joiner;
 use super::lines::{LastLine, Lines};
+use super::stream::Stream;
 
 /// Where mail logs are, most usual first. The first one that exists is read, with its rotated files: where there are two, they
 /// hold the same records.
@@ -31,17 +33,8 @@ const DEFAULT_LOGS: &[&str] = &["/var/log/mail.log", "/var/log/maillog", "/var/l
 /// What helps where there is no log file.
 const NAME_ONE: &str = "name the log file, or read the systemd journal: tlsnag audit --journal";
 /// How much of a file is looked at to see whether it is a log, in uncompressed bytes.
-const SNIFF: u64 = 64 * 1024;
+const SNIFF: u64 = super::stream::KEPT as u64;
 const DAY: i64 = 86_400;
-
-/// How a file is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// Not at all.
-    Plain,
-    /// gzip, any number of members.
-    Gzip,
-}
 
 /// A file as it lies on its disk at one moment. It does not say what is in the file; that it is the same means that nothing has been
 /// written since.
@@ -81,15 +74,17 @@ pub struct Source {
     pub path: PathBuf,
     /// How it is stored.
     pub compression: Compression,
-    /// Bytes on disk, for progress; 0 for standard input.
+    /// Bytes on disk, for progress; 0 for a pipe.
     pub size: u64,
     /// The latest time its last line can have, in seconds since 1970: the earliest of the file's modification time, the end of
-    /// the day in its name (`maillog-20251102`), and the time in its gzip header. `None` for standard input.
+    /// the day in its name (`maillog-20251102`), and the time in its gzip header. `None` for a pipe.
     pub modified: Option<i64>,
     /// The file when it was looked at; `None` for standard input.
     pub file: Option<FileState>,
     /// What to do with a last line that has no line feed: a file that is not compressed can still grow, even after rotation.
     pub last_line: LastLine,
+    /// The one reader of what can be read only once; `None` for a file.
+    pub stream: Option<Stream>,
 }
 
 /// What was found.
@@ -119,6 +114,8 @@ pub enum ProblemKind {
     Unreadable(String),
     /// It has no bytes. Nothing is wrong with that.
     Empty,
+    /// Compressed, and it ends before anything of it can be unpacked: perhaps it is being written at this moment.
+    CutShort,
     /// Compressed in a way that is not read here: name of the format, and the command that writes it to standard output.
     Compressed(&'static str, &'static str),
     /// A file of systemd's journal.
@@ -131,6 +128,14 @@ pub enum ProblemKind {
     SameAs(PathBuf),
     /// A directory without logs.
     NoLogsIn,
+    /// A pattern that no file fits, or none that is a log.
+    NoLogsFit,
+    /// What is neither a file nor a pattern that can be understood; the reason.
+    BadPattern(String),
+    /// A pipe whose text begins like a file that is to be read in the same run.
+    BeginsLike(PathBuf),
+    /// A pipe whose text begins like a log that was read before, and is different at the byte that one was read to.
+    DiffersAt(u64),
 }
 
 impl Problem {
@@ -138,15 +143,29 @@ impl Problem {
     pub fn is_failure(&self) -> bool {
         !matches!(self.kind, ProblemKind::Empty | ProblemKind::SameAs(_))
     }
+
+    /// Whether nothing should be read at all if the user named this file: all but what heals by itself until the next run.
+    pub fn is_fatal(&self) -> bool {
+        self.is_failure() && self.kind != ProblemKind::CutShort
+    }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
+        let path = shown(&self.path);
         match &self.kind {
             ProblemKind::Replaced => write!(f, "{path}: {Replaced}; the next run reads it"),
             ProblemKind::Unreadable(why) => write!(f, "cannot read {path}: {why}"),
             ProblemKind::Empty => write!(f, "{path} is empty"),
+            ProblemKind::CutShort => write!(
+                f,
+                "{path} is a compressed file that ends too early, and nothing of it can be unpacked; if it is being written, it \
+                 is read by the next run"
+            ),
+            ProblemKind::Compressed(format, command) if path == STDIN => write!(
+                f,
+                "{path} is compressed with {format}, which is not read directly; unpack it first: {command} | tlsnag import -"
+            ),
             ProblemKind::Compressed(format, command) => {
                 write!(
                     f,
@@ -180,19 +199,51 @@ impl fmt::Display for Problem {
                     "no log files in the directory {path}: expected files with syslog lines directly in it"
                 )
             }
+            ProblemKind::NoLogsFit => write!(
+                f,
+                "no log files fit {path}: expected the path of a log, or a pattern with *, ? or [...] that some log's path fits"
+            ),
+            ProblemKind::BadPattern(why) => write!(
+                f,
+                "{path} is no file, nor a pattern that can be understood: {why}"
+            ),
+            ProblemKind::BeginsLike(other) => write!(
+                f,
+                "{path} begins like {}, which is to be read too: give one of them, or nothing tells what would count twice",
+                shown(other)
+            ),
+            ProblemKind::DiffersAt(byte) => write!(
+                f,
+                "{path} begins like a log that was read before, but is different at byte {byte}, up to where that was read: it was \
+                 edited, or put together in another order. What is new in it cannot be told from a pipe; write it to a file and \
+                 import that, or pipe in only what is new"
+            ),
         }
     }
 }
 
-/// The sources that the arguments of a command name: files, directories, `-`. Fails if nothing at all is there to be read, and says
-/// why.
+const STDIN: &str = "standard input";
+
+/// What a source is called in messages.
+fn shown(path: &Path) -> String {
+    if path.as_os_str() == "-" {
+        STDIN.to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// The sources that the arguments of a command name: files, directories, patterns, `-`. Fails if nothing at all is there to be read,
+/// and says why.
 pub fn find_sources(args: &[PathBuf]) -> anyhow::Result<Found> {
     let mut found = Found::default();
     for path in args {
         if path.as_os_str() == "-" {
-            found.sources.push(Source::stdin());
+            found.add_stdin();
         } else if path.is_dir() {
             found.add_directory(path);
+        } else if let Some(pattern) = pattern(path) {
+            found.add_pattern(path, pattern);
         } else {
             found.add_file(path);
         }
@@ -207,6 +258,12 @@ pub fn find_sources(args: &[PathBuf]) -> anyhow::Result<Found> {
         bail!("{}", failures.join("\n"));
     }
     Ok(found)
+}
+
+/// A path that no file has, but that can be a pattern.
+fn pattern(path: &Path) -> Option<&str> {
+    let text = path.to_str()?;
+    (text.contains(['*', '?', '[']) && fs::symlink_metadata(path).is_err()).then_some(text)
 }
 
 /// The first of the usual logs that is there, with its rotated files. There may be none: [`no_log_found`] says so.
@@ -329,6 +386,15 @@ fn is_rotation(suffix: &str) -> bool {
     dated || mark == "old"
 }
 
+fn rotations(name: &str) -> u32 {
+    let name = without_compression(name);
+    let (_, mark) = name.rsplit_once(['.', '-']).unwrap_or_default();
+    match mark.parse() {
+        Ok(number) if mark.len() < 6 => number,
+        _ => u32::from(date_in_name(name).is_some()),
+    }
+}
+
 /// The first date in a file name, `20251102` or `2025-11-02`, as seconds since 1970 at its end, one day later for zones.
 fn date_in_name(name: &str) -> Option<i64> {
     let digits_at = |at: usize| {
@@ -367,47 +433,87 @@ impl Found {
         }
     }
 
-    /// The logs in a directory; what is no log there is passed over without a word.
+    /// Standard input, once.
+    fn add_stdin(&mut self) {
+        let path = PathBuf::from("-");
+        let again = self.sources.iter().any(|s| s.path == path);
+        let source = match again {
+            true => Err(ProblemKind::SameAs(path.clone())),
+            false => Source::piped(&path, io::stdin()),
+        };
+        match source {
+            Ok(source) => self.sources.push(source),
+            Err(kind) => self.problems.push(Problem { path, kind }),
+        }
+    }
+
+    /// The logs in a directory.
     fn add_directory(&mut self, directory: &Path) {
+        match list(directory) {
+            Ok(paths) => self.add_some(&paths, directory, ProblemKind::NoLogsIn),
+            Err(error) => self.problems.push(Problem {
+                path: directory.to_owned(),
+                kind: ProblemKind::Unreadable(error.to_string()),
+            }),
+        }
+    }
+
+    /// The logs whose paths fit a pattern that no shell expanded.
+    fn add_pattern(&mut self, named: &Path, pattern: &str) {
+        let options = glob::MatchOptions {
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+            ..glob::MatchOptions::default()
+        };
+        let paths = match glob::glob_with(pattern, options) {
+            Ok(paths) => paths,
+            Err(error) => {
+                return self.problems.push(Problem {
+                    path: named.to_owned(),
+                    kind: ProblemKind::BadPattern(error.to_string()),
+                });
+            }
+        };
+        let mut fitting = Vec::new();
+        for path in paths {
+            match path {
+                Ok(path) if path.is_file() => fitting.push(path),
+                Ok(_) => {}
+                Err(error) => self.problems.push(Problem {
+                    path: error.path().to_owned(),
+                    kind: ProblemKind::Unreadable(explain(error.error())),
+                }),
+            }
+        }
+        self.add_some(&fitting, named, ProblemKind::NoLogsFit);
+    }
+
+    /// Those of some files that are logs; what is no log is passed over without a word. If there is none, that is wrong with the
+    /// path that stands for them.
+    fn add_some(&mut self, paths: &[PathBuf], named: &Path, none: ProblemKind) {
         let problem = |path: &Path, kind| Problem {
             path: path.to_owned(),
             kind,
         };
-        let paths = match list(directory) {
-            Ok(paths) => paths,
-            Err(error) => {
-                return self.problems.push(problem(
-                    directory,
-                    ProblemKind::Unreadable(error.to_string()),
-                ));
-            }
-        };
         let before = (self.sources.len(), self.problems.len());
         for path in paths {
-            match Source::probe(&path, true) {
+            match Source::probe(path, true) {
                 Ok(source) => self.sources.push(source),
                 Err(ProblemKind::NotALog | ProblemKind::Empty | ProblemKind::Journal) => {}
                 Err(_) if !path.exists() => {
-                    self.problems.push(problem(&path, ProblemKind::Replaced))
+                    self.problems.push(problem(path, ProblemKind::Replaced))
                 }
-                Err(kind) => self.problems.push(problem(&path, kind)),
+                Err(kind) => self.problems.push(problem(path, kind)),
             }
         }
         if before == (self.sources.len(), self.problems.len()) {
-            self.problems
-                .push(problem(directory, ProblemKind::NoLogsIn));
+            self.problems.push(problem(named, none));
         }
     }
 }
 
-/// What compressed and other files begin with, and what to do with them.
+/// What files begin with that are not read, and what to do with them.
 const MAGIC: &[(&[u8], ProblemKind)] = &[
-    (b"BZh", ProblemKind::Compressed("bzip2", "bzcat")),
-    (b"\xfd7zXZ\0", ProblemKind::Compressed("xz", "xzcat")),
-    (
-        b"\x28\xb5\x2f\xfd",
-        ProblemKind::Compressed("zstd", "zstdcat"),
-    ),
     (b"\x1f\x9d", ProblemKind::Compressed("compress", "zcat")),
     (
         b"\x04\x22\x4d\x18",
@@ -418,25 +524,43 @@ const MAGIC: &[(&[u8], ProblemKind)] = &[
     (b"__CURSOR=", ProblemKind::JournalExport),
     (b"\x7fELF", ProblemKind::NotALog),
 ];
-const GZIP: &[u8] = &[0x1f, 0x8b];
+/// How much of a file is looked at for that.
+const MAGIC_BYTES: usize = 16;
 
 impl Source {
-    /// Standard input: read once, from where it stands to its end.
-    pub fn stdin() -> Source {
-        let path = PathBuf::from("-");
-        Source {
-            path,
-            compression: Compression::Plain,
+    /// What comes through a pipe: read once, from where it stands to its end. Its last line is left if it has no line feed, since the
+    /// same stream may come again and be longer.
+    fn piped(path: &Path, mut reader: impl Read + Send + 'static) -> Result<Source, ProblemKind> {
+        let unreadable = |error: io::Error| ProblemKind::Unreadable(explain(&error));
+        let mut start = [0; MAGIC_BYTES];
+        let start = read_start(&mut reader, &mut start).map_err(unreadable)?;
+        let compression = compression(start)?;
+        let whole = Cursor::new(start.to_vec()).chain(reader);
+        let stream = Stream::new(compression.unpack(whole).map_err(unreadable)?);
+        match sniff(stream.head()).map_err(damaged)? {
+            Sniffed::Empty => return Err(ProblemKind::Empty),
+            Sniffed::Binary => return Err(ProblemKind::NotALog),
+            Sniffed::Text | Sniffed::Log => {}
+        }
+        Ok(Source {
+            path: path.to_owned(),
+            compression,
             size: 0,
             modified: None,
             file: None,
-            last_line: LastLine::Final,
-        }
+            last_line: LastLine::Leave,
+            stream: Some(stream),
+        })
     }
 
-    /// Whether this is standard input, which has no identity and can be read only once.
-    pub fn is_stdin(&self) -> bool {
-        self.path.as_os_str() == "-"
+    /// Whether this is standard input, or another pipe: it can be read only once.
+    pub fn is_stream(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// What it is called in messages.
+    pub fn name(&self) -> String {
+        shown(&self.path)
     }
 
     /// Looks at a file. With `lines_required`, text without one log line is no log either.
@@ -447,19 +571,13 @@ impl Source {
         };
         let mut file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
-        let mut start = [0; 16];
+        // `<(command)` of a shell, or a named pipe
+        if !metadata.is_file() {
+            return Source::piped(path, file);
+        }
+        let mut start = [0; MAGIC_BYTES];
         let start = read_start(&mut file, &mut start).map_err(unreadable)?;
-        if start.is_empty() {
-            return Err(ProblemKind::Empty);
-        }
-        if let Some((_, kind)) = MAGIC.iter().find(|(magic, _)| start.starts_with(magic)) {
-            return Err(kind.clone());
-        }
-        let compression = if start.starts_with(GZIP) {
-            Compression::Gzip
-        } else {
-            Compression::Plain
-        };
+        let compression = compression(start)?;
         let name = path
             .file_name()
             .map(|n| n.to_string_lossy())
@@ -477,8 +595,12 @@ impl Source {
             } else {
                 LastLine::Final
             },
+            stream: None,
         };
-        match source.sniff().map_err(unreadable)? {
+        let mut start = Vec::new();
+        let opened = source.open().map_err(unreadable)?;
+        let failed = opened.take(SNIFF).read_to_end(&mut start).err();
+        match sniff((start, failed)).map_err(damaged)? {
             Sniffed::Empty => Err(ProblemKind::Empty),
             Sniffed::Binary => Err(ProblemKind::NotALog),
             Sniffed::Text if lines_required => Err(ProblemKind::NotALog),
@@ -489,12 +611,7 @@ impl Source {
     /// How often the file was rotated, by its name: 2 of `mail.log.2.gz`, 1 if there is a date, 0 of a log that is being written.
     pub fn rotations(&self) -> u32 {
         let name = self.path.file_name().and_then(|n| n.to_str());
-        let name = name.map_or("", without_compression);
-        let (_, mark) = name.rsplit_once(['.', '-']).unwrap_or_default();
-        match mark.parse() {
-            Ok(number) if mark.len() < 6 => number,
-            _ => u32::from(date_in_name(name).is_some()),
-        }
+        name.map_or(0, rotations)
     }
 
     /// Opens the file, if it is still the one that was looked at.
@@ -512,57 +629,23 @@ impl Source {
         }
     }
 
-    fn sniff(&self) -> io::Result<Sniffed> {
-        let mut start = Vec::new();
-        match self.open()?.take(SNIFF).read_to_end(&mut start) {
-            Err(error) if start.is_empty() => return Err(error),
-            // what comes before the damage can be read; reading it will tell of the rest
-            Ok(_) | Err(_) => {}
-        }
-        if start.is_empty() {
-            return Ok(Sniffed::Empty);
-        }
-        let mut lines = Lines::new(Cursor::new(&start), LastLine::Final);
-        let mut joiner = Joiner::default();
-        while let Some(line) = lines.next_line()? {
-            let said_something = line.bytes.iter().any(u8::is_ascii_graphic);
-            let framed = joiner
-                .frame(line.offset, line.bytes)
-                .map(|joined| joined.framed);
-            if said_something && matches!(framed, Some(Framed::Noise)) {
-                return Ok(Sniffed::Log);
-            }
-            if matches!(
-                framed,
-                None | Some(Framed::Record(_) | Framed::Repeated { .. })
-            ) {
-                return Ok(Sniffed::Log);
-            }
-        }
-        // Without one whole line it may be the torn beginning of a log.
-        Ok(if start.contains(&0) || start.contains(&b'\n') {
-            Sniffed::Binary
-        } else {
-            Sniffed::Text
-        })
-    }
-
-    /// Opens the source at its start.
+    /// Opens the source at its start. For a stream see [`Stream`]: not much of it can be read again.
     pub fn open(&self) -> io::Result<Opened> {
+        if let Some(stream) = &self.stream {
+            return Ok(Opened {
+                read: stream.progress(),
+                body: Body::Stream(stream.rewind()),
+                position: 0,
+            });
+        }
         let read = Arc::new(AtomicU64::new(0));
-        let counted = |inner| Counted {
-            inner,
+        let file = Counted {
+            inner: self.open_file()?,
             read: Arc::clone(&read),
         };
         let body = match self.compression {
-            _ if self.is_stdin() => Body::Stdin(Counted {
-                inner: io::stdin(),
-                read: Arc::clone(&read),
-            }),
-            Compression::Plain => Body::Plain(counted(self.open_file()?)),
-            Compression::Gzip => {
-                Body::Gzip(Box::new(MultiGzDecoder::new(counted(self.open_file()?))))
-            }
+            Compression::Plain => Body::Plain(file),
+            packed => Body::Packed(packed.unpack(file)?),
         };
         Ok(Opened {
             body,
@@ -589,6 +672,58 @@ pub fn is_replaced(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Replaced>())
 }
 
+/// What a file that begins like this is compressed with, if it can be a log at all.
+fn compression(start: &[u8]) -> Result<Compression, ProblemKind> {
+    if start.is_empty() {
+        return Err(ProblemKind::Empty);
+    }
+    match MAGIC.iter().find(|(magic, _)| start.starts_with(magic)) {
+        Some((_, kind)) => Err(kind.clone()),
+        None => Ok(Compression::of(start)),
+    }
+}
+
+/// What it means that nothing of a file could be had.
+fn damaged(error: io::Error) -> ProblemKind {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => ProblemKind::CutShort,
+        _ => ProblemKind::Unreadable(explain(&error)),
+    }
+}
+
+/// Looks at the start of a text, and what ended it.
+fn sniff((start, failed): (Vec<u8>, Option<io::Error>)) -> io::Result<Sniffed> {
+    match failed {
+        Some(error) if start.is_empty() => return Err(error),
+        // what comes before the damage can be read; reading it will tell of the rest
+        _ if start.is_empty() => return Ok(Sniffed::Empty),
+        _ => {}
+    }
+    let mut lines = Lines::new(Cursor::new(&start), LastLine::Final);
+    let mut joiner = Joiner::default();
+    while let Some(line) = lines.next_line()? {
+        let said_something = line.bytes.iter().any(u8::is_ascii_graphic);
+        let framed = joiner
+            .frame(line.offset, line.bytes)
+            .map(|joined| joined.framed);
+        if said_something && matches!(framed, Some(Framed::Noise)) {
+            return Ok(Sniffed::Log);
+        }
+        if matches!(
+            framed,
+            None | Some(Framed::Record(_) | Framed::Repeated { .. })
+        ) {
+            return Ok(Sniffed::Log);
+        }
+    }
+    // Without one whole line it may be the torn beginning of a log.
+    Ok(if start.contains(&0) || start.contains(&b'\n') {
+        Sniffed::Binary
+    } else {
+        Sniffed::Text
+    })
+}
+
 enum Sniffed {
     Empty,
     Binary,
@@ -607,7 +742,7 @@ fn explain(error: &io::Error) -> String {
     }
 }
 
-fn read_start<'a>(file: &mut File, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+fn read_start<'a>(file: &mut impl Read, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
     let mut len = 0;
     while len < buffer.len() {
         match file.read(&mut buffer[len..])? {
@@ -647,8 +782,8 @@ pub struct Opened {
 
 enum Body {
     Plain(Counted<File>),
-    Gzip(Box<MultiGzDecoder<Counted<File>>>),
-    Stdin(Counted<io::Stdin>),
+    Packed(Box<dyn Read + Send>),
+    Stream(Stream),
 }
 
 struct Counted<R> {
@@ -676,8 +811,8 @@ impl Read for Opened {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let n = match &mut self.body {
             Body::Plain(file) => file.read(out)?,
-            Body::Gzip(file) => file.read(out)?,
-            Body::Stdin(stdin) => stdin.read(out)?,
+            Body::Packed(text) => text.read(out)?,
+            Body::Stream(stream) => stream.read(out)?,
         };
         self.position += n as u64;
         Ok(n)
@@ -693,22 +828,25 @@ impl SkipTo for Opened {
             self.position = offset;
             return Ok(());
         }
+        if let Body::Stream(stream) = &mut self.body {
+            stream.skip_to(offset)?;
+            self.position = offset;
+            return Ok(());
+        }
         io::copy(&mut self.take(ahead), &mut io::sink()).map(|_| ())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::compression::tests::{PACKED, pack};
     use super::*;
-    use std::io::Write;
     use tempfile::TempDir;
 
     const LINE: &str = "Nov  2 10:00:01 host postfix/smtp[1]: x\n";
 
     fn gz(text: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(text).unwrap();
-        encoder.finish().unwrap()
+        pack(Compression::Gzip, text)
     }
 
     fn write(dir: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
@@ -777,14 +915,6 @@ mod tests {
 
     #[test]
     fn ok_rotations_by_name() {
-        let rotations = |name: &str| {
-            let path = PathBuf::from(name);
-            Source {
-                path,
-                ..Source::stdin()
-            }
-            .rotations()
-        };
         let names = [
             "mail.log",
             "mail.log.1",
@@ -851,9 +981,8 @@ mod tests {
     fn err_files_that_are_not_read() {
         let dir = TempDir::new().unwrap();
         let said = |name: &str, bytes: &[u8]| problem(&write(&dir, name, bytes));
-        insta::assert_snapshot!(said("a.bz2", b"BZh91AY"), @"DIR/a.bz2 is compressed with bzip2, which is not read directly; try: bzcat DIR/a.bz2 | tlsnag import -");
-        insta::assert_snapshot!(said("a.xz", b"\xfd7zXZ\0rest"), @"DIR/a.xz is compressed with xz, which is not read directly; try: xzcat DIR/a.xz | tlsnag import -");
-        insta::assert_snapshot!(said("a.zst", b"\x28\xb5\x2f\xfdrest"), @"DIR/a.zst is compressed with zstd, which is not read directly; try: zstdcat DIR/a.zst | tlsnag import -");
+        insta::assert_snapshot!(said("a.Z", b"\x1f\x9d\x90"), @"DIR/a.Z is compressed with compress, which is not read directly; try: zcat DIR/a.Z | tlsnag import -");
+        insta::assert_snapshot!(said("a.bz2", b"BZh91AY"), @"DIR/a.bz2 is a compressed file that ends too early, and nothing of it can be unpacked; if it is being written, it is read by the next run");
         insta::assert_snapshot!(said("ls", b"\x7fELF\x02rest"), @"DIR/ls is not a mail log: expected text with syslog lines, found other data");
         insta::assert_snapshot!(said("x.bin", b"abc\0def\n\0"), @"DIR/x.bin is not a mail log: expected text with syslog lines, found other data");
         insta::assert_snapshot!(said("system.journal", b"LPKSHHRH...."), @"DIR/system.journal is a journal; try: journalctl --file DIR/system.journal -o short-iso SYSLOG_FACILITY=2 | tlsnag import -");
@@ -861,6 +990,52 @@ mod tests {
         assert!(
             problem(&dir.path().join("none")).starts_with("cannot read DIR/none: No such file")
         );
+    }
+
+    #[test]
+    fn a_pipe_is_looked_at_like_a_file() {
+        let piped = |bytes: &[u8]| Source::piped(Path::new("-"), Cursor::new(bytes.to_vec()));
+        for compression in PACKED {
+            let packed = pack(compression, LINE.repeat(3).as_bytes());
+            let source = piped(&packed).unwrap();
+            assert_eq!(
+                (source.compression, source.name()),
+                (compression, STDIN.to_owned())
+            );
+            let mut text = String::new();
+            source.open().unwrap().read_to_string(&mut text).unwrap();
+            assert_eq!(text, LINE.repeat(3));
+        }
+        assert_eq!(piped(b"").unwrap_err(), ProblemKind::Empty);
+        assert_eq!(piped(b"abc\0\n").unwrap_err(), ProblemKind::NotALog);
+        assert_eq!(piped(b"BZh9").unwrap_err(), ProblemKind::CutShort);
+        let problem = Problem {
+            path: PathBuf::from("-"),
+            kind: piped(b"\x1f\x9d\x90").unwrap_err(),
+        };
+        insta::assert_snapshot!(problem, @"standard input is compressed with compress, which is not read directly; unpack it first: zcat | tlsnag import -");
+    }
+
+    #[test]
+    fn a_pattern_stands_for_the_logs_whose_names_fit() {
+        let dir = TempDir::new().unwrap();
+        for name in ["mail.log", "mail.log.1", ".mail.log", "mail.info"] {
+            write(&dir, name, LINE.as_bytes());
+        }
+        write(&dir, "mail.log.old", b"no log\n");
+        let of = |pattern: &str| find_sources(&[dir.path().join(pattern)]);
+        assert_eq!(names(&of("mail.log*").unwrap()), ["mail.log", "mail.log.1"]);
+        assert_eq!(names(&of("mail.l[op]g.?").unwrap()), ["mail.log.1"]);
+        assert_eq!(names(&of("*l.log").unwrap()), ["mail.log"]);
+        for pattern in ["x*", "*.old"] {
+            let error = of(pattern).unwrap_err().to_string();
+            assert!(error.starts_with("no log files fit "), "{error}");
+        }
+        let error = of("mail[").unwrap_err().to_string();
+        assert!(error.contains("nor a pattern"), "{error}");
+        // a file that really has such a name is meant literally
+        write(&dir, "mail[1].log*", LINE.as_bytes());
+        assert_eq!(names(&of("mail[1].log*").unwrap()), ["mail[1].log*"]);
     }
 
     #[test]
@@ -976,10 +1151,9 @@ mod tests {
         let args = [
             write(&dir, "mail.log", LINE.as_bytes()),
             dir.path().join("none"),
-            PathBuf::from("-"),
         ];
         let found = find_sources(&args).unwrap();
-        assert_eq!(names(&found), ["mail.log", "-"]);
+        assert_eq!(names(&found), ["mail.log"]);
         assert_eq!(found.problems.len(), 1);
         assert!(find_sources(&args[1..2]).is_err());
     }

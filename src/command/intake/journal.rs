@@ -357,10 +357,8 @@ mod tests {
 
     #[test]
     fn ok_what_was_read_before_is_read_again_and_log_files_come_first() {
-        let logs = || Found {
-            sources: vec![input::Source::stdin()],
-            problems: Vec::new(),
-        };
+        let log = concat!(env!("CARGO_MANIFEST_DIR"), "/sample-logs/edge/rivals.log");
+        let logs = || input::find_sources(&[log.into()]).unwrap();
         let unread = Past::default();
         let found = find_unnamed(&unread, logs(), Journal::of_this_machine());
         assert!(found.is_ok_and(|(found, journal)| !found.sources.is_empty() && journal.is_none()));

@@ -418,6 +418,7 @@ pub(super) fn remembered(bookmark: &Bookmark) -> anyhow::Result<Remembered> {
     let state: SourceState = serde_json::from_str(&bookmark.state)
         .with_context(|| format!("the store's bookmark of {}", bookmark.path))?;
     Ok(Remembered {
+        path: bookmark.path.clone().into(),
         fingerprint: fingerprint(bookmark),
         first: state.first,
         latest: bookmark.last_seen,

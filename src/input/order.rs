@@ -9,6 +9,7 @@
 
 use std::cmp::Reverse;
 use std::io::{self, Cursor, ErrorKind, Read};
+use std::path::PathBuf;
 
 use maillog::Framed;
 
@@ -16,7 +17,7 @@ use super::compression::Compression;
 use super::identity::{Fingerprint, Match, read_head};
 use super::join::{Joined, Joiner};
 use super::lines::Lines;
-use super::source::{FileState, Opened, Problem, ProblemKind, Source, is_replaced};
+use super::source::{FileState, Opened, Problem, ProblemKind, Source, is_of_log, is_replaced};
 use super::year::{Clock, LARGE, Scan, Zone};
 
 /// What dating a source needs to know.
@@ -33,6 +34,8 @@ pub struct Timing {
 /// What is remembered of a log that was read before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remembered {
+    /// Where it lay when it was last read.
+    pub path: PathBuf,
     /// What it is known by, and how far it was read.
     pub fingerprint: Fingerprint,
     /// When its first record was written, in seconds since 1970, if known.
@@ -87,7 +90,8 @@ pub fn order(
     let mut ordered = Vec::new();
     for source in without_copies(sources, &mut problems) {
         match place(&source, remembered, timing) {
-            Ok(place) => ordered.push(place),
+            Ok(place) if is_wanted(&place, remembered) => ordered.push(place),
+            Ok(_) => {}
             Err(kind) => problems.push(Problem {
                 path: source.path,
                 kind,
@@ -107,6 +111,22 @@ pub fn order(
             .then_with(|| a.source.path.cmp(&b.source.path))
     });
     (ordered, problems)
+}
+
+/// Whether a source was asked for, or is a rotated file beside one that was and has what the store lacks: the rest of a log that was
+/// read before, or one that was written and rotated since the last run.
+fn is_wanted(place: &Ordered, remembered: &[Remembered]) -> bool {
+    let Some(log) = &place.source.rotated_from else {
+        return true;
+    };
+    let read = remembered.iter().filter(|r| is_of_log(log, &r.path));
+    let follows = || {
+        place
+            .first
+            .zip(read.map(|r| r.latest).max())
+            .is_some_and(|(first, latest)| first >= latest)
+    };
+    place.known_as.is_some() || (place.rewritten.is_none() && follows())
 }
 
 /// What a source is to the logs that were read before.
@@ -497,6 +517,7 @@ mod tests {
                 continue;
             };
             let entry = Remembered {
+                path: source.source.path.clone(),
                 fingerprint,
                 first: source.first,
                 latest: NOW,

@@ -85,6 +85,8 @@ pub struct Source {
     pub last_line: LastLine,
     /// The one reader of what can be read only once; `None` for a file.
     pub stream: Option<Stream>,
+    /// The log beside which it was come upon as a rotated one; `None` if it was asked for. See [`super::order()`] for whether it is read.
+    pub rotated_from: Option<PathBuf>,
 }
 
 /// What was found.
@@ -236,7 +238,7 @@ fn shown(path: &Path) -> String {
 /// The sources that the arguments of a command name: files, directories, patterns, `-`. Fails if nothing at all is there to be read,
 /// and says why.
 pub fn find_sources(args: &[PathBuf]) -> anyhow::Result<Found> {
-    let mut found = Found::default();
+    let (mut found, mut logs) = (Found::default(), Vec::new());
     for path in args {
         if path.as_os_str() == "-" {
             found.add_stdin();
@@ -246,8 +248,10 @@ pub fn find_sources(args: &[PathBuf]) -> anyhow::Result<Found> {
             found.add_pattern(path, pattern);
         } else {
             found.add_file(path);
+            logs.push(path);
         }
     }
+    logs.into_iter().for_each(|log| found.add_rotated(log));
     let failures: Vec<String> = found
         .problems
         .iter()
@@ -324,13 +328,34 @@ fn siblings(base: &Path) -> Vec<PathBuf> {
     else {
         return Vec::new();
     };
+    let directory = match directory.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => directory,
+    };
     let mut found = list(directory).unwrap_or_default();
     found.retain(|path| {
         path.file_name()
             .and_then(|n| n.to_str())
             .is_some_and(|n| is_sibling(name, n))
     });
+    // As the log itself was named.
     found
+        .into_iter()
+        .map(|path| match path.strip_prefix("./") {
+            Ok(path) if !base.starts_with("./") => path.to_owned(),
+            _ => path,
+        })
+        .collect()
+}
+
+/// Whether a path is that of a log, or of a rotated file beside it.
+pub(super) fn is_of_log(log: &Path, path: &Path) -> bool {
+    let name = |p: &Path| p.file_name().and_then(|n| n.to_str()).map(str::to_owned);
+    let directory = |p: &Path| Some(std::path::absolute(p).ok()?.parent()?.to_owned());
+    directory(log) == directory(path)
+        && name(log)
+            .zip(name(path))
+            .is_some_and(|(log, name)| is_sibling(&log, &name))
 }
 
 /// The regular files of a directory that are not hidden, in the order of their names.
@@ -430,6 +455,24 @@ impl Found {
                 path: path.to_owned(),
                 kind,
             }),
+        }
+    }
+
+    /// The rotated files beside a log that is being written. Nobody asked for them: what is wrong with one is not said.
+    fn add_rotated(&mut self, log: &Path) {
+        let name = log.file_name().and_then(|n| n.to_str());
+        if name.is_none_or(|name| rotations(name) > 0) {
+            return;
+        }
+        for path in siblings(log) {
+            let asked_for = path == log || self.sources.iter().any(|s| s.path == path);
+            if !asked_for && let Ok(source) = Source::probe(&path, true) {
+                let rotated_from = Some(log.to_owned());
+                self.sources.push(Source {
+                    rotated_from,
+                    ..source
+                });
+            }
         }
     }
 
@@ -550,6 +593,7 @@ impl Source {
             file: None,
             last_line: LastLine::Leave,
             stream: Some(stream),
+            rotated_from: None,
         })
     }
 
@@ -596,6 +640,7 @@ impl Source {
                 LastLine::Final
             },
             stream: None,
+            rotated_from: None,
         };
         let mut start = Vec::new();
         let opened = source.open().map_err(unreadable)?;

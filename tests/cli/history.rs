@@ -25,21 +25,24 @@ const IMPORT: &[&str] = &[
 ];
 
 /// Numbers from a seed: xorshift64*, so that a history is the same everywhere.
-struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    fn of(seed: u64) -> Dice {
+    /// Those of this seed.
+    pub fn of(seed: u64) -> Dice {
         Dice((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    /// The next number, 0 to below `limit`.
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % limit
     }
 
-    fn one_in(&mut self, n: u64) -> bool {
+    /// Whether the one case in `n` has come.
+    pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 }
@@ -164,7 +167,7 @@ impl Machine {
     /// `mail.log.1` becomes `mail.log.2`, and so on, compressed ones too.
     fn shift_numbers(&mut self) {
         for number in (1..self.rotations).rev() {
-            for ending in ["", ".gz"] {
+            for ending in ["", ".gz", ".xz", ".zst", ".bz2"] {
                 let name = |n: u32| self.sandbox.path(&format!("log/mail.log.{n}{ending}"));
                 let (from, to) = (name(number), name(number + 1));
                 if from.exists() {
@@ -188,10 +191,11 @@ impl Machine {
             .remove(self.dice.below(self.rotated.len() as u64) as usize);
         self.story.push(format!("compress {}", file.display()));
         let text = fs::read(&file).expect("still there");
-        let packed = PathBuf::from(format!("{}.gz", file.display()));
+        let (ending, bytes) = self.pack(&text);
+        let packed = PathBuf::from(format!("{}{ending}", file.display()));
         let written = fs::metadata(&file).and_then(|m| m.modified());
-        fs::write(&packed, gzip(&text, self.dice.one_in(3))).expect("writable");
-        // As gzip does.
+        fs::write(&packed, bytes).expect("writable");
+        // As the compressors do.
         let copy = fs::File::options().write(true).open(packed);
         copy.and_then(|f| f.set_modified(written?))
             .expect("just made");
@@ -199,6 +203,19 @@ impl Machine {
             self.run();
         }
         fs::remove_file(file).expect("still there");
+    }
+
+    fn pack(&mut self, text: &[u8]) -> (&'static str, Vec<u8>) {
+        match self.dice.below(5) {
+            0 => (".xz", liblzma::encode_all(text, 0).expect("memory")),
+            1 => (".zst", zstd::encode_all(text, 1).expect("memory")),
+            2 => {
+                let mut out = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+                out.write_all(text).expect("memory");
+                (".bz2", out.finish().expect("memory"))
+            }
+            _ => (".gz", gzip(text, self.dice.one_in(3))),
+        }
     }
 
     /// An operator moves a rotated file to another directory, under another name.

@@ -4,10 +4,13 @@
 use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+use std::time::Duration;
 
 use maillog::{Framed, Record, Stamp};
 use serde_json::{Value, json};
 
+use crate::history::Dice;
 use crate::sandbox::{Ran, Sandbox, sample};
 
 /// Understands what tlsnag asks for. Entries are in `journal.json`, their cursors sort as text. `words` goes to standard error,
@@ -99,6 +102,40 @@ fn change(entry: &mut String, change: impl Fn(&mut Value)) {
     let mut fields: Value = serde_json::from_str(entry).expect("made above");
     change(&mut fields);
     *entry = format!("{fields}\n");
+}
+
+#[test]
+fn histories_of_a_journal_end_in_the_reports_of_the_file() {
+    let entries = journal_of("postfix/rfc3339.log");
+    let expected = reports_of_file("postfix/rfc3339.log");
+    for seed in 0..12 {
+        let mut dice = Dice::of(seed);
+        let sandbox = with_journal(&[]);
+        let path = format!("{}:/usr/bin:/bin", sandbox.path("").display());
+        let args = ["import", "--journal", "--own-domain", "ours.example"];
+        let mut written = 0;
+        while written < entries.len() {
+            written = (written + 1 + dice.below(400) as usize).min(entries.len());
+            serve(&sandbox, &entries[..written]);
+            if dice.one_in(2) {
+                let mut killed = sandbox
+                    .command(&args)
+                    .env("PATH", &path)
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .spawn();
+                std::thread::sleep(Duration::from_micros(dice.below(60_000)));
+                let child = killed.as_mut().expect("the program can be run");
+                child.kill().expect("it is ours");
+                child.wait().expect("it is ours");
+            } else {
+                import(&sandbox).ok();
+            }
+        }
+        import(&sandbox).ok();
+        import(&sandbox).ok();
+        assert_eq!(reports(&sandbox), expected, "seed {seed}");
+    }
 }
 
 /// The rows of all reports by name.

@@ -9,6 +9,8 @@ mod import;
 mod journal;
 mod peer;
 mod report;
+mod rotation;
 mod samples;
 mod sandbox;
 mod store;
+mod transports;

@@ -1,5 +1,6 @@
 //! A directory of its own for one test, with a store in it, and the program to run there.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -77,7 +78,6 @@ impl Sandbox {
 
     /// Adds to a file of the directory.
     pub fn append(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        use std::io::Write;
         let mut file = std::fs::OpenOptions::new()
             .append(true)
             .create(true)
@@ -97,6 +97,22 @@ impl Sandbox {
         let mut command = self.command(args);
         command.envs(more.iter().copied());
         Ran::of(command.output().expect("the program can be run"))
+    }
+
+    /// Runs the program in the directory, with this on its standard input.
+    pub fn run_with_input<S: AsRef<std::ffi::OsStr>>(&self, args: &[S], input: &[u8]) -> Ran {
+        let mut command = self.command(args);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program can be run");
+        let mut pipe = child.stdin.take().expect("it was asked for");
+        std::thread::scope(|scope| {
+            // The program may have read enough before the end.
+            scope.spawn(move || pipe.write_all(input).ok());
+            Ran::of(child.wait_with_output().expect("the program can be run"))
+        })
     }
 
     /// Starts the program in the directory and does not wait for it.

@@ -1,7 +1,7 @@
 //! Finds and opens logs.
 //!
 //! A source is a file, or standard input (`-`). What it is compressed with is decided by its first bytes, not by its name
-//! ([`super::compression`]); what is not unpacked here is refused with the command that helps. A directory stands for the logs
+//! (`compression`); what is not unpacked here is refused with the command that helps. A directory stands for the logs
 //! directly in it, a pattern (`mail.log*`) for the logs whose names fit, unless a file really has that name. Without arguments the
 //! usual places of mail logs are looked at, and the rotated files beside them.
 //!

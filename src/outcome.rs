@@ -3,7 +3,7 @@
 //! Here stand the closed lists (TLS state, class) and what each means. How an outcome is found out is `session`'s business, how it
 //! is kept is `store`'s.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use maillog::{Cause, Dsn, Fault, Protocol, Status, Verification};
 
@@ -345,7 +345,7 @@ pub struct Outcome {
     /// When, in seconds since 1970 UTC: the time of the line that settled it.
     pub at: i64,
     /// Who logged it.
-    pub service: Rc<Service>,
+    pub service: Arc<Service>,
     /// Which way the mail went.
     pub direction: Direction,
     /// With whom.
@@ -359,7 +359,7 @@ pub struct Outcome {
     /// Our side had demonstrably done TLS in this direction shortly before.
     pub shown: bool,
     /// Session parameters; default if there was no TLS.
-    pub parameters: Rc<Parameters>,
+    pub parameters: Arc<Parameters>,
     /// What became of the recipients; `None` inbound, where `messages` counts.
     pub delivery: Option<Status>,
     /// Enhanced status code, kept for what was not delivered.
@@ -414,7 +414,7 @@ pub enum Emission {
     /// Something was proven about the logging.
     Fact {
         /// About whom.
-        service: Rc<Service>,
+        service: Arc<Service>,
         /// For which direction.
         direction: Direction,
         /// When, in seconds since 1970 UTC.

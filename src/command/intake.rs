@@ -3,6 +3,7 @@
 //! Data, position and open sessions are committed together, so that a run that dies is as if it had ended at its last commit.
 
 mod journal;
+mod writer;
 
 use std::fmt;
 use std::fs::File;
@@ -27,6 +28,7 @@ use crate::report::peer::Retention;
 use crate::session::{Network, Own, Place, Tracker};
 use crate::store::{Batch, Bookmark, RunCounts, Store};
 
+use self::writer::{Commit, Item, Writer};
 use super::Environment;
 
 /// How many bytes of log go into one transaction.
@@ -269,51 +271,32 @@ fn read_pass(
     let counted = intake.counts;
     let mut batch = Batch::new(plan.keep_correspondents);
     batch.know_shapes(store.shapes()?);
-    let mut reader = Reader {
-        store,
-        tracker,
-        batch,
-        emissions: Vec::new(),
-        intake,
-        progress: Progress::new(total, environment.progress),
-        printer: environment.printer,
-        bookmarks: Vec::new(),
-        done: 0,
-        since_commit: 0,
-        counted,
-    };
-    for source in &ordered {
-        let bookmark = match source.known_as.and_then(|at| bookmarks.get(at)) {
-            Some(known) => known.clone(),
-            None => Bookmark {
-                id: reader.store.new_source()?,
-                first_seen: source.first.unwrap_or(0),
-                ..Bookmark::default()
-            },
-        };
-        let path = source.source.name();
-        match source.lines() {
-            _ if source.unchanged => reader.intake.unchanged += 1,
-            Ok(lines) => reader
-                .read(source, lines, bookmark)
-                .with_context(|| format!("reading {path}"))?,
-            Err(error) if input::is_replaced(&error) && !is_last => {
-                reader.finish()?;
-                return Ok(false);
-            }
-            Err(error) => {
-                reader.printer.warning(&format!(
-                    "cannot read {path}: {error}; the next run tries again"
-                ));
-                break;
-            }
+    let next_source = store.first_free_source()?;
+    let journal = match journal {
+        Some(journal) => {
+            let reading = journal::begin(store, &tracker, &bookmarks, next_source)?;
+            Some((journal, reading))
         }
-    }
-    if let Some(journal) = &journal {
-        reader.read_journal(journal, &bookmarks)?;
-    }
-    reader.finish()?;
-    Ok(true)
+        None => None,
+    };
+    std::thread::scope(|scope| {
+        let mut reader = Reader {
+            writer: Writer::start(scope, store, batch),
+            tracker,
+            emissions: Vec::new(),
+            intake,
+            progress: Progress::new(total, environment.progress),
+            printer: environment.printer,
+            bookmarks: Vec::new(),
+            done: 0,
+            since_commit: 0,
+            counted,
+            next_source,
+        };
+        let read = reader.read_all(&ordered, &bookmarks, journal, is_last);
+        // That nothing can be written is the reason for what may have come of it.
+        reader.finish(read)
+    })
 }
 
 /// How long log lines are kept in this store. Counted from the newest record: an archive read today must not lose its proof tomorrow.
@@ -439,9 +422,8 @@ fn fingerprint(bookmark: &Bookmark) -> Fingerprint {
 
 /// One run over all sources.
 struct Reader<'s> {
-    store: &'s mut Store,
+    writer: Writer<'s>,
     tracker: Tracker,
-    batch: Batch,
     emissions: Vec<Emission>,
     intake: &'s mut Intake,
     progress: Progress,
@@ -453,9 +435,54 @@ struct Reader<'s> {
     since_commit: u64,
     /// What was counted up to the last commit.
     counted: RunCounts,
+    /// The number of the next source that was never read.
+    next_source: i64,
 }
 
 impl Reader<'_> {
+    /// Reads what is new in each source, in their order, and in the journal. `false`: see [`read_pass`].
+    fn read_all(
+        &mut self,
+        ordered: &[Ordered],
+        bookmarks: &[Bookmark],
+        journal: Option<(Journal, journal::Reading)>,
+        is_last: bool,
+    ) -> anyhow::Result<bool> {
+        for source in ordered {
+            let bookmark = match source.known_as.and_then(|at| bookmarks.get(at)) {
+                Some(known) => known.clone(),
+                None => self.new_bookmark(source),
+            };
+            let path = source.source.name();
+            match source.lines() {
+                _ if source.unchanged => self.intake.unchanged += 1,
+                Ok(lines) => self
+                    .read(source, lines, bookmark)
+                    .with_context(|| format!("reading {path}"))?,
+                Err(error) if input::is_replaced(&error) && !is_last => return Ok(false),
+                Err(error) => {
+                    self.printer.warning(&format!(
+                        "cannot read {path}: {error}; the next run tries again"
+                    ));
+                    break;
+                }
+            }
+        }
+        if let Some((journal, reading)) = journal {
+            self.read_journal(&journal, reading)?;
+        }
+        Ok(true)
+    }
+
+    fn new_bookmark(&mut self, source: &Ordered) -> Bookmark {
+        self.next_source += 1;
+        Bookmark {
+            id: self.next_source - 1,
+            first_seen: source.first.unwrap_or(0),
+            ..Bookmark::default()
+        }
+    }
+
     /// Reads one source from where it was left.
     fn read(
         &mut self,
@@ -600,7 +627,7 @@ impl Reader<'_> {
     }
 
     fn stranger(&mut self, raw: &[u8], shape: &str, at: i64) {
-        self.batch.add_shape(shape, at);
+        self.writer.count(Item::Shape(shape.to_owned(), at));
         self.intake.counts.unrecognised += 1;
         if self.intake.stranger.is_none() {
             let text: String = String::from_utf8_lossy(raw)
@@ -625,7 +652,7 @@ impl Reader<'_> {
                     if let Emission::Outcome(outcome) = &emission {
                         self.intake.counts.outcomes += u64::from(outcome.count);
                     }
-                    self.batch.add(emission);
+                    self.writer.count(Item::Found(emission));
                 }
             }
         }
@@ -643,21 +670,24 @@ impl Reader<'_> {
         self.gather();
         self.intake.counts.sources = self.intake.sources;
         let run = self.intake.counts.since(&self.counted);
-        let sessions = self.tracker.save()?;
-        self.store
-            .commit(&mut self.batch, &self.bookmarks, &sessions, Some(run))
-            .with_context(|| format!("writing the store {}", self.store.path()))?;
         self.counted = self.intake.counts;
-        self.bookmarks.clear();
-        Ok(())
+        self.writer.commit(Commit {
+            bookmarks: std::mem::take(&mut self.bookmarks),
+            sessions: self.tracker.save()?,
+            run,
+        })
     }
 
-    fn finish(mut self) -> anyhow::Result<()> {
-        if !self.bookmarks.is_empty() {
-            self.commit()?;
-        }
+    /// Writes the rest, unless reading failed, and waits until all is written.
+    fn finish(mut self, read: anyhow::Result<bool>) -> anyhow::Result<bool> {
+        let committed = match read {
+            Ok(_) if !self.bookmarks.is_empty() => self.commit(),
+            _ => Ok(()),
+        };
         self.progress.finish();
-        Ok(())
+        self.writer.finish()?;
+        committed?;
+        read
     }
 }
 

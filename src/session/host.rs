@@ -4,7 +4,7 @@
 //! All of it is bounded: old entries make room for new ones.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use maillog::{Cause, Peer};
@@ -59,7 +59,7 @@ fn sorted<S: serde::Serializer>(
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Host {
     /// Name as logged.
-    pub name: Rc<str>,
+    pub name: Arc<str>,
     /// Steady time: seconds since 1970 UTC as long as the host's clock has never been set back, and never going back itself.
     /// Everything that is compared with anything is in steady time; only what is given out is in the time written.
     pub now: i64,
@@ -106,7 +106,7 @@ pub struct Advance {
 
 impl Host {
     /// A host first seen at `at`.
-    pub fn new(name: Rc<str>, at: i64) -> Self {
+    pub fn new(name: Arc<str>, at: i64) -> Self {
         Host {
             name,
             now: at,

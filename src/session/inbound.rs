@@ -3,7 +3,7 @@
 //! Servers that say all about a session on the line of each accepted message ([`maillog::Message`]) are counted by those lines;
 //! others by the end of the session ([`maillog::Disconnect`]), to which its transactions belong.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use maillog::{
     Cause, Detail, Disconnect, Handshake, HandshakeFailed, Message, Peer, Reason, Transaction,
@@ -419,14 +419,14 @@ fn emit(
     let (cause, shown) = our_part(&peer.address, &verdict, cx);
     let mut outcome = Outcome {
         at: cx.at,
-        service: Rc::clone(cx.service),
+        service: Arc::clone(cx.service),
         direction: Direction::Inbound,
         peer,
         tls: verdict.tls,
         class: verdict.class,
         cause,
         shown,
-        parameters: handshake.map_or_else(Rc::<Parameters>::default, Rc::clone),
+        parameters: handshake.map_or_else(Arc::<Parameters>::default, Arc::clone),
         delivery: None,
         dsn: None,
         count,

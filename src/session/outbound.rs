@@ -3,7 +3,7 @@
 //! Evidence belongs to the next message of the process, or, for servers that keep connections ([`Scope::Process`]), to all its
 //! later ones. The rules are in [`super::verdict`]; what is stale, whole and ours is decided here.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use maillog::{
     AttemptFailed, Cause, Delivery, Detail, Handshake, HandshakeFailed, Offered, Peer, Reason,
@@ -182,7 +182,7 @@ pub fn reported_success(state: &mut Outbound, peer: &Peer<'_>, cx: &mut Context<
         peer: OwnedPeer::of(peer),
         at: cx.steady,
         scope: Scope::Message,
-        parameters: Rc::default(),
+        parameters: Arc::default(),
         certificate: Cause::Unknown,
         counted: false,
     });
@@ -464,7 +464,7 @@ fn judge(
     peer: &Peer<'_>,
     proxy_failed: bool,
     cx: &mut Context<'_, '_>,
-) -> (Verdict, Rc<Parameters>) {
+) -> (Verdict, Arc<Parameters>) {
     let known = evidence(state, peer, Some(line), proxy_failed, cx);
     let mut verdict = verdict::outbound(line, &known);
     let whole = known.whole;
@@ -476,7 +476,7 @@ fn judge(
         .iter()
         .find(|c| c.peer.view().matches(peer));
     let parameters = match (verdict.tls, connection, line.tls) {
-        (Tls::Encrypted, Some(connection), _) => Rc::clone(&connection.parameters),
+        (Tls::Encrypted, Some(connection), _) => Arc::clone(&connection.parameters),
         (
             Tls::Encrypted,
             None,
@@ -486,13 +486,13 @@ fn judge(
                 cipher,
                 ..
             },
-        ) => Rc::new(Parameters {
+        ) => Arc::new(Parameters {
             verification,
             protocol,
             cipher: proof::text(cipher),
             ..Parameters::default()
         }),
-        _ => Rc::default(),
+        _ => Arc::default(),
     };
     if verdict.tls == Tls::Encrypted
         && connection.is_none()
@@ -613,14 +613,14 @@ fn flush_attempts(
                 || cx.own.holds_domain(&peer.domain);
         cx.out.push(Emission::Outcome(Outcome {
             at: attempt.at,
-            service: Rc::clone(cx.service),
+            service: Arc::clone(cx.service),
             direction: Direction::Outbound,
             peer,
             tls: Tls::None,
             class: attempt.class,
             cause: attempt.cause,
             shown: false,
-            parameters: Rc::default(),
+            parameters: Arc::default(),
             delivery: None,
             dsn: None,
             count: 1,
@@ -655,7 +655,7 @@ fn emit(
     recipient: &[u8],
     peer: &Peer<'_>,
     verdict: Verdict,
-    parameters: &Rc<Parameters>,
+    parameters: &Arc<Parameters>,
     (handshakes, with_proof): (u32, bool),
     cx: &mut Context<'_, '_>,
 ) {
@@ -673,14 +673,14 @@ fn emit(
     let cause = broken.filter(|_| causeless).unwrap_or(verdict.cause);
     let mut outcome = Outcome {
         at: cx.at,
-        service: Rc::clone(cx.service),
+        service: Arc::clone(cx.service),
         direction: Direction::Outbound,
         peer: name,
         tls: verdict.tls,
         class: verdict.class,
         cause,
         shown,
-        parameters: Rc::clone(parameters),
+        parameters: Arc::clone(parameters),
         delivery: Some(line.status),
         dsn: line.dsn.filter(|_| line.status != Status::Sent),
         count: 1,

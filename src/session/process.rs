@@ -1,6 +1,6 @@
 //! What is remembered of one process between its lines. Plain data that can be saved; the rules are in `outbound` and `inbound`.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use maillog::{Cause, Peer, Scope};
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ pub struct Connection {
     /// For how long it may carry mail.
     pub scope: Scope,
     /// Its parameters.
-    pub parameters: Rc<Parameters>,
+    pub parameters: Arc<Parameters>,
     /// What was wrong with the certificate.
     pub certificate: Cause,
     /// An outcome has accounted for its handshake.
@@ -215,7 +215,7 @@ pub struct Inbound {
     pub begun: i64,
     /// The handshake.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub handshake: Option<Rc<Parameters>>,
+    pub handshake: Option<Arc<Parameters>>,
     /// A failed handshake.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<Cause>,

@@ -3,7 +3,7 @@
 //!
 //! It holds no rule about TLS: those are in `outbound`, `inbound` and `verdict`.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use maillog::{Cause, Event, Handshake, Logging, Peer, Record, Side};
@@ -65,13 +65,13 @@ pub struct Tracker {
     /// Steady time of the record at hand.
     steady: i64,
     processes: HashMap<Key, Process>,
-    parameters: Vec<Rc<Parameters>>,
+    parameters: Vec<Arc<Parameters>>,
 }
 
 /// A program of a log host.
 #[derive(Clone, Debug)]
 struct Tag {
-    service: Rc<Service>,
+    service: Arc<Service>,
     host: u32,
     /// Facts given out on the latest day, per direction, one bit each, so that they are not told again with every line.
     told: [(i32, u8); 2],
@@ -123,14 +123,14 @@ pub struct Context<'c, 'l> {
     pub(super) steady: i64,
     pub(super) place: Place,
     pub(super) raw: &'l [u8],
-    pub(super) service: &'c Rc<Service>,
+    pub(super) service: &'c Arc<Service>,
     pub(super) host: &'c mut Host,
     pub(super) own: &'c Own,
     pub(super) keep_addresses: bool,
     pub(super) out: &'c mut Vec<Emission>,
     told: &'c mut [(i32, u8); 2],
     witness: &'c mut [Witness; 2],
-    shared: &'c mut Vec<Rc<Parameters>>,
+    shared: &'c mut Vec<Arc<Parameters>>,
 }
 
 impl Context<'_, '_> {
@@ -169,7 +169,7 @@ impl Context<'_, '_> {
             told.1 |= bit;
             let proof = self.proof();
             self.out.push(Emission::Fact {
-                service: Rc::clone(self.service),
+                service: Arc::clone(self.service),
                 direction,
                 at: self.at,
                 fact,
@@ -245,8 +245,8 @@ impl Context<'_, '_> {
     }
 
     /// The parameters of a handshake; equal ones are shared.
-    pub(super) fn parameters(&mut self, handshake: &Handshake<'_>) -> Rc<Parameters> {
-        let same = |p: &Rc<Parameters>| {
+    pub(super) fn parameters(&mut self, handshake: &Handshake<'_>) -> Arc<Parameters> {
+        let same = |p: &Arc<Parameters>| {
             p.protocol == handshake.protocol
                 && p.bits == handshake.bits
                 && p.verification == handshake.verification
@@ -254,9 +254,9 @@ impl Context<'_, '_> {
                 && p.key_exchange.as_bytes() == handshake.key_exchange
         };
         if let Some(at) = self.shared.iter().position(same) {
-            return Rc::clone(&self.shared[at]);
+            return Arc::clone(&self.shared[at]);
         }
-        let new = Rc::new(Parameters {
+        let new = Arc::new(Parameters {
             protocol: handshake.protocol,
             cipher: proof::text(handshake.cipher),
             bits: handshake.bits,
@@ -266,7 +266,7 @@ impl Context<'_, '_> {
         if self.shared.len() == SHARED_PARAMETERS {
             self.shared.clear();
         }
-        self.shared.push(Rc::clone(&new));
+        self.shared.push(Arc::clone(&new));
         new
     }
 }
@@ -471,7 +471,7 @@ impl Tracker {
             let key = service_key(name.as_bytes(), tag.as_bytes());
             self.service_index.insert(key, self.services.len() as u32);
             self.services.push(Tag {
-                service: Rc::new(Service { host: name, tag }),
+                service: Arc::new(Service { host: name, tag }),
                 host,
                 told,
                 witness,
@@ -547,7 +547,7 @@ impl Tracker {
             tag: proof::text(record.program),
         };
         self.services.push(Tag {
-            service: Rc::new(service),
+            service: Arc::new(service),
             host,
             told: [(i32::MIN, 0); 2],
             witness: Default::default(),

@@ -4,7 +4,7 @@
 //! of its proof lines only what the store would keep is kept here too.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use maillog::{Cause, Dsn, Fault, Status};
@@ -37,7 +37,7 @@ pub(super) struct Kind {
     pub(super) fault: Fault,
     pub(super) delivery: Option<Status>,
     pub(super) dsn: Option<Dsn>,
-    pub(super) parameters: Rc<Parameters>,
+    pub(super) parameters: Arc<Parameters>,
 }
 
 /// What is counted under: the primary key of `daily`, with the numbers of this batch.
@@ -84,7 +84,7 @@ pub(super) struct Logging {
 #[derive(Debug, Default)]
 pub struct Batch {
     keep_correspondents: bool,
-    pub(super) services: Interner<Rc<Service>>,
+    pub(super) services: Interner<Arc<Service>>,
     pub(super) peers: Interner<Peer>,
     pub(super) kinds: Interner<Kind>,
     pub(super) addresses: Interner<String>,
@@ -241,7 +241,7 @@ impl Batch {
 
     fn add_fact(
         &mut self,
-        service: Rc<Service>,
+        service: Arc<Service>,
         direction: Direction,
         day: i32,
         fact: Fact,

@@ -7,7 +7,7 @@ use super::{Result, Store, natural};
 /// One source and the position it was read to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bookmark {
-    /// Its number: from [`Store::new_source`], or as read back.
+    /// Its number: from [`Store::first_free_source`] on, or as read back.
     pub id: i64,
     /// Where it lay when last read.
     pub path: String,
@@ -90,18 +90,10 @@ impl Store {
         Ok(bookmarks)
     }
 
-    /// The number for a source not read before. It is taken once a bookmark with it is committed.
-    pub fn new_source(&mut self) -> Result<i64> {
-        let next = match self.next_source {
-            Some(next) => next,
-            None => self.connection.query_row(
-                "SELECT COALESCE(MAX(id), 0) + 1 FROM source",
-                [],
-                |row| row.get(0),
-            )?,
-        };
-        self.next_source = Some(next + 1);
-        Ok(next)
+    /// The first number that no source has: sources not read before are numbered from here.
+    pub fn first_free_source(&self) -> Result<i64> {
+        let sql = "SELECT COALESCE(MAX(id), 0) + 1 FROM source";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
     /// The sessions that were open at the end of the last run, as `session` wrote them; empty if there are none.

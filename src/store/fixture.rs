@@ -1,6 +1,6 @@
 //! Outcomes for tests: `outbound("example.com").at(5).build()`.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use maillog::{Cause, Dsn, Protocol, Status, Verification};
 
@@ -19,8 +19,8 @@ pub(crate) const MIDNIGHT: i64 = DAY as i64 * 86_400;
 #[derive(Clone)]
 pub(crate) struct Builder(Outcome);
 
-fn service(tag: &str) -> Rc<Service> {
-    Rc::new(Service {
+fn service(tag: &str) -> Arc<Service> {
+    Arc::new(Service {
         host: "mx".into(),
         tag: tag.into(),
     })
@@ -36,7 +36,7 @@ fn start(direction: Direction, tag: &str) -> Builder {
         class: Class::Unknown,
         cause: Cause::Unknown,
         shown: false,
-        parameters: Rc::default(),
+        parameters: Arc::default(),
         delivery: None,
         dsn: None,
         count: 1,
@@ -97,7 +97,7 @@ impl Builder {
         self.0.tls = Tls::Encrypted;
         self.0.class = Class::TlsTrusted;
         self.0.handshakes = 1;
-        self.0.parameters = Rc::new(Parameters {
+        self.0.parameters = Arc::new(Parameters {
             protocol: Some(protocol),
             cipher: "TLS_AES_256_GCM_SHA384".into(),
             bits: 256,

@@ -61,8 +61,6 @@ pub struct Store {
     connection: Connection,
     /// How often the store was written when this one last looked. A commit that finds another number was overtaken.
     generation: i64,
-    /// The next free source number, once asked for.
-    next_source: Option<i64>,
     /// The row of this run's counts, once there is one.
     run_row: Option<i64>,
 }

@@ -100,7 +100,6 @@ impl Store {
         let mut store = Store {
             connection,
             generation: 0,
-            next_source: None,
             run_row: None,
         };
         store.generation = store.written()?;

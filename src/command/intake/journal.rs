@@ -15,7 +15,7 @@ use crate::input::{self, Clock, Entries, Found, JOURNAL_DIRECTORIES, Joiner, Jou
 use crate::store::{Bookmark, Store};
 
 use super::super::Environment;
-use super::{COMMIT_BYTES, Place, Reader, ReadingArgs, SourceState};
+use super::{COMMIT_BYTES, Place, Reader, ReadingArgs, SourceState, Tracker};
 
 /// What marks the bookmark of the journal.
 const KIND: &str = "journal";
@@ -134,7 +134,7 @@ enum Seam {
 }
 
 /// One reading of the journal.
-struct Reading {
+pub(super) struct Reading {
     bookmark: Bookmark,
     state: SourceState,
     seam: Seam,
@@ -144,14 +144,69 @@ struct Reading {
     new: u64,
 }
 
+/// Where the journal was left, or its beginning. `id`: its number, if it was never read.
+pub(super) fn begin(
+    store: &Store,
+    tracker: &Tracker,
+    bookmarks: &[Bookmark],
+    id: i64,
+) -> anyhow::Result<Reading> {
+    let (bookmark, state) = match bookmarks.iter().find(|b| b.kind == KIND) {
+        Some(known) => (known.clone(), serde_json::from_str(&known.state)?),
+        None => {
+            let bookmark = Bookmark {
+                id,
+                path: KIND.to_owned(),
+                kind: KIND.to_owned(),
+                ..Bookmark::default()
+            };
+            let state = SourceState {
+                first: None,
+                clock: Clock::new(Zone::Utc),
+                joiner: Joiner::default(),
+                journal: Position {
+                    told: told(store, tracker)?,
+                    ..Position::default()
+                },
+            };
+            (bookmark, state)
+        }
+    };
+    let seam = match state.journal.cursor.is_empty() {
+        true => Seam::Whole,
+        false => Seam::Expected,
+    };
+    Ok(Reading {
+        bookmark,
+        state,
+        seam,
+        again: 0,
+        new: 0,
+    })
+}
+
+/// Up to when log files have told of each host.
+fn told(store: &Store, tracker: &Tracker) -> anyhow::Result<Vec<(String, i64)>> {
+    let mut told: Vec<(String, i64)> = Vec::new();
+    let outcomes = store.newest_of_hosts()?;
+    let records = tracker.hosts().map(|(name, at)| (name.to_owned(), at));
+    for (name, at) in outcomes.into_iter().chain(records) {
+        let label = first_label(name.as_bytes());
+        match told.iter_mut().find(|(known, _)| *known == label) {
+            Some((_, known)) => *known = at.max(*known),
+            None => told.push((label, at)),
+        }
+    }
+    Ok(told)
+}
+
 impl Reader<'_> {
     /// Reads what is new in the journal.
     pub(super) fn read_journal(
         &mut self,
         journal: &Journal,
-        bookmarks: &[Bookmark],
+        mut reading: Reading,
     ) -> anyhow::Result<()> {
-        let mut reading = self.begin(bookmarks)?;
         let base = reading.bookmark.offset;
         self.progress.reading(KIND);
         let mut entries = journal.entries(&reading.state.journal.cursor)?;
@@ -201,57 +256,6 @@ impl Reader<'_> {
                 self.commit()?;
             }
         }
-    }
-
-    /// Where the journal was left, or its beginning.
-    fn begin(&mut self, bookmarks: &[Bookmark]) -> anyhow::Result<Reading> {
-        let (bookmark, state) = match bookmarks.iter().find(|b| b.kind == KIND) {
-            Some(known) => (known.clone(), serde_json::from_str(&known.state)?),
-            None => {
-                let bookmark = Bookmark {
-                    id: self.store.new_source()?,
-                    path: KIND.to_owned(),
-                    kind: KIND.to_owned(),
-                    ..Bookmark::default()
-                };
-                let state = SourceState {
-                    first: None,
-                    clock: Clock::new(Zone::Utc),
-                    joiner: Joiner::default(),
-                    journal: Position {
-                        told: self.told()?,
-                        ..Position::default()
-                    },
-                };
-                (bookmark, state)
-            }
-        };
-        let seam = match state.journal.cursor.is_empty() {
-            true => Seam::Whole,
-            false => Seam::Expected,
-        };
-        Ok(Reading {
-            bookmark,
-            state,
-            seam,
-            again: 0,
-            new: 0,
-        })
-    }
-
-    /// Up to when log files have told of each host.
-    fn told(&self) -> anyhow::Result<Vec<(String, i64)>> {
-        let mut told: Vec<(String, i64)> = Vec::new();
-        let outcomes = self.store.newest_of_hosts()?;
-        let records = self.tracker.hosts().map(|(name, at)| (name.to_owned(), at));
-        for (name, at) in outcomes.into_iter().chain(records) {
-            let label = first_label(name.as_bytes());
-            match told.iter_mut().find(|(known, _)| *known == label) {
-                Some((_, known)) => *known = at.max(*known),
-                None => told.push((label, at)),
-            }
-        }
-        Ok(told)
     }
 
     /// One line of `journalctl`: an entry, unless something is wrong.

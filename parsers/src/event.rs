@@ -117,6 +117,8 @@ pub enum Event<'a> {
         records: Option<u64>,
         /// Process that lost them, if told.
         pid: Option<u32>,
+        /// More will be lost after this point, and where that ends may not be said.
+        goes_on: bool,
     },
 }
 

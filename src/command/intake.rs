@@ -26,6 +26,7 @@ use crate::outcome::{Emission, Outcome};
 use crate::output::{Printer, Progress};
 use crate::report::peer::Retention;
 use crate::session::{Network, Own, Place, Tracker};
+use crate::settings::Settings;
 use crate::store::{Batch, Bookmark, RunCounts, Store};
 
 use self::writer::{Commit, Item, Writer};
@@ -79,6 +80,8 @@ pub struct Intake {
     pub internal: u64,
     /// A line of a mail server that was not recognised, if there was one.
     pub stranger: Option<String>,
+    /// Logs that write no year, and the year each is taken to begin in.
+    pub guessed_years: Vec<(PathBuf, i32)>,
 }
 
 impl fmt::Display for Intake {
@@ -124,7 +127,15 @@ impl fmt::Display for Intake {
                 "; left out {} of our own hosts and users.",
                 grouped(internal)
             ),
+        }?;
+        for (path, year) in &self.guessed_years {
+            let path = path.display();
+            write!(
+                f,
+                "\n{path} writes no year; by the age of the file it begins in {year} (if not, read it into a new store with --year)."
+            )?;
         }
+        Ok(())
     }
 }
 
@@ -175,9 +186,52 @@ const PASSES: u32 = 5;
 pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow::Result<Intake> {
     let plan = Plan::new(args, environment)?;
     // Before anything is made: without a log there is nothing to store.
-    let mut found = Some(journal::find(args, plan.named, environment)?);
+    let found = journal::find(args, plan.named, environment)?;
     let _lock = lock(&environment.store)?;
     let mut store = Store::open(&environment.store)?;
+    let intake = read_passes(args, &plan, found, environment, &mut store)?;
+    store.expire_evidence(retention(&store, environment)?.before)?;
+    Ok(intake)
+}
+
+/// Reads what is new in logs of one year into a store that is open already: for tests of the whole way in. Stamps without a zone are
+/// UTC; nothing is said but warnings.
+pub fn read_into(
+    store: &mut Store,
+    logs: &[PathBuf],
+    year: i32,
+    now: i64,
+) -> anyhow::Result<Intake> {
+    let args = ReadingArgs {
+        logs: logs.to_vec(),
+        journal: false,
+        own_network: Vec::new(),
+        own_domain: Vec::new(),
+        correspondents: true,
+        timezone: Some("utc".to_owned()),
+        year: Some(year),
+    };
+    let environment = Environment {
+        settings: Settings::default(),
+        store: PathBuf::new(),
+        printer: Printer { quiet: true },
+        progress: false,
+        now,
+    };
+    let plan = Plan::new(&args, &environment)?;
+    let found = journal::find(&args, plan.named, &environment)?;
+    read_passes(&args, &plan, found, &environment, store)
+}
+
+/// Reads what was found, and looks again if a log was rotated away meanwhile.
+fn read_passes(
+    args: &ReadingArgs,
+    plan: &Plan<'_>,
+    found: (Found, Option<Journal>),
+    environment: &Environment,
+    store: &mut Store,
+) -> anyhow::Result<Intake> {
+    let mut found = Some(found);
     let mut intake = Intake::default();
     for pass in 1..=PASSES {
         let (logs, journal) = match found.take() {
@@ -190,11 +244,10 @@ pub(super) fn read_logs(args: &ReadingArgs, environment: &Environment) -> anyhow
             logs,
             journal,
         };
-        if read_pass(&plan, pass, environment, &mut store, &mut intake)? {
+        if read_pass(plan, pass, environment, store, &mut intake)? {
             break;
         }
     }
-    store.expire_evidence(retention(&store, environment)?.before)?;
     Ok(intake)
 }
 
@@ -566,6 +619,9 @@ impl Reader<'_> {
             return Ok(());
         }
         self.intake.sources += 1;
+        let path = &ordered.source.path;
+        let guess = ordered.guessed_year.map(|year| (path.clone(), year));
+        self.intake.guessed_years.extend(guess);
         update(&mut bookmark, lines.fingerprint(), &state)?;
         self.bookmarks.push(bookmark);
         Ok(())

@@ -5,7 +5,7 @@ mod check;
 pub mod doctor;
 pub mod forget;
 pub mod import;
-mod intake;
+pub mod intake;
 pub mod peer;
 mod period;
 pub mod report;

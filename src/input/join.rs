@@ -1,7 +1,7 @@
 //! Records that a container runtime wrapped, and cut when they were long.
 //!
 //! Docker's `json-file` cuts at 16 KiB and marks the last part by a line feed; CRI marks parts with `P` and the last one with `F`.
-//! Entries of the systemd journal are taken out of their JSON. Any other line goes straight to [`maillog::framing`], so that this can
+//! Entries of the systemd journal and records written by templates are taken out of their JSON. Any other line goes straight to [`maillog::framing`], so that this can
 //! stand in front of every source.
 //!
 //! What is kept between lines is one unfinished line for each stream, and in which run of each machine the last entry was written. It
@@ -11,6 +11,7 @@ use std::mem::take;
 
 use maillog::framing::docker::{frame_within, unwrap_json};
 use maillog::framing::journal::{Entry, is_entry, parse_entry};
+use maillog::framing::template::{Object, parse_object};
 use maillog::framing::{cri_parts, parse_line};
 use maillog::{Framed, Record, Stamp};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub struct Joiner {
     /// The journal entry given last, and the same as a line.
     #[serde(skip)]
     entry: Option<(Entry, Vec<u8>)>,
+    /// The record of a template given last, and the same as a line.
+    #[serde(skip)]
+    object: Option<(Object, Vec<u8>)>,
     /// The line given last: its buffer is used again.
     #[serde(skip)]
     whole: Vec<u8>,
@@ -52,7 +56,7 @@ pub struct Joined<'a> {
     pub offset: u64,
     /// What it is.
     pub framed: Framed<'a>,
-    /// How to show it: as it stands in the log, or for journal entries, which are long, as a line.
+    /// How to show it: as it stands in the log, or for records in JSON, which are long, as a line.
     pub shown: &'a [u8],
     /// The record is the first of another run of its machine: what was going on there before is over.
     pub restarted: bool,
@@ -65,13 +69,38 @@ impl Joiner {
             return Some(self.frame_entry(offset, line));
         }
         self.entry = None;
-        let (offset, framed) = self.frame_line(offset, line)?;
+        let (offset, framed) = match line.first() {
+            Some(b'{') => match unwrap_json(line) {
+                Some(part) => {
+                    self.add(offset, part.stamp, part.stream, &part.text, part.partial)?
+                }
+                None => return Some(self.frame_object(offset, line)),
+            },
+            _ => self.frame_line(offset, line)?,
+        };
         Some(Joined {
             offset,
             framed,
             shown: line,
             restarted: false,
         })
+    }
+
+    fn frame_object<'a>(&'a mut self, offset: u64, line: &'a [u8]) -> Joined<'a> {
+        self.object = parse_object(line).map(|object| {
+            let shown = object.render_line();
+            (object, shown)
+        });
+        let (framed, shown) = match &self.object {
+            Some((object, shown)) => (object.framed(), shown.as_slice()),
+            None => (Framed::Unframed, line),
+        };
+        Joined {
+            offset,
+            framed,
+            shown,
+            restarted: false,
+        }
     }
 
     /// The journal entry that was framed last; `None` if the last line was none, or not a whole one.
@@ -105,12 +134,6 @@ impl Joiner {
 
     fn frame_line<'a>(&'a mut self, offset: u64, line: &'a [u8]) -> Option<(u64, Framed<'a>)> {
         match line.first() {
-            Some(b'{') => {
-                let Some(part) = unwrap_json(line) else {
-                    return Some((offset, Framed::Unframed));
-                };
-                self.add(offset, part.stamp, part.stream, &part.text, part.partial)
-            }
             Some(b'0'..=b'9') if is_cri(line) => match cri_parts(line) {
                 Some(part) if part.partial || self.is_unfinished(part.stream) => self.add(
                     offset,

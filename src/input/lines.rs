@@ -3,6 +3,9 @@
 //! Reads 256 KiB at a time, gives each line as a slice of the block, and knows at every line boundary where to go on next time
 //! ([`Lines::fingerprint`]). It does not look into the lines.
 //!
+//! NUL bytes end a line like a line feed does, and are no line by themselves: a crash leaves them in place of what was not written to the
+//! disk yet, and a file that was truncated under its writer begins with them. What follows them is a line of its own.
+//!
 //! A line of more than 1 MiB is no log line: its first MiB is given, the rest skipped, and [`Lines::cut`] counts it. A last line
 //! without line feed is given if nothing can follow it ([`LastLine::Final`]); in a log that is still being written it is left
 //! for the next run.
@@ -77,7 +80,8 @@ impl<R: Read> Lines<R> {
     /// before it has been given, and [`Lines::position`] is still right.
     pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         loop {
-            if let Some(at) = memchr::memchr(b'\n', &self.buffer[self.searched..self.end]) {
+            self.skip_nuls();
+            if let Some(at) = memchr::memchr2(b'\n', 0, &self.buffer[self.searched..self.end]) {
                 let end = self.searched + at;
                 return Ok(Some(self.take(end, end + 1)));
             }
@@ -128,6 +132,21 @@ impl<R: Read> Lines<R> {
     /// The reader, for its progress.
     pub fn reader(&self) -> &R {
         &self.reader
+    }
+
+    /// Steps over the NUL bytes in front of a line.
+    fn skip_nuls(&mut self) {
+        let waiting = &self.buffer[self.start..self.end];
+        if self.skipped > 0 || waiting.first() != Some(&0) {
+            return;
+        }
+        let nuls = waiting
+            .iter()
+            .position(|b| *b != 0)
+            .unwrap_or(waiting.len());
+        self.start += nuls;
+        self.offset += nuls as u64;
+        self.searched = self.searched.max(self.start);
     }
 
     fn take(&mut self, end: usize, next: usize) -> Line<'_> {
@@ -267,6 +286,21 @@ mod tests {
             assert_eq!(all(Slow(text, step), LastLine::Leave), expected[..4]);
         }
         assert_eq!(all(&b""[..], LastLine::Final), []);
+    }
+
+    #[test]
+    fn ok_nul_bytes_end_a_line_and_are_none() {
+        let text = b"\0\0one\ntw\0\0\0three\r\nfour\n\0\0";
+        let expected =
+            [(2, "one"), (6, "tw"), (11, "three"), (18, "four")].map(|(o, s)| (o, s.to_owned()));
+        for step in 1..=text.len() {
+            assert_eq!(all(Slow(text, step), LastLine::Leave), expected);
+            assert_eq!(all(Slow(text, step), LastLine::Final), expected);
+        }
+        let hole = [b"one\ntw".as_slice(), &[0; 3 * BLOCK], b"three\n"].concat();
+        let after = 6 + 3 * BLOCK as u64;
+        let expected = [(0, "one"), (4, "tw"), (after, "three")].map(|(o, s)| (o, s.to_owned()));
+        assert_eq!(all(&hole[..], LastLine::Leave), expected);
     }
 
     #[test]

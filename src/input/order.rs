@@ -61,6 +61,8 @@ pub struct Ordered {
     pub from: u64,
     /// Nothing was written to the file since it was read to its end.
     pub unchanged: bool,
+    /// The year of its first line, if the log writes none and only the age of the file, or of its name, tells it.
+    pub guessed_year: Option<i32>,
     /// Which of the remembered logs it is.
     pub known_as: Option<usize>,
     /// It begins like this remembered log, but is shorter or different where that one was read to: an older copy, or edited. It is
@@ -155,6 +157,7 @@ fn place(
         clock,
         from,
         unchanged: false,
+        guessed_year: None,
         known_as: None,
         rewritten,
     };
@@ -167,8 +170,11 @@ fn place(
     };
     match (known, &source.stream) {
         (Known::Not, _) => {
-            let (first, clock) = date(source, timing).map_err(unreadable)?;
-            Ok(new(first, clock, 0, None))
+            let (first, clock, guessed_year) = date(source, timing).map_err(unreadable)?;
+            Ok(Ordered {
+                guessed_year,
+                ..new(first, clock, 0, None)
+            })
         }
         (Known::As(at), _) => {
             let known = &remembered[at];
@@ -193,7 +199,7 @@ fn place(
             Err(ProblemKind::DiffersAt(remembered[at].fingerprint.offset))
         }
         (Known::ShorterThan(at) | Known::DiffersFrom(at), None) => {
-            let (first, clock) = date(source, timing).map_err(unreadable)?;
+            let (first, clock, _) = date(source, timing).map_err(unreadable)?;
             let (from, clock) =
                 what_is_later(source, clock, remembered[at].latest).map_err(unreadable)?;
             Ok(new(first, clock, from, Some(at)))
@@ -261,8 +267,8 @@ fn what_is_later(source: &Source, mut clock: Clock, latest: i64) -> io::Result<(
     }
 }
 
-/// When the first record of a source was written, and a clock for reading it from its start.
-fn date(source: &Source, timing: &Timing) -> io::Result<(Option<i64>, Clock)> {
+/// When the first record of a source was written, a clock for reading it from its start, and its year if that is a guess.
+fn date(source: &Source, timing: &Timing) -> io::Result<(Option<i64>, Clock, Option<i32>)> {
     let mut clock = Clock::new(timing.zone);
     let scan = match (&source.stream, source.compression) {
         // cannot be read twice: its beginning is taken for the latest that is not in the future
@@ -276,9 +282,10 @@ fn date(source: &Source, timing: &Timing) -> io::Result<(Option<i64>, Clock)> {
         }
         _ => Scan::read(source.open()?, timing.zone)?,
     };
-    clock.anchor(&scan, timing.year, None, source.modified, timing.now);
+    let guessed = clock.anchor(&scan, timing.year, None, source.modified, timing.now);
     let first = scan.first.and_then(|stamp| clock.clone().resolve(stamp));
-    Ok((first, clock))
+    // A stream has no age.
+    Ok((first, clock, guessed.filter(|_| !source.is_stream())))
 }
 
 /// Leaves out each source that is a copy, or the beginning, of another one: the same file named twice, `.1` beside its `.1.gz`.

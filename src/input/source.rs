@@ -643,8 +643,8 @@ impl Source {
             rotated_from: None,
         };
         let mut start = Vec::new();
-        let opened = source.open().map_err(unreadable)?;
-        let failed = opened.take(SNIFF).read_to_end(&mut start).err();
+        let mut opened = source.open().map_err(unreadable)?;
+        let failed = read_after_nuls(&mut opened, &mut start).err();
         match sniff((start, failed)).map_err(damaged)? {
             Sniffed::Empty => Err(ProblemKind::Empty),
             Sniffed::Binary => Err(ProblemKind::NotALog),
@@ -737,6 +737,17 @@ fn damaged(error: io::Error) -> ProblemKind {
 }
 
 /// Looks at the start of a text, and what ended it.
+/// The beginning of a file, without the NUL bytes that one that was truncated under its writer begins with.
+fn read_after_nuls(reader: &mut impl Read, start: &mut Vec<u8>) -> io::Result<()> {
+    loop {
+        start.clear();
+        reader.by_ref().take(SNIFF).read_to_end(start)?;
+        if start.is_empty() || start.iter().any(|b| *b != 0) {
+            return Ok(());
+        }
+    }
+}
+
 fn sniff((start, failed): (Vec<u8>, Option<io::Error>)) -> io::Result<Sniffed> {
     match failed {
         Some(error) if start.is_empty() => return Err(error),

@@ -39,6 +39,10 @@ const REFERENCE_YEAR: i32 = 2000;
 const HOUR_BYTES: usize = "Nov  2 10".len();
 /// Stamps with a year that is farther off than this are not believed about the year of their neighbours.
 const BELIEVABLE: i64 = 400 * DAY;
+/// Stamps within this of each other, in seconds, whatever the zone, are of one time; and so near to New Year is around New Year.
+const BESIDE: i64 = 2 * DAY;
+/// So many lines that agree are right about the year of one that does not.
+const NEIGHBOURS: u8 = 3;
 /// 29 February cannot be farther back than this (1896 to 1904).
 const YEARS_TO_TRY: i32 = 9;
 /// How many different years with a 29 February a scan remembers.
@@ -348,6 +352,9 @@ pub struct Clock {
     last: Option<i64>,
     /// The clock has been set back in the hour that comes twice.
     second_pass: bool,
+    /// So many stamps with a year in a row were of one time.
+    #[serde(default)]
+    agreed: u8,
     /// Nothing is later than this, in seconds since 1970; not part of the state.
     #[serde(skip, default = "no_limit")]
     limit: i64,
@@ -370,6 +377,7 @@ impl Clock {
             walk: Walk::default(),
             last: None,
             second_pass: false,
+            agreed: 0,
             limit: no_limit(),
             cached: None,
         }
@@ -388,7 +396,7 @@ impl Clock {
 
     /// Fixes the year of the first line, unless it is known. `year` is what the user says (`--year`), `hint_year` what the caller
     /// knows better than queue ids and the age of the file, both for the first line; `modified` is when the file was written, `now`
-    /// the time of this run.
+    /// the time of this run. Returns the year if nothing but the age of the file, or of its name, tells it.
     pub fn anchor(
         &mut self,
         scan: &Scan,
@@ -396,16 +404,18 @@ impl Clock {
         hint_year: Option<i32>,
         modified: Option<i64>,
         now: i64,
-    ) {
+    ) -> Option<i32> {
         self.set_now(now);
-        if self.first_year.is_none() {
-            let bound = modified.map_or(now, |m| m.min(now));
-            self.first_year = year
-                .or(scan.stated)
-                .or(hint_year)
-                .or(scan.hinted)
-                .or_else(|| scan.first_year(bound, self.zone));
+        if self.first_year.is_some() {
+            return None;
         }
+        self.first_year = year.or(scan.stated).or(hint_year).or(scan.hinted);
+        if self.first_year.is_some() {
+            return None;
+        }
+        let bound = modified.map_or(now, |m| m.min(now));
+        self.first_year = scan.first_year(bound, self.zone);
+        self.first_year
     }
 
     /// The year of the next yearless stamp if no new year begins; `None` if it is not known yet.
@@ -419,6 +429,7 @@ impl Clock {
         match stamp {
             Stamp::Missing => None,
             Stamp::Zoned(instant) => {
+                let instant = self.beside_neighbours(instant);
                 self.follow(instant);
                 Some(instant)
             }
@@ -465,6 +476,33 @@ impl Clock {
         stamp
             .in_year(year)
             .is_some_and(|t| t.and_utc().timestamp() > self.limit.saturating_add(SLACK))
+    }
+
+    /// A syslog daemon that gives the lines of others their year is off by one around New Year. Its neighbours know better, if there
+    /// were enough of them.
+    fn beside_neighbours(&mut self, instant: i64) -> i64 {
+        let Some(last) = self.last else {
+            return instant;
+        };
+        if (instant - last).abs() < BESIDE {
+            self.agreed = self.agreed.saturating_add(1);
+            return instant;
+        }
+        let civil = self.zone.civil_at(instant);
+        let moved = |years: i32| {
+            let time = naive(civil)?;
+            let moved = time.with_year(time.year() + years)?.and_utc().timestamp();
+            let is_new_year = place_of(moved)
+                .is_some_and(|(_, place)| !(BESIDE..LEAP_YEAR - BESIDE).contains(&place));
+            (is_new_year && (moved - last).abs() < BESIDE).then_some(instant + moved - civil)
+        };
+        match moved(1).or_else(|| moved(-1)) {
+            Some(moved) if self.agreed >= NEIGHBOURS => moved,
+            _ => {
+                self.agreed = 0;
+                instant
+            }
+        }
     }
 
     /// Lets a stamp with zone move the walk without costing the usual log anything: only the day counts.
@@ -770,6 +808,63 @@ mod tests {
         assert_eq!(
             resolve(clock, &["Dec 31 23:50:00", "Jan  1 00:00:05"]),
             ["2025-12-31 23:50:00", "2026-01-01 00:00:05"]
+        );
+    }
+
+    #[test]
+    fn ok_a_year_that_only_the_age_of_the_file_tells_is_said_to_be_one() {
+        let guess = |lines: &str, year: Option<i32>| {
+            let scan = Scan::read(lines.as_bytes(), Zone::Utc).unwrap();
+            let mut clock = Clock::new(Zone::Utc);
+            let modified = Some(at("2026-01-01 00:00:02"));
+            clock.anchor(&scan, year, None, modified, NOW)
+        };
+        let yearless = "Dec 31 23:59:59 h a[1]: x\nJan  1 00:00:01 h a[1]: x\n";
+        assert_eq!(guess(yearless, None), Some(2025));
+        assert_eq!(guess(yearless, Some(2020)), None);
+        assert_eq!(
+            guess(&format!("{yearless}2026-01-01T00:00:01Z h a[1]: x\n"), None),
+            None
+        );
+        let id = "Jan  2 10:00:00 h sm-mta[1]: 1019s2aB004300: to=<a@b>\n";
+        assert_eq!(guess(id, None), None);
+        assert_eq!(guess("2026-01-01T00:00:01Z h a[1]: x\n", None), None);
+        assert_eq!(guess("no log\n", None), None);
+    }
+
+    #[test]
+    fn ok_a_year_that_is_off_by_one_at_new_year_gives_way_to_its_neighbours() {
+        let many = [
+            "2025-12-31T23:59:56Z",
+            "2025-12-31T23:59:57Z",
+            "2025-12-31T23:59:58Z",
+            "2025-12-31T23:59:59Z",
+            "2025-01-01T00:00:01+00:00",
+            "2026-01-01T00:00:02Z",
+            "2026-12-31T23:59:59+00:00",
+            "2026-01-01T00:00:03Z",
+        ];
+        let shown = resolve(Clock::new(Zone::Utc), &many);
+        let ends = shown[4..].join(", ");
+        assert_eq!(
+            ends,
+            "2026-01-01 00:00:01, 2026-01-01 00:00:02, 2025-12-31 23:59:59, 2026-01-01 00:00:03"
+        );
+        // One line is no proof against another, and a silent year is a silent year.
+        for stamps in [
+            ["2025-12-31T23:59:59Z", "2025-01-01T00:00:01Z"],
+            ["2025-06-30T23:59:59Z", "2024-06-30T23:59:59Z"],
+        ] {
+            let years = resolve(Clock::new(Zone::Utc), &stamps);
+            assert_eq!(years.join(" ").replace(' ', "T")[..19], stamps[0][..19]);
+            assert!(years[1].starts_with(&stamps[1][..10]), "{years:?}");
+        }
+        let summer = ["2025-06-30T23:59:5"; 4].map(|s| s.to_owned() + "1Z");
+        let mut stamps: Vec<&str> = summer.iter().map(String::as_str).collect();
+        stamps.push("2024-06-30T23:59:59Z");
+        assert_eq!(
+            resolve(Clock::new(Zone::Utc), &stamps)[4],
+            "2024-06-30 23:59:59"
         );
     }
 

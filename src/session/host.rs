@@ -81,11 +81,14 @@ pub struct Host {
     /// Clients whose TLS with us failed, by the number of the address; sorted when saved, so that equal states have equal texts.
     #[serde(serialize_with = "sorted")]
     failures: HashMap<u64, ClientFailure>,
-    /// Which session a queue id was opened in.
+    /// Which session a queue id was opened in, and its number in the order of opening.
     #[serde(skip)]
-    ids: HashMap<Vec<u8>, Key>,
+    ids: HashMap<Vec<u8>, (u64, Key)>,
+    /// The ids in the order they were opened in, also such as wait no more.
     #[serde(skip)]
-    order: VecDeque<Vec<u8>>,
+    order: VecDeque<(u64, Vec<u8>)>,
+    #[serde(skip)]
+    opened: u64,
     /// What was heard of it on the day of the latest record, and not given out yet.
     #[serde(skip)]
     heard: Option<Span>,
@@ -192,6 +195,11 @@ impl Host {
         self.lost = self.lost.max(Some(self.now));
     }
 
+    /// The same for what begins before this time, which may be still to come.
+    pub fn doubt_until(&mut self, at: i64) {
+        self.lost = self.lost.max(Some(at));
+    }
+
     /// Whether all records since `begun` are there. `margin`: seconds by which what a loss took away may lie before `begun`; the
     /// beginning of the log is exact.
     pub fn is_whole_since(&self, begun: i64, margin: i64) -> bool {
@@ -282,25 +290,41 @@ impl Host {
 
     /// A queue id was opened in this session.
     pub fn open_id(&mut self, id: &[u8], key: Key) {
-        if self.order.len() == WAITING_IDS
-            && let Some(oldest) = self.order.pop_front()
+        let opened = self.opened;
+        self.opened += 1;
+        self.order.push_back((opened, id.to_vec()));
+        self.ids.insert(id.to_vec(), (opened, key));
+        while self.ids.len() > WAITING_IDS
+            && let Some((opened, oldest)) = self.order.pop_front()
         {
-            self.ids.remove(&oldest);
+            if self.waits(opened, &oldest).is_some() {
+                self.ids.remove(&oldest);
+            }
         }
-        self.order.push_back(id.to_vec());
-        self.ids.insert(id.to_vec(), key);
+        // Taken ids leave their place in the order behind.
+        if self.order.len() > 2 * WAITING_IDS {
+            let ids = &self.ids;
+            self.order
+                .retain(|(opened, id)| ids.get(id).is_some_and(|(at, _)| at == opened));
+        }
     }
 
     /// The session a queue id was opened in.
     pub fn take_id(&mut self, id: &[u8]) -> Option<Key> {
-        self.ids.remove(id)
+        self.ids.remove(id).map(|(_, key)| key)
+    }
+
+    /// The session of the id with this number, if it was neither taken nor opened again.
+    fn waits(&self, opened: u64, id: &[u8]) -> Option<Key> {
+        let (latest, key) = self.ids.get(id)?;
+        (*latest == opened).then_some(*key)
     }
 
     /// Ids still waiting, for saving, oldest first.
     pub fn waiting_ids(&self) -> Vec<(String, Key)> {
         self.order
             .iter()
-            .filter_map(|id| Some((super::proof::text(id), *self.ids.get(id)?)))
+            .filter_map(|(opened, id)| Some((super::proof::text(id), self.waits(*opened, id)?)))
             .collect()
     }
 

@@ -24,6 +24,9 @@ const SWEEP_SECONDS: i64 = 600;
 /// A process that says nothing for so long and then something is another one with the same number, in seconds: servers and clients
 /// wait for each other for minutes.
 const REST_SECONDS: i64 = 3600;
+/// For how long a syslog daemon that begins to drop records may go on, in seconds: the longest of the usual intervals is 600, and what
+/// it says at the end of one may come a little later.
+const LOSS_SECONDS: i64 = 900;
 /// How long a service that has shown that it logs its TLS sessions is believed, in seconds.
 const WITNESS_SECONDS: i64 = 86_400;
 /// How long after the beginning of a log it may take to show that, in seconds.
@@ -55,13 +58,16 @@ pub struct Tracker {
     own: Own,
     keep_addresses: bool,
     hosts: Vec<Host>,
-    host_index: HashMap<Vec<u8>, u32>,
+    /// By the name in stored form, which is what a later run knows it by.
+    host_index: HashMap<String, u32>,
     services: Vec<Tag>,
-    service_index: HashMap<Vec<u8>, u32>,
-    latest: Option<(Vec<u8>, u32)>,
+    /// By host and tag in stored form.
+    service_index: HashMap<(u32, String), u32>,
+    /// Host and tag, as logged, of the record before.
+    latest: Option<(u32, Vec<u8>, u32)>,
     /// Host of the record before.
     latest_host: Vec<u8>,
-    host_number: u32,
+    host_number: Option<u32>,
     /// Steady time of the record at hand.
     steady: i64,
     processes: HashMap<Key, Process>,
@@ -293,14 +299,19 @@ impl Tracker {
     }
 
     /// Takes note of a record of any kind, with the time written on it: must be called for each, before [`Tracker::take`]. The first
-    /// record of a host tells since when its log is there.
-    pub fn see(&mut self, host: &[u8], at: i64, out: &mut Vec<Emission>) {
-        if self.latest_host != host || self.hosts.is_empty() {
-            self.host_number = self.host(host, at);
+    /// record of a host tells since when its log is there. Gives the host's number.
+    pub fn see(&mut self, host: &[u8], at: i64, out: &mut Vec<Emission>) -> u32 {
+        let same = self.latest_host == host && self.host_number.is_some();
+        let number = match self.host_number.filter(|_| same) {
+            Some(number) => number,
+            None => self.host(host, at),
+        };
+        if !same {
+            self.host_number = Some(number);
             self.latest_host.clear();
             self.latest_host.extend_from_slice(host);
         }
-        let host = &mut self.hosts[self.host_number as usize];
+        let host = &mut self.hosts[number as usize];
         let advance = host.advance(at);
         self.steady = advance.steady;
         if let Some(span) = advance.heard {
@@ -315,12 +326,13 @@ impl Tracker {
             });
         }
         if advance.another_log {
-            self.forget(self.host_number, i64::MAX, out);
+            self.forget(number, i64::MAX, out);
         } else if host.now - host.swept >= SWEEP_SECONDS {
             host.swept = host.now;
             let limit = host.now - IDLE_SECONDS;
-            self.forget(self.host_number, limit, out);
+            self.forget(number, limit, out);
         }
+        number
     }
 
     /// Takes a line's event. `at` is the line's time in seconds since 1970 UTC, `raw` the whole line; what follows from it is
@@ -334,13 +346,17 @@ impl Tracker {
         raw: &[u8],
         out: &mut Vec<Emission>,
     ) {
-        self.see(record.host, at, out);
-        let service = self.service(record, at);
+        let host = self.see(record.host, at, out);
+        let service = self.service(host, record.program);
         let key = (service, record.pid.unwrap_or(0));
         match event {
-            Event::Loss { records, .. } => {
-                let host = self.services[service as usize].host;
+            Event::Loss {
+                records, goes_on, ..
+            } => {
                 self.lost(host, at, records.unwrap_or(0), out);
+                if *goes_on {
+                    self.hosts[host as usize].doubt_until(self.steady + LOSS_SECONDS);
+                }
             }
             Event::Sender { queue_id, sender } => self.sender(service, queue_id, sender),
             // Without a process id nothing can be tied together.
@@ -367,8 +383,8 @@ impl Tracker {
     /// Takes note of a record like [`Tracker::see`], of a host none of whose processes goes on: the machine was started anew and counts
     /// its processes from the beginning, or what they did last is not in the log.
     pub fn begin_anew(&mut self, host: &[u8], at: i64, out: &mut Vec<Emission>) {
-        self.see(host, at, out);
-        self.forget(self.host_number, i64::MAX, out);
+        let host = self.see(host, at, out);
+        self.forget(host, i64::MAX, out);
     }
 
     /// The log hosts seen so far, and the time written on the latest record of each.
@@ -378,8 +394,8 @@ impl Tracker {
 
     /// Records were lost just before the record that was last seen, which was written `at`; 0 if it is not known how many.
     pub fn lose(&mut self, at: i64, records: u64, out: &mut Vec<Emission>) {
-        if !self.hosts.is_empty() {
-            self.lost(self.host_number, at, records, out);
+        if let Some(host) = self.host_number {
+            self.lost(host, at, records, out);
         }
     }
 
@@ -461,15 +477,15 @@ impl Tracker {
             host.restore_ids(ids);
             // OK to narrow: far fewer than 2^32 hosts fit into memory.
             self.host_index
-                .insert(host.name.as_bytes().to_vec(), self.hosts.len() as u32);
+                .insert(host.name.to_string(), self.hosts.len() as u32);
             self.hosts.push(host);
         }
         for (host, tag, told, witness) in saved.services {
             let Some(name) = self.hosts.get(host as usize).map(|h| h.name.to_string()) else {
                 continue;
             };
-            let key = service_key(name.as_bytes(), tag.as_bytes());
-            self.service_index.insert(key, self.services.len() as u32);
+            self.service_index
+                .insert((host, tag.clone()), self.services.len() as u32);
             self.services.push(Tag {
                 service: Arc::new(Service { host: name, tag }),
                 host,
@@ -508,43 +524,41 @@ impl Tracker {
     }
 
     /// Number of the service a record comes from. Most lines come from the one before's.
-    fn service(&mut self, record: &Record<'_>, at: i64) -> u32 {
-        let key = |r: &Record<'_>| service_key(r.host, r.program);
-        if let Some((latest, number)) = &self.latest
-            && latest.len() == record.host.len() + record.program.len() + 1
-            && latest.starts_with(record.host)
-            && latest.ends_with(record.program)
-            && latest[record.host.len()] == 0
+    fn service(&mut self, host: u32, program: &[u8]) -> u32 {
+        if let Some((latest_host, latest, number)) = &self.latest
+            && *latest_host == host
+            && latest == program
         {
             return *number;
         }
-        let key = key(record);
+        let key = (host, proof::text(program));
         let number = match self.service_index.get(&key) {
             Some(number) => *number,
-            None => self.new_service(record, key.clone(), at),
+            None => self.new_service(key),
         };
-        self.latest = Some((key, number));
+        self.latest = Some((host, program.to_vec(), number));
         number
     }
 
     /// Number of a host, which begins now if it is new.
     fn host(&mut self, name: &[u8], at: i64) -> u32 {
-        if let Some(number) = self.host_index.get(name) {
+        let name = proof::text(name);
+        if let Some(number) = self.host_index.get(&name) {
             return *number;
         }
         // OK to narrow: far fewer than 2^32 hosts fit into memory.
         let number = self.hosts.len() as u32;
-        self.host_index.insert(name.to_vec(), number);
-        self.hosts.push(Host::new(proof::text(name).into(), at));
+        self.hosts.push(Host::new(name.as_str().into(), at));
+        self.host_index.insert(name, number);
         number
     }
 
-    fn new_service(&mut self, record: &Record<'_>, key: Vec<u8>, at: i64) -> u32 {
-        let host = self.host(record.host, at);
+    fn new_service(&mut self, key: (u32, String)) -> u32 {
         let number = self.services.len() as u32;
+        let (host, tag) = key.clone();
         let service = Service {
-            host: proof::text(record.host),
-            tag: proof::text(record.program),
+            host: self.hosts[host as usize].name.to_string(),
+            tag,
         };
         self.services.push(Tag {
             service: Arc::new(service),
@@ -625,10 +639,6 @@ impl Tracker {
             mail.sender = proof::short(sender);
         }
     }
-}
-
-fn service_key(host: &[u8], tag: &[u8]) -> Vec<u8> {
-    [host, b"\0", tag].concat()
 }
 
 /// Hands an event to the side of the process it concerns.

@@ -76,7 +76,7 @@ impl Store {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let line: String = row.get(0)?;
-            text.push_str(&format!("{table}\t{line}\n"));
+            text.push_str(&format!("{table}\t{}\n", without_source_numbers(&line)));
         }
         Ok(())
     }
@@ -100,4 +100,15 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Open sessions name the sources of their lines by number.
+fn without_source_numbers(line: &str) -> String {
+    let mut parts = line.split("\"source\":");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown.push_str("\"source\":");
+        shown.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    shown
 }

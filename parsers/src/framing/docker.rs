@@ -19,7 +19,7 @@ use super::time::parse_iso;
 pub struct Unwrapped {
     /// When the container's output was read.
     pub stamp: Stamp,
-    /// `stdout` or `stderr`; empty if not named.
+    /// `stdout` or `stderr`.
     pub stream: Vec<u8>,
     /// The line, without line feed.
     pub text: Vec<u8>,
@@ -40,16 +40,17 @@ pub fn frame_within(line: &[u8], outer: Stamp) -> Framed<'_> {
     super::parse_inner(line, outer, 1).unwrap_or(Framed::Unframed)
 }
 
-/// Reads one record of Docker's `json-file` driver. `None` for anything that is not a whole JSON object with a string `log`.
+/// Reads one record of Docker's `json-file` driver. `None` for anything that is not a whole JSON object with a string `log` and a
+/// `stream`: what collectors write has no line feed at the end of a whole line.
 pub fn unwrap_json(line: &[u8]) -> Option<Unwrapped> {
     let mut rest = skip_blanks(line).strip_prefix(b"{")?;
-    let (mut text, mut stream, mut stamp) = (None, Vec::new(), Stamp::Missing);
+    let (mut text, mut stream, mut stamp) = (None, None, Stamp::Missing);
     loop {
         let (key, after) = parse_string(skip_blanks(rest))?;
         let value = skip_blanks(skip_blanks(after).strip_prefix(b":")?);
         rest = match key.as_slice() {
             b"log" => parse_string(value).map(|(v, after)| keep(&mut text, Some(v), after))?,
-            b"stream" => parse_string(value).map(|(v, after)| keep(&mut stream, v, after))?,
+            b"stream" => parse_string(value).map(|(v, after)| keep(&mut stream, Some(v), after))?,
             b"time" => {
                 parse_string(value).map(|(v, after)| keep(&mut stamp, stamp_of(&v), after))?
             }
@@ -61,7 +62,7 @@ pub fn unwrap_json(line: &[u8]) -> Option<Unwrapped> {
             _ => return None,
         };
     }
-    let mut text = text?;
+    let (mut text, stream) = (text?, stream?);
     let partial = text.pop_if(|last| *last == b'\n').is_none();
     Some(Unwrapped {
         stamp,
@@ -119,6 +120,7 @@ mod tests {
             br#"{"log":"x\u12"}"#,
             br#"{"log":"x"} more"#,
             br#"{"stream":"stdout"}"#,
+            br#"{"log":"x\n"}"#,
             br#"{"log":"x","a":}"#,
         ];
         for line in bad {

@@ -8,7 +8,8 @@
 //! | `wrapper` | lines inside lines: containers, supervisors, log collectors |
 //! | `docker` | lines inside JSON, which need a buffer of their own |
 //! | `journal` | entries of the systemd journal as JSON, the same |
-//! | `json` | what the two need of JSON |
+//! | `template` | records as JSON objects, as templates of syslog daemons and log collectors write them |
+//! | `json` | what the three need of JSON |
 //!
 //! Bytes in, slices of the same bytes out. No year is guessed, no zone assumed, and text that a program wrote is never searched for
 //! something that looks like an envelope, unless the program around it is one that passes on what others say.
@@ -23,6 +24,7 @@ pub mod journal;
 mod json;
 mod rfc5424;
 mod syslog;
+pub mod template;
 mod time;
 mod wrapper;
 
@@ -37,7 +39,7 @@ const MAX_DEPTH: u8 = 3;
 /// Frames one line, without its line feed.
 ///
 /// A carriage return at its end and NUL bytes before it are dropped. Lines that are JSON objects have to be unwrapped first, with
-/// [`docker::unwrap_json`] or [`journal::parse_entry`]; here they are [`Framed::Unframed`].
+/// [`docker::unwrap_json`], [`journal::parse_entry`] or [`template::parse_object`]; here they are [`Framed::Unframed`].
 pub fn parse_line(line: &[u8]) -> Framed<'_> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if let Some(framed) = parse_common(line) {
@@ -82,7 +84,9 @@ fn stamp_in_json(line: &[u8]) -> Stamp {
     if journal::is_entry(line) {
         journal::parse_entry(line).map_or(Stamp::Missing, |entry| entry.stamp)
     } else {
-        docker::unwrap_json(line).map_or(Stamp::Missing, |unwrapped| unwrapped.stamp)
+        let stamp = docker::unwrap_json(line).map(|unwrapped| unwrapped.stamp);
+        let stamp = stamp.or_else(|| template::parse_object(line).map(|object| object.stamp));
+        stamp.unwrap_or(Stamp::Missing)
     }
 }
 

@@ -69,11 +69,15 @@ pub(super) fn parse_plain(rest: &[u8]) -> Option<Body<'_>> {
     let strange = !host.first()?.is_ascii_alphanumeric()
         || host.ends_with(b":")
         || is_level(host)
-        || is_priority(host);
+        || is_priority(host)
+        || is_stream(host);
     if strange {
         return None;
     }
     let rest = &rest[1..];
+    if rest.first()?.is_ascii_whitespace() {
+        return None;
+    }
     let (word, text) = split_word(rest);
     let (program, pid) = parse_tag(word.strip_suffix(b":")?)?;
     Some(Body {
@@ -82,6 +86,11 @@ pub(super) fn parse_plain(rest: &[u8]) -> Option<Body<'_>> {
         pid,
         text,
     })
+}
+
+/// What a container runtime writes where others write the host.
+fn is_stream(word: &[u8]) -> bool {
+    word == b"stdout" || word == b"stderr"
 }
 
 /// Everything that may follow a stamp; `rest` begins with the blank after it.
@@ -186,7 +195,7 @@ fn parse_tagged(rest: &[u8]) -> Option<Body<'_>> {
 }
 
 /// `postfix/smtp[123]` or `postfix/smtp`; the name may hold colons (`postfix/127.0.0.1:10025/smtpd`).
-fn parse_tag(tag: &[u8]) -> Option<(&[u8], Option<u32>)> {
+pub(super) fn parse_tag(tag: &[u8]) -> Option<(&[u8], Option<u32>)> {
     let Some(open) = tag.strip_suffix(b"]") else {
         return is_plain_tag(tag).then_some((tag, None));
     };

@@ -18,7 +18,7 @@ use crate::record::{Framed, Record};
 use crate::stamp::Stamp;
 
 use super::syslog::{is_priority, split_word};
-use super::time::{parse_iso, parse_stamp};
+use super::time::{count_digits, parse_iso, parse_stamp};
 
 /// How far two clocks in different zones can be apart, and an hour.
 const ZONE_SPREAD: i64 = 15 * 3600;
@@ -118,17 +118,20 @@ fn unwrap_bars(line: &[u8]) -> Option<(Stamp, &[u8])> {
 /// Whether a text might be a line of its own. Cheap, and wrong only in the direction that costs time.
 pub(super) fn may_wrap(text: &[u8]) -> bool {
     match text {
-        [b'A'..=b'Z', _, _, b' ', ..] => {
-            text[1].is_ascii_lowercase() && text[2].is_ascii_lowercase()
-        }
-        [
-            b'0'..=b'9',
-            b'0'..=b'9',
-            b'0'..=b'9',
-            b'0'..=b'9',
-            separator,
-            ..,
-        ] => *separator == b'-',
+        [b'@' | b'<' | 0xe2, ..] => true,
+        [b'A'..=b'Z', b'a'..=b'z', b'a'..=b'z', b' ', ..] => true,
+        [b'0'..=b'9', ..] => may_be_stamp(text) || unwrap_compose(text).is_some(),
+        _ => unwrap_compose(text).is_some(),
+    }
+}
+
+/// Whether digits might be a year, seconds since 1970, or the version of RFC 5424.
+fn may_be_stamp(text: &[u8]) -> bool {
+    let digits = count_digits(text);
+    match text.get(digits) {
+        Some(b'-') => digits == 4,
+        Some(b' ') => matches!(digits, 1 | 4),
+        Some(b'.') => matches!(digits, 9 | 10),
         _ => false,
     }
 }

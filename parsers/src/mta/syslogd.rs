@@ -14,7 +14,7 @@ use crate::event::{Event, Line};
 use crate::lex::{after, digits, find};
 use crate::record::Record;
 
-/// Programs that speak of lost records.
+/// Programs that speak of lost records. `rsyslogd` may be followed by the number of the message (`rsyslogd-2177`).
 const DAEMONS: &[&[u8]] = &[
     b"rsyslogd",
     b"systemd-journald",
@@ -24,31 +24,47 @@ const DAEMONS: &[&[u8]] = &[
     b"syslog-ng",
 ];
 
-/// What each says about it.
-const MARKS: &[&[u8]] = &[
-    b"messages lost",
-    b"due to rate-limiting",
-    b"Suppressed ",
-    b" suspended",
-    b"discarding",
-    b"discarded",
+/// What each says about it, and whether the loss only begins there. Of several marks in a text the first one in this list counts.
+const MARKS: &[(&[u8], bool)] = &[
+    (b"begin to drop messages", true),
+    (b"begins to drop messages", true),
+    (b"messages lost", false),
+    (b"due to rate-limiting", false),
+    (b"Suppressed ", false),
+    (b"Forwarding to syslog missed", false),
+    (b"corrupted or uncleanly shut down", false),
+    (b" suspended", false),
+    // an action: what came since it was suspended may be gone
+    (b" resumed (module", false),
+    (b"queue full, dropping", true),
+    (b"discarding", true),
+    (b"discarded", false),
 ];
 
 /// Words that a number of records stands behind.
-const BEFORE_NUMBER: &[&[u8]] = &[b" lost ", b"Suppressed "];
+const BEFORE_NUMBER: &[&[u8]] = &[b" lost ", b"Suppressed ", b"syslog missed "];
 
 /// A mark of lost records, or nothing of interest.
 pub(super) fn parse<'a>(record: &Record<'a>) -> Line<'a> {
-    let program = record.program;
-    let speaks = DAEMONS.contains(&program) && MARKS.iter().any(|m| find(record.text, m).is_some());
-    if !speaks {
+    let mark = speaks_of_loss(record.program)
+        .then(|| MARKS.iter().find(|(m, _)| find(record.text, m).is_some()))
+        .flatten();
+    let Some((_, goes_on)) = mark else {
         return Line::Irrelevant;
-    }
+    };
     Line::Event(Event::Loss {
         records: count(record.text),
         pid: number_after(b"from pid ", record.text)
             .or_else(|| number_after(b"[pid: ", record.text)),
+        goes_on: *goes_on,
     })
+}
+
+fn speaks_of_loss(program: &[u8]) -> bool {
+    let numbered = program
+        .strip_prefix(b"rsyslogd-")
+        .is_some_and(|number| number.iter().all(u8::is_ascii_digit));
+    numbered || DAEMONS.contains(&program)
 }
 
 fn count(text: &[u8]) -> Option<u64> {
@@ -87,43 +103,129 @@ mod tests {
     }
 
     #[test]
-    fn ok_loss() {
-        let lost = |records, pid| Line::Event(Event::Loss { records, pid });
-        assert_eq!(
-            p(
+    fn every_mark_of_lost_records_is_known() {
+        let cases = [
+            (
                 "rsyslogd",
-                "imuxsock lost 57 messages from pid 5121 due to rate-limiting"
+                "imuxsock lost 57 messages from pid 5121 due to rate-limiting",
+                Some(57),
+                Some(5121),
+                false,
             ),
-            lost(Some(57), Some(5121))
-        );
-        assert_eq!(
-            p(
+            (
+                "rsyslogd-2177",
+                "imuxsock lost 57 messages from pid 5121 due to rate-limiting",
+                Some(57),
+                Some(5121),
+                false,
+            ),
+            (
+                "rsyslogd-2177",
+                "imuxsock begins to drop messages from pid 5121 due to rate-limiting",
+                None,
+                Some(5121),
+                true,
+            ),
+            (
                 "rsyslogd",
-                "imuxsock begins to drop messages from pid 5121 due to rate-limiting"
+                "imuxsock[pid: 5121, name: /usr/lib/postfix/sbin/smtp]: begin to drop messages due to rate-limiting [v8.2302.0 try https://www.rsyslog.com/e/2177 ]",
+                None,
+                Some(5121),
+                true,
             ),
-            lost(None, Some(5121))
-        );
-        assert_eq!(
-            p(
+            (
                 "rsyslogd",
-                "imjournal: 1200 messages lost due to rate-limiting (20000 allowed within 600 seconds)"
+                "imuxsock[pid: 5121, name: smtp]: 57 messages lost due to rate-limiting (500 allowed within 5 seconds)",
+                Some(57),
+                Some(5121),
+                false,
             ),
-            lost(Some(1200), None)
-        );
-        assert_eq!(
-            p(
+            (
+                "rsyslogd",
+                "imjournal: begin to drop messages due to rate-limiting",
+                None,
+                None,
+                true,
+            ),
+            (
+                "rsyslogd",
+                "imjournal: 1200 messages lost due to rate-limiting (20000 allowed within 600 seconds)",
+                Some(1200),
+                None,
+                false,
+            ),
+            (
+                "rsyslogd",
+                "imudp(*:514): 12 messages lost due to rate-limiting",
+                Some(12),
+                None,
+                false,
+            ),
+            (
+                "rsyslogd",
+                "action 'action-0-builtin:omfile' suspended (module 'builtin:omfile'), next retry is later",
+                None,
+                None,
+                false,
+            ),
+            (
+                "rsyslogd",
+                "action 'action-0-builtin:omfwd' resumed (module 'builtin:omfwd') [v8.2302.0]",
+                None,
+                None,
+                false,
+            ),
+            (
+                "rsyslogd",
+                "main Q: queue is full, discarding message",
+                None,
+                None,
+                true,
+            ),
+            (
                 "systemd-journald",
-                "Suppressed 1530 messages from postfix.service"
+                "Suppressed 1530 messages from postfix.service",
+                Some(1530),
+                None,
+                false,
             ),
-            lost(Some(1530), None)
-        );
-        assert_eq!(
-            p(
-                "rsyslogd",
-                "action 'action-0-builtin:omfile' suspended (module 'x'), next retry is later"
+            (
+                "systemd-journal",
+                "Suppressed 3 messages from /system.slice/postfix.service",
+                Some(3),
+                None,
+                false,
             ),
-            lost(None, None)
-        );
+            (
+                "systemd-journald",
+                "Forwarding to syslog missed 12 messages.",
+                Some(12),
+                None,
+                false,
+            ),
+            (
+                "systemd-journald",
+                "File /var/log/journal/x/system.journal corrupted or uncleanly shut down, renaming and replacing.",
+                None,
+                None,
+                false,
+            ),
+            (
+                "syslog-ng",
+                "Destination queue full, dropping messages; queue_len='10000'",
+                None,
+                None,
+                true,
+            ),
+        ];
+        for (program, text, records, pid, goes_on) in cases {
+            let expected = Line::Event(Event::Loss {
+                records,
+                pid,
+                goes_on,
+            });
+            assert_eq!(p(program, text), expected, "{program}: {text}");
+        }
     }
 
     #[test]
@@ -136,5 +238,9 @@ mod tests {
             p("dovecot", "Suppressed 3 messages from x"),
             Line::Irrelevant
         );
+        let statistics =
+            "Log statistics; processed='src.internal(s#0)=1', dropped='dst.file(d#0)=0'";
+        assert_eq!(p("syslog-ng", statistics), Line::Irrelevant);
+        assert_eq!(p("rsyslogd-x", "1 messages lost"), Line::Irrelevant);
     }
 }

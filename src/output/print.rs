@@ -41,5 +41,31 @@ pub fn error(error: &anyhow::Error) {
 
 fn line(text: &str) {
     // Nobody is left to tell if standard error is gone.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", harmless(text));
+}
+
+/// The text with what does something to a terminal, or is not to be seen on it, as escapes: remarks name files and hosts, and what
+/// those are called is not ours.
+fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\'' | '"' | '\\' => shown.push(c),
+            c => shown.extend(c.escape_debug()),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn a_remark_reaches_the_terminal_as_text() {
+        assert_eq!(
+            harmless("it's \u{1b}]0;\u{9b}2J\r\"ü\u{202e}\"\nC:\\"),
+            "it's \\u{1b}]0;\\u{9b}2J\\r\"ü\\u{202e}\"\nC:\\"
+        );
+    }
 }

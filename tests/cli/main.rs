@@ -6,6 +6,7 @@ mod doctor;
 mod faults;
 mod forget;
 mod history;
+mod hostile;
 mod import;
 mod journal;
 mod peer;

@@ -12,6 +12,23 @@ pub(super) fn visible(text: &str) -> String {
     shown
 }
 
+/// A JSON text with the same written as JSON's own escapes, so that a program reads what was there. The line feeds that lay the text
+/// out stay: within strings there are none.
+pub(super) fn visible_json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_harmful(c) && c != '\n' {
+            true => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    shown.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
 /// Control characters, and characters without width of their own that change how others are shown.
 fn is_harmful(c: char) -> bool {
     c.is_control()
@@ -21,7 +38,17 @@ fn is_harmful(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::visible;
+    use super::{visible, visible_json};
+
+    #[test]
+    fn json_says_the_same_with_and_without_escapes() {
+        let text = "a\u{1b}\u{9b}31m\u{202e}\u{e0041}\u{7f}\n\t\"ü";
+        let json = serde_json::to_string_pretty(&[text]).unwrap();
+        let shown = visible_json(&json);
+        assert!(!shown.contains(|c: char| c.is_control() && c != '\n'));
+        assert!(shown.contains("\\u202e\\udb40\\udc41\\u007f"));
+        assert_eq!(serde_json::from_str::<[String; 1]>(&shown).unwrap(), [text]);
+    }
 
     #[test]
     fn nothing_reaches_the_terminal_but_text() {

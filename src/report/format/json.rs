@@ -5,6 +5,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::query::Scope;
 
 use super::super::table::{Column, Section, Table, Value};
+use super::escape::visible_json;
 use super::{bounds, date, fields, rfc3339};
 
 /// Name and version of what is written: `{"schema", "report", "period": {"from", "to"}, "rows": [...]}`. Rows are flat, times RFC
@@ -21,7 +22,7 @@ pub(super) fn render(name: &str, scope: &Scope, table: &Table) -> String {
         rows,
     };
     // Texts and numbers always have a JSON text.
-    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    let mut text = visible_json(&serde_json::to_string_pretty(&document).unwrap_or_default());
     text.push('\n');
     text
 }

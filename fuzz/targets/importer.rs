@@ -1,0 +1,4 @@
+//! libFuzzer's way into [`tlsnag_fuzz::importer()`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tlsnag_fuzz::importer(data));

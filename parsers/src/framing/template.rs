@@ -6,7 +6,7 @@
 //! {"@timestamp":"2025-11-02T09:00:01Z","message":"Nov  2 10:00:01 mail postfix/smtp[123]: text"}       a collector of files
 //! ```
 //!
-//! What a field is called is up to whoever wrote the template; the usual names are in [`NAMES`]. An object that names the program has the
+//! What a field is called is up to whoever wrote the template; the usual names are in `NAMES`. An object that names the program has the
 //! program's words for its text, and they are not searched for an envelope. Only an object without program holds a whole line.
 //! Values that are objects of their own are not looked into.
 

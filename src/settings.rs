@@ -17,7 +17,7 @@ const DEFAULT_FILE: &str = "/etc/tlsnag.toml";
 pub struct Settings {
     /// The store.
     pub store: Option<PathBuf>,
-    /// Logs to read when none are named: files, directories, `-`.
+    /// Logs to read when none are named: files, directories, patterns, `-`.
     pub logs: Vec<PathBuf>,
     /// Read the systemd journal when no logs are named.
     pub journal: bool,

@@ -12,6 +12,7 @@
 //! | `join` | records that a container runtime cut into parts, and journal entries |
 //! | `journal` | the systemd journal, through `journalctl` |
 //! | `order` | oldest source first, each content once |
+//! | `overlap` | two logs into which a syslog daemon wrote the same records |
 //!
 //! Offsets count uncompressed bytes. Everything needed to go on at a line boundary is in three values that can be stored: a
 //! [`Fingerprint`], a [`Clock`] and a [`Joiner`]. Nothing is printed, nothing is written, and the time of day comes in as a value.
@@ -23,6 +24,7 @@ pub mod join;
 pub mod journal;
 pub mod lines;
 pub mod order;
+mod overlap;
 pub mod source;
 mod stream;
 pub mod year;

@@ -4,8 +4,8 @@
 //! of a yearless log, for which the file is gone through once ([`Scan`]); logs that write the year are only looked into.
 //!
 //! A log that was read before goes on where it was left. One that begins like it (4 KiB of stamps and process ids are the same) but
-//! ends too early, or is different at that place, is an older copy of it, or was edited: of that, only what is later than all that was
-//! read is new.
+//! ends too early, or is different at that place, is an older copy of it, or was edited: of that, only what comes after the records
+//! that were read is new.
 
 use std::cmp::Reverse;
 use std::io::{self, Cursor, ErrorKind, Read};
@@ -17,6 +17,7 @@ use super::compression::Compression;
 use super::identity::{Fingerprint, Match, read_head};
 use super::join::{Joined, Joiner};
 use super::lines::Lines;
+use super::overlap::without_excerpts;
 use super::source::{FileState, Opened, Problem, ProblemKind, Source, is_of_log, is_replaced};
 use super::year::{Clock, LARGE, Scan, Zone};
 
@@ -66,7 +67,7 @@ pub struct Ordered {
     /// Which of the remembered logs it is.
     pub known_as: Option<usize>,
     /// It begins like this remembered log, but is shorter or different where that one was read to: an older copy, or edited. It is
-    /// read as a new source, from the first record that is later than all that was read.
+    /// read as a new source, from after the records that were read.
     pub rewritten: Option<usize>,
 }
 
@@ -82,7 +83,7 @@ impl Ordered {
 }
 
 /// Finds out which sources were read before, and sorts by first record, then by name; what cannot be dated comes last. Sources whose
-/// content is also in another one are left out, and said. A log that is known is not dated again.
+/// content or records are also in another one are left out, and said. A log that is known is not dated again.
 pub fn order(
     sources: Vec<Source>,
     remembered: &[Remembered],
@@ -100,6 +101,7 @@ pub fn order(
             }),
         }
     }
+    let mut ordered = without_excerpts(ordered, &mut problems);
     ordered.sort_by(|a, b| {
         // Of logs that begin in the same second, the one that was written to last is the latest; of those written to in the same
         // tick of the clock, the one rotated least.
@@ -201,7 +203,7 @@ fn place(
         (Known::ShorterThan(at) | Known::DiffersFrom(at), None) => {
             let (first, clock, _) = date(source, timing).map_err(unreadable)?;
             let (from, clock) =
-                what_is_later(source, clock, remembered[at].latest).map_err(unreadable)?;
+                what_is_later(source, clock, &remembered[at]).map_err(unreadable)?;
             Ok(new(first, clock, from, Some(at)))
         }
     }
@@ -245,8 +247,13 @@ fn recognise(source: &Source, remembered: &[Remembered]) -> io::Result<Known> {
     Ok(found)
 }
 
-/// Where in a source the first record later than `latest` begins, else its end, and the clock as it stands there.
-fn what_is_later(source: &Source, mut clock: Clock, latest: i64) -> io::Result<(u64, Clock)> {
+/// Where in a source that begins like a remembered log the new records begin, and the clock as it stands there: after the bytes that
+/// were the last to be read, wherever they stand now, else at the first record that is later than them, else at the end.
+fn what_is_later(
+    source: &Source,
+    mut clock: Clock,
+    known: &Remembered,
+) -> io::Result<(u64, Clock)> {
     let mut lines = Lines::new(source.open()?, source.last_line);
     let mut joiner = Joiner::default();
     loop {
@@ -256,13 +263,25 @@ fn what_is_later(source: &Source, mut clock: Clock, latest: i64) -> io::Result<(
             // what is wrong with the rest is found out, and told, when it is read
             Ok(None) | Err(_) => return Ok(before),
         };
-        if let Some(Joined {
+        let Some(Joined {
             framed: Framed::Record(record),
             ..
         }) = joiner.frame(line.offset, line.bytes)
-            && clock.resolve(record.stamp).is_some_and(|at| at > latest)
-        {
+        else {
+            continue;
+        };
+        let at = clock.resolve(record.stamp);
+        if at.is_some_and(|at| at > known.latest) {
             return Ok(before);
+        }
+        let same_tail = || {
+            lines.fingerprint().is_some_and(|here| {
+                (here.tail_len, here.tail_hash)
+                    == (known.fingerprint.tail_len, known.fingerprint.tail_hash)
+            })
+        };
+        if at == Some(known.latest) && same_tail() {
+            return Ok((lines.position(), clock));
         }
     }
 }
@@ -357,7 +376,7 @@ fn one_begins_the_other(a: &Source, b: &Source) -> io::Result<bool> {
 }
 
 /// The next block of a source; whether it is the last.
-fn read_block(source: &mut Opened, block: &mut Vec<u8>) -> bool {
+pub(super) fn read_block(source: &mut Opened, block: &mut Vec<u8>) -> bool {
     block.clear();
     let failed = source.by_ref().take(BLOCK).read_to_end(block).is_err();
     failed || (block.len() as u64) < BLOCK

@@ -128,6 +128,10 @@ pub enum ProblemKind {
     NotALog,
     /// The same content as another source, or the beginning of it.
     SameAs(PathBuf),
+    /// Its records are in another source too.
+    Within(PathBuf),
+    /// Some of its records are in another source too, and some are not.
+    Overlaps(PathBuf),
     /// A directory without logs.
     NoLogsIn,
     /// A pattern that no file fits, or none that is a log.
@@ -143,7 +147,10 @@ pub enum ProblemKind {
 impl Problem {
     /// Whether the user should be told that something was not read, as opposed to: there was nothing to read.
     pub fn is_failure(&self) -> bool {
-        !matches!(self.kind, ProblemKind::Empty | ProblemKind::SameAs(_))
+        !matches!(
+            self.kind,
+            ProblemKind::Empty | ProblemKind::SameAs(_) | ProblemKind::Within(_)
+        )
     }
 
     /// Whether nothing should be read at all if the user named this file: all but what heals by itself until the next run.
@@ -193,6 +200,16 @@ impl fmt::Display for Problem {
             ProblemKind::SameAs(other) => write!(
                 f,
                 "{path} has the same content as {}; it is read once",
+                other.display()
+            ),
+            ProblemKind::Within(other) => write!(
+                f,
+                "the records of {path} are in {} too; they are read once",
+                other.display()
+            ),
+            ProblemKind::Overlaps(other) => write!(
+                f,
+                "{path} is left out: some of its records are in {} too, and would count twice; read only one log of each server",
                 other.display()
             ),
             ProblemKind::NoLogsIn => {
@@ -390,6 +407,26 @@ fn is_sibling(base: &str, name: &str) -> bool {
     name.strip_prefix(base)
         .or_else(dated_in_the_middle)
         .is_some_and(is_rotation)
+}
+
+/// What the rotated files of one log have in common: their name without marks of rotation and compression.
+pub(super) fn family(name: &str) -> String {
+    let name = without_compression(name);
+    // `mail.log.1`, `maillog-20251102`
+    let marks = name.char_indices().filter(|(_, c)| ".-".contains(*c));
+    if let Some((at, _)) = marks.clone().find(|(at, _)| is_rotation(&name[*at..])) {
+        return name[..at].to_owned();
+    }
+    // `mail-20251102.log`
+    match name.rsplit_once('.') {
+        Some((stem, extension)) => {
+            let cut = marks
+                .map(|(at, _)| at)
+                .find(|at| *at < stem.len() && is_rotation(&stem[*at..]));
+            format!("{}.{extension}", &stem[..cut.unwrap_or(stem.len())])
+        }
+        None => name.to_owned(),
+    }
 }
 
 fn without_compression(name: &str) -> &str {
@@ -861,6 +898,14 @@ impl Opened {
     pub fn progress(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.read)
     }
+
+    /// Goes to the last `bytes` of a file of this size, if one can move about in it; else stays.
+    pub(super) fn go_to_last(&mut self, bytes: u64, size: u64) -> io::Result<()> {
+        match self.body {
+            Body::Plain(_) => self.skip_to(size.saturating_sub(bytes)),
+            Body::Packed(_) | Body::Stream(_) => Ok(()),
+        }
+    }
 }
 
 impl Read for Opened {
@@ -980,6 +1025,24 @@ mod tests {
             "maillog.20261123-000000.gz",
         ];
         assert_eq!(names.map(rotations), [0, 1, 12, 1, 1, 1]);
+    }
+
+    #[test]
+    fn rotated_files_are_of_one_family() {
+        for name in [
+            "mail.log",
+            "mail.log.1",
+            "mail.log.2.gz",
+            "mail.log-20251102.xz",
+            "mail-20251102.log",
+            "mail.log.old",
+        ] {
+            assert_eq!(family(name), "mail.log", "{name}");
+        }
+        assert_eq!(family("maillog-20251102"), family("maillog.0.bz2"));
+        for name in ["mail.info", "mail.err.1", "syslog", "mail"] {
+            assert_ne!(family(name), "mail.log", "{name}");
+        }
     }
 
     #[test]

@@ -14,5 +14,6 @@ mod report;
 mod rotation;
 mod samples;
 mod sandbox;
+mod siblings;
 mod store;
 mod transports;

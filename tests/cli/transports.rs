@@ -7,10 +7,14 @@ use serde_json::Value;
 
 use crate::sandbox::{Sandbox, sample};
 
-/// Both mail servers, with the stamps of both ages of syslog.
+/// Both mail servers, with the stamps of both ages of syslog: every log that real servers wrote, and two incidents.
 const LOGS: &[&str] = &[
     "postfix/rfc3164.log",
     "postfix/rfc3339.log",
+    "postfix/postlogd.log",
+    "postfix/reuse.log",
+    "postfix/loglevel0.log",
+    "postfix/3.11.log",
     "sendmail/loglevel9.log",
     "sendmail/loglevel14.log",
     "edge/session-fallback.log",

@@ -503,6 +503,10 @@ impl Reader<'_> {
     ) -> anyhow::Result<bool> {
         for source in ordered {
             let bookmark = match source.known_as.and_then(|at| bookmarks.get(at)) {
+                Some(known) if known.first_seen == 0 => Bookmark {
+                    first_seen: source.first.unwrap_or(0),
+                    ..known.clone()
+                },
                 Some(known) => known.clone(),
                 None => self.new_bookmark(source),
             };

@@ -180,15 +180,18 @@ fn place(
         }
         (Known::As(at), _) => {
             let known = &remembered[at];
+            // As long as no record was read, nothing of its time is known but what the whole file tells.
+            let (first, clock) = match known.first {
+                None if untouched.is_none() && !source.is_stream() => {
+                    let (first, clock, _) = date(source, timing).map_err(unreadable)?;
+                    (first, clock)
+                }
+                first => (first, known.clock_at(timing.now)),
+            };
             Ok(Ordered {
                 known_as: Some(at),
                 unchanged: untouched.is_some(),
-                ..new(
-                    known.first,
-                    known.clock_at(timing.now),
-                    known.fingerprint.offset,
-                    None,
-                )
+                ..new(first, clock, known.fingerprint.offset, None)
             })
         }
         // All of it was read to find that out, and none of it is new.

@@ -5,6 +5,7 @@
 //! | `source` | which files there are, and whether they are logs at all |
 //! | `compression` | what a file is compressed with, and the text inside |
 //! | `stream` | standard input, which can be read only once |
+//! | `rotation` | what the names of rotated files tell |
 //! | `lines` | blocks to lines, each with its offset; where to go on next time |
 //! | `identity` | knows a file again by what is in it: after rotation, renaming, compression |
 //! | `year` | stamps to UTC: the year that is missing, the zone, the hour that comes twice |
@@ -25,6 +26,7 @@ pub mod journal;
 pub mod lines;
 pub mod order;
 mod overlap;
+mod rotation;
 pub mod source;
 mod stream;
 pub mod year;

@@ -18,7 +18,8 @@ use super::identity::{Fingerprint, Match, read_head};
 use super::join::{Joined, Joiner};
 use super::lines::Lines;
 use super::overlap::without_excerpts;
-use super::source::{FileState, Opened, Problem, ProblemKind, Source, is_of_log, is_replaced};
+use super::rotation::is_of_log;
+use super::source::{FileState, Opened, Problem, ProblemKind, Source, is_replaced};
 use super::year::{Clock, LARGE, Scan, Zone};
 
 /// What dating a source needs to know.

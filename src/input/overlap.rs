@@ -15,7 +15,8 @@ use memchr::memmem::Finder;
 use super::join::{Joined, Joiner};
 use super::lines::{LastLine, Lines};
 use super::order::{Ordered, read_block};
-use super::source::{Opened, Problem, ProblemKind, Source, family};
+use super::rotation::family;
+use super::source::{Opened, Problem, ProblemKind, Source};
 
 /// How much of its start is searched for the first record of a log, and of its end for the last one, in bytes.
 const SEARCHED: u64 = 64 * 1024;

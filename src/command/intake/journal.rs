@@ -12,10 +12,12 @@ use maillog::framing::journal::{Entry, parse_entry};
 use serde::{Deserialize, Serialize};
 
 use crate::input::{self, Clock, Entries, Found, JOURNAL_DIRECTORIES, Joiner, Journal, Zone};
+use crate::session::Place;
 use crate::store::{Bookmark, Store};
 
 use super::super::Environment;
-use super::{COMMIT_BYTES, Place, Reader, ReadingArgs, SourceState, Tracker};
+use super::reader::{COMMIT_BYTES, Reader, SourceState};
+use super::{ReadingArgs, Tracker};
 
 /// What marks the bookmark of the journal.
 const KIND: &str = "journal";

@@ -183,7 +183,7 @@ fn place(
             let known = &remembered[at];
             // As long as no record was read, nothing of its time is known but what the whole file tells.
             let (first, clock) = match known.first {
-                None if untouched.is_none() && !source.is_stream() => {
+                None if untouched.is_none() && !source.is_stream() && known.clock.is_fresh() => {
                     let (first, clock, _) = date(source, timing).map_err(unreadable)?;
                     (first, clock)
                 }

@@ -394,6 +394,11 @@ impl Clock {
         self.limit = now;
     }
 
+    /// Whether it has not told the time of any line yet.
+    pub fn is_fresh(&self) -> bool {
+        self.last.is_none()
+    }
+
     /// Fixes the year of the first line, unless it is known. `year` is what the user says (`--year`), `hint_year` what the caller
     /// knows better than queue ids and the age of the file, both for the first line; `modified` is when the file was written, `now`
     /// the time of this run. Returns the year if nothing but the age of the file, or of its name, tells it.

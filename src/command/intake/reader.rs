@@ -67,12 +67,8 @@ impl Reader<'_> {
     ) -> anyhow::Result<bool> {
         for source in ordered {
             let bookmark = match source.known_as.and_then(|at| bookmarks.get(at)) {
-                Some(known) if known.first_seen == 0 => Bookmark {
-                    first_seen: source.first.unwrap_or(0),
-                    ..known.clone()
-                },
                 Some(known) => known.clone(),
-                None => self.new_bookmark(source),
+                None => self.new_bookmark(),
             };
             let path = source.source.name();
             match source.lines() {
@@ -95,11 +91,10 @@ impl Reader<'_> {
         Ok(true)
     }
 
-    fn new_bookmark(&mut self, source: &Ordered) -> Bookmark {
+    fn new_bookmark(&mut self) -> Bookmark {
         self.next_source += 1;
         Bookmark {
             id: self.next_source - 1,
-            first_seen: source.first.unwrap_or(0),
             ..Bookmark::default()
         }
     }
@@ -225,7 +220,9 @@ impl Reader<'_> {
                 return;
             }
         };
-        let at = state.clock.resolve(record.stamp).unwrap_or(*latest);
+        let resolved = state.clock.resolve(record.stamp);
+        state.first = state.first.or(resolved);
+        let at = resolved.unwrap_or(*latest);
         *latest = at;
         if restarted {
             self.tracker
@@ -322,16 +319,20 @@ impl Reader<'_> {
 }
 
 fn state_of(ordered: &Ordered, bookmark: &Bookmark) -> anyhow::Result<SourceState> {
-    let joiner = match ordered.known_as {
-        Some(_) => serde_json::from_str::<SourceState>(&bookmark.state)?.joiner,
-        None => Joiner::default(),
-    };
-    Ok(SourceState {
-        first: ordered.first,
-        clock: ordered.clock.clone(),
-        joiner,
-        journal: journal::Position::default(),
-    })
+    let clock = ordered.clock.clone();
+    match ordered.known_as {
+        Some(_) => Ok(SourceState {
+            clock,
+            ..serde_json::from_str(&bookmark.state)?
+        }),
+        None => Ok(SourceState {
+            // The first record that is read tells, so that it makes no difference in how many runs.
+            first: None,
+            clock,
+            joiner: Joiner::default(),
+            journal: journal::Position::default(),
+        }),
+    }
 }
 
 fn update(
@@ -346,6 +347,7 @@ fn update(
         bookmark.tail_len = at.tail_len;
         bookmark.tail_hash = at.tail_hash;
     }
+    bookmark.first_seen = state.first.unwrap_or(0);
     bookmark.state = serde_json::to_string(state)?;
     Ok(())
 }

@@ -88,7 +88,9 @@ fn read(record: &Record<'_>) {
     let (_, line) = parse_text(record);
     within(&line, record);
     for mta in ALL {
-        within(&(mta.parse)(record), record);
+        if let Some(line) = (mta.parse)(record) {
+            within(&line, record);
+        }
     }
 }
 

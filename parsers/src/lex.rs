@@ -2,7 +2,7 @@
 //!
 //! What is not here: the meaning of any text, and addresses written in another way than Postfix does (`host [192.0.2.1]`).
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 use nom::bytes::complete::{tag, take_till1, take_while1};
 use nom::character::complete::u16 as decimal_u16;
 use nom::combinator::{map, opt};
@@ -23,6 +23,19 @@ pub fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
             return Some(at);
         }
         from = at + 1;
+    }
+}
+
+/// Offset of the last `needle`, which must not be empty.
+pub fn find_last(text: &[u8], needle: &[u8]) -> Option<usize> {
+    let first = *needle.first()?;
+    let mut end = text.len();
+    loop {
+        let at = memrchr(first, &text[..end])?;
+        if text[at..].starts_with(needle) {
+            return Some(at);
+        }
+        end = at;
     }
 }
 
@@ -128,6 +141,16 @@ pub fn end_of_address(text: &[u8], follow: &[&[u8]]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_and_the_last_place_of_a_text() {
+        assert_eq!(find(b"a, b,, c, d", b", "), Some(1));
+        assert_eq!(find_last(b"a, b,, c, d", b", "), Some(8));
+        assert_eq!(find_last(b"a, b,", b", "), Some(1));
+        for text in [b"".as_slice(), b",", b"a,b"] {
+            assert_eq!((find(text, b", "), find_last(text, b", ")), (None, None));
+        }
+    }
 
     #[test]
     fn ok_peer() {

@@ -46,6 +46,8 @@ pub struct Lines<R> {
     /// Up to here there is no line feed after `start`.
     searched: usize,
     end: usize,
+    /// The first NUL byte after `searched`, or `end` if there is none: looking for it line by line would cost every log what few need.
+    nul: usize,
     /// Offset of `start`.
     offset: u64,
     /// Bytes of the line at `start` that were thrown away because it is too long, and where in the buffer they are missing.
@@ -67,6 +69,7 @@ impl<R: Read> Lines<R> {
             start: 0,
             searched: 0,
             end: 0,
+            nul: 0,
             offset: 0,
             skipped: 0,
             seam: 0,
@@ -81,8 +84,13 @@ impl<R: Read> Lines<R> {
     pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         loop {
             self.skip_nuls();
-            if let Some(at) = memchr::memchr2(b'\n', 0, &self.buffer[self.searched..self.end]) {
+            if let Some(at) = memchr::memchr(b'\n', &self.buffer[self.searched..self.nul]) {
                 let end = self.searched + at;
+                return Ok(Some(self.take(end, end + 1)));
+            }
+            if self.nul < self.end {
+                let end = self.nul;
+                self.nul = self.next_nul(end + 1);
                 return Ok(Some(self.take(end, end + 1)));
             }
             self.searched = self.end;
@@ -147,6 +155,12 @@ impl<R: Read> Lines<R> {
         self.start += nuls;
         self.offset += nuls as u64;
         self.searched = self.searched.max(self.start);
+        self.nul = self.next_nul(self.searched);
+    }
+
+    /// The first NUL byte at `from` or after it, else `end`.
+    fn next_nul(&self, from: usize) -> usize {
+        memchr::memchr(0, &self.buffer[from..self.end]).map_or(self.end, |at| from + at)
     }
 
     fn take(&mut self, end: usize, next: usize) -> Line<'_> {
@@ -172,7 +186,7 @@ impl<R: Read> Lines<R> {
         if self.end > kept {
             self.skipped += (self.end - kept) as u64;
             self.end = kept;
-            (self.searched, self.seam) = (kept, kept);
+            (self.searched, self.seam, self.nul) = (kept, kept, kept);
         }
     }
 
@@ -188,7 +202,10 @@ impl<R: Read> Lines<R> {
         let new = &self.buffer[self.end..self.end + read];
         let wanted = HEAD - self.head.len();
         self.head.extend_from_slice(&new[..wanted.min(read)]);
+        // Whoever reads on has found no NUL byte in what is there.
+        let before = self.end;
         self.end += read;
+        self.nul = self.next_nul(before);
         Ok(read > 0)
     }
 
@@ -200,6 +217,7 @@ impl<R: Read> Lines<R> {
             self.history = 0;
             self.start -= keep;
             self.searched -= keep;
+            self.nul -= keep;
             self.seam = self.seam.saturating_sub(keep);
             self.end -= keep;
         }
@@ -235,7 +253,8 @@ impl<R: Read + SkipTo> Lines<R> {
         }
         let mut lines = Lines::new(reader, last_line);
         lines.buffer[..tail.len()].copy_from_slice(&tail);
-        (lines.start, lines.searched, lines.end) = (tail.len(), tail.len(), tail.len());
+        (lines.start, lines.searched) = (tail.len(), tail.len());
+        (lines.end, lines.nul) = (tail.len(), tail.len());
         (lines.offset, lines.head) = (offset, head);
         Ok(lines)
     }

@@ -189,9 +189,11 @@ fn place_of(civil: i64) -> Option<(i32, i64)> {
 
 /// A log of this size and more is sampled rather than gone through, in bytes.
 pub const LARGE: u64 = 32 * 1024 * 1024;
-/// How far samples lie apart, and how long they are, in bytes.
-const STRIDE: u64 = 64 * 1024;
+/// How many samples at least, and how long they are, in bytes: a log of some years shows each day, and one of decades each year.
+const SAMPLES: u64 = 1024;
 const SAMPLE: u64 = 4 * 1024;
+/// How much of the beginning and of the end is looked at, in bytes.
+const END: u64 = 64 * 1024;
 
 /// What one pass over a yearless log tells about its years.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -231,16 +233,19 @@ impl Scan {
         }
     }
 
-    /// The same for a large log of `size` bytes in which one can move about: its beginning, its end, and 4 KiB every
-    /// 64 KiB in between. A large log that spans a year has more than that a day.
+    /// The same for a large log of `size` bytes in which one can move about: its beginning, its end, and samples at equal
+    /// distances in between.
     pub fn sample(mut reader: impl Read + SkipTo, size: u64, zone: Zone) -> io::Result<Scan> {
         let mut scan = Scan::default();
         let mut piece = Vec::new();
-        for start in (0..size).step_by(STRIDE as usize) {
-            let at_an_end = start == 0 || start + STRIDE >= size;
+        // No line twice, which would look like a step back.
+        let last = size.saturating_sub(END).max(END);
+        let stride = (last / SAMPLES).max(SAMPLE);
+        let between = (END..last.saturating_sub(SAMPLE)).step_by(stride as usize);
+        let pieces = between.map(|start| (start, SAMPLE));
+        for (start, wanted) in [(0, END)].into_iter().chain(pieces).chain([(last, END)]) {
             reader.skip_to(start)?;
             piece.clear();
-            let wanted = if at_an_end { STRIDE } else { SAMPLE };
             reader.by_ref().take(wanted).read_to_end(&mut piece)?;
             // Without the torn lines at its ends.
             let mut lines = piece.split(|b| *b == b'\n');
@@ -361,6 +366,9 @@ pub struct Clock {
     /// The quarter of an hour looked at last, and its offset.
     #[serde(skip)]
     cached: Option<(i64, i64)>,
+    /// The day asked for last: year, month, day, and the civil second it begins with.
+    #[serde(skip)]
+    midnight: Option<((i32, u8, u8), i64)>,
 }
 
 fn no_limit() -> i64 {
@@ -380,6 +388,7 @@ impl Clock {
             agreed: 0,
             limit: no_limit(),
             cached: None,
+            midnight: None,
         }
     }
 
@@ -469,12 +478,23 @@ impl Clock {
         if moves {
             self.walk.step(place);
         }
-        let civil = stamp
-            .in_year(year)
-            .or_else(|| day_before(stamp, year))?
-            .and_utc()
-            .timestamp();
+        let civil = self.civil_of(stamp, year)?;
         Some(self.instant_of(civil))
+    }
+
+    /// The civil second of a yearless stamp. Most are of the same day as the one before.
+    fn civil_of(&mut self, stamp: Stamp, year: i32) -> Option<i64> {
+        let Stamp::Yearless { month, day, second } = stamp else {
+            return None;
+        };
+        let date = (year, month, day);
+        if let Some((_, midnight)) = self.midnight.filter(|(known, _)| *known == date) {
+            return Some(midnight + i64::from(second));
+        }
+        let time = stamp.in_year(year).or_else(|| day_before(stamp, year))?;
+        let civil = time.and_utc().timestamp();
+        self.midnight = Some((date, civil - i64::from(second)));
+        Some(civil)
     }
 
     fn is_future(&self, stamp: Stamp, year: i32) -> bool {

@@ -3,7 +3,7 @@
 use crate::store::{Result, Store, natural};
 
 use super::services::{Service, find_services};
-use super::{Direction, Scope, ask_one_way};
+use super::{Direction, Scope, ask_about, ask_one_way};
 
 /// One relay that takes at least this share of all our mail ...
 const SMART_HOST_SHARE: f64 = 0.95;
@@ -23,12 +23,27 @@ pub struct Limits {
     pub gaps: (u64, u64),
 }
 
-/// Relays by what they took, the largest first.
-const RELAYS: &str = "SELECT host, COUNT(DISTINCT domain), SUM(n) AS mails
-  FROM facts
+/// The relay that took most, and how much.
+const LARGEST_RELAY: &str = "SELECT host, SUM(n) AS mails
+  FROM carried
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND host <> '' AND delivery = 'sent'
   GROUP BY host
-  ORDER BY mails DESC, host";
+  ORDER BY mails DESC, host
+  LIMIT 1";
+
+/// All that was delivered.
+const SENT: &str = "SELECT SUM(n)
+  FROM totals
+  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND delivery = 'sent'
+  GROUP BY delivery
+  ORDER BY delivery";
+
+/// For how many domains a relay took mail.
+const DOMAINS: &str = "SELECT COUNT(DISTINCT domain)
+  FROM carried
+  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND host = ?5 AND delivery = 'sent'
+  GROUP BY host
+  ORDER BY host";
 
 /// All of it.
 pub fn find_limits(store: &Store, scope: &Scope) -> Result<Limits> {
@@ -49,17 +64,20 @@ pub(super) fn first_second(day: Option<i32>, open: i32) -> i64 {
 }
 
 fn find_smart_host(store: &Store, scope: &Scope) -> Result<Option<String>> {
-    let relays = ask_one_way(store, RELAYS, scope, Direction::Outbound, |row| {
-        Ok((row.get::<_, String>(0)?, natural(row, 1)?, natural(row, 2)?))
+    let outbound = Direction::Outbound;
+    let sent = ask_one_way(store, SENT, scope, outbound, |row| natural(row, 0))?;
+    let largest = ask_one_way(store, LARGEST_RELAY, scope, outbound, |row| {
+        Ok((row.get::<_, String>(0)?, natural(row, 1)?))
     })?;
-    let total: u64 = relays.iter().map(|(.., n)| n).sum();
-    Ok(relays
-        .into_iter()
-        .next()
-        .filter(|(_, domains, n)| {
-            *domains >= SMART_HOST_DOMAINS && *n as f64 > SMART_HOST_SHARE * total as f64
-        })
-        .map(|(host, ..)| host))
+    let (Some((host, taken)), Some(sent)) = (largest.into_iter().next(), sent.first()) else {
+        return Ok(None);
+    };
+    if taken as f64 <= SMART_HOST_SHARE * *sent as f64 {
+        return Ok(None);
+    }
+    let domains = ask_about(store, DOMAINS, scope, &host, |row| natural(row, 0))?;
+    let is_smart_host = domains.first().is_some_and(|n| *n >= SMART_HOST_DOMAINS);
+    Ok(is_smart_host.then_some(host))
 }
 
 #[cfg(test)]

@@ -260,6 +260,7 @@ mod tests {
             let sources = [
                 "FROM facts",
                 "FROM totals",
+                "FROM carried",
                 "FROM logging AS l JOIN service AS s",
                 "FROM service ORDER",
             ];

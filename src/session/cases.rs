@@ -53,6 +53,7 @@ impl Run {
                     source: 1,
                     offset: number as u64,
                 };
+                self.tracker.see(record.host, at, &mut out);
                 self.tracker
                     .take(&record, &event, at, place, case.line.as_bytes(), &mut out);
             }
@@ -252,7 +253,9 @@ mod any_order {
                 record.pid = Some(pid);
                 if let (_, Line::Event(event)) = maillog::mta::parse_text(&record) {
                     let place = Place { source: 1, offset: number as u64 };
-                    tracker.take(&record, &event, i64::from(at) * 60, place, &line, &mut out);
+                    let at = i64::from(at) * 60;
+                    tracker.see(record.host, at, &mut out);
+                    tracker.take(&record, &event, at, place, &line, &mut out);
                 }
             }
             let saved = tracker.save().expect("there is memory");

@@ -1,6 +1,7 @@
 //! Turns bytes of a log into text that can be stored: names in one spelling, lines as proof. Nothing is lost on the way, bytes
 //! that are not UTF-8 come out as `\xNN`.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use maillog::{Peer, peer};
@@ -16,9 +17,14 @@ const PROOF_BYTES: usize = 2048;
 
 /// Bytes as text; what is not UTF-8 as `\xNN`.
 pub fn text(bytes: &[u8]) -> String {
+    readable(bytes).into_owned()
+}
+
+/// The same, borrowed where it can be.
+pub fn readable(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => escaped(bytes),
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(escaped(bytes)),
     }
 }
 
@@ -35,9 +41,9 @@ fn escaped(bytes: &[u8]) -> String {
 
 /// Short text, likewise.
 pub fn short(bytes: &[u8]) -> Name {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(_) => escaped(bytes).into(),
+    match readable(bytes) {
+        Cow::Borrowed(text) => text.into(),
+        Cow::Owned(text) => text.into(),
     }
 }
 

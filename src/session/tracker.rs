@@ -61,10 +61,8 @@ pub struct Tracker {
     /// By the name in stored form, which is what a later run knows it by.
     host_index: HashMap<String, u32>,
     services: Vec<Tag>,
-    /// By host and tag in stored form.
-    service_index: HashMap<(u32, String), u32>,
-    /// Host and tag, as logged, of the record before.
-    latest: Option<(u32, Vec<u8>, u32)>,
+    /// Per host, by tag in stored form.
+    service_index: Vec<HashMap<String, u32>>,
     /// Host of the record before.
     latest_host: Vec<u8>,
     host_number: Option<u32>,
@@ -335,7 +333,7 @@ impl Tracker {
         number
     }
 
-    /// Takes a line's event. `at` is the line's time in seconds since 1970 UTC, `raw` the whole line; what follows from it is
+    /// Takes the event of the record that was seen last. `at` is the line's time in seconds since 1970 UTC, `raw` the whole line; what follows from it is
     /// added to `out`.
     pub fn take(
         &mut self,
@@ -346,7 +344,9 @@ impl Tracker {
         raw: &[u8],
         out: &mut Vec<Emission>,
     ) {
-        let host = self.see(record.host, at, out);
+        let Some(host) = self.host_number else {
+            return;
+        };
         let service = self.service(host, record.program);
         let key = (service, record.pid.unwrap_or(0));
         match event {
@@ -475,23 +475,15 @@ impl Tracker {
         let saved: Saved<Host, String, [Witness; 2], (Key, Process)> = serde_json::from_str(text)?;
         for (mut host, ids) in saved.hosts {
             host.restore_ids(ids);
-            // OK to narrow: far fewer than 2^32 hosts fit into memory.
-            self.host_index
-                .insert(host.name.to_string(), self.hosts.len() as u32);
-            self.hosts.push(host);
+            self.new_host(host);
         }
         for (host, tag, told, witness) in saved.services {
-            let Some(name) = self.hosts.get(host as usize).map(|h| h.name.to_string()) else {
+            if host as usize >= self.hosts.len() {
                 continue;
-            };
-            self.service_index
-                .insert((host, tag.clone()), self.services.len() as u32);
-            self.services.push(Tag {
-                service: Arc::new(Service { host: name, tag }),
-                host,
-                told,
-                witness,
-            });
+            }
+            let number = self.new_service(host, tag);
+            let restored = &mut self.services[number as usize];
+            (restored.told, restored.witness) = (told, witness);
         }
         self.processes = saved.processes.into_iter().collect();
         Ok(())
@@ -523,39 +515,36 @@ impl Tracker {
         }
     }
 
-    /// Number of the service a record comes from. Most lines come from the one before's.
+    /// Number of the service a record comes from.
     fn service(&mut self, host: u32, program: &[u8]) -> u32 {
-        if let Some((latest_host, latest, number)) = &self.latest
-            && *latest_host == host
-            && latest == program
-        {
-            return *number;
-        }
-        let key = (host, proof::text(program));
-        let number = match self.service_index.get(&key) {
+        let tag = proof::readable(program);
+        match self.service_index[host as usize].get(&*tag) {
             Some(number) => *number,
-            None => self.new_service(key),
-        };
-        self.latest = Some((host, program.to_vec(), number));
-        number
+            None => self.new_service(host, tag.into_owned()),
+        }
     }
 
     /// Number of a host, which begins now if it is new.
     fn host(&mut self, name: &[u8], at: i64) -> u32 {
-        let name = proof::text(name);
-        if let Some(number) = self.host_index.get(&name) {
-            return *number;
+        let name = proof::readable(name);
+        match self.host_index.get(&*name) {
+            Some(number) => *number,
+            None => self.new_host(Host::new((&*name).into(), at)),
         }
+    }
+
+    fn new_host(&mut self, host: Host) -> u32 {
         // OK to narrow: far fewer than 2^32 hosts fit into memory.
         let number = self.hosts.len() as u32;
-        self.hosts.push(Host::new(name.as_str().into(), at));
-        self.host_index.insert(name, number);
+        self.host_index.insert(host.name.to_string(), number);
+        self.hosts.push(host);
+        self.service_index.push(HashMap::new());
         number
     }
 
-    fn new_service(&mut self, key: (u32, String)) -> u32 {
+    fn new_service(&mut self, host: u32, tag: String) -> u32 {
         let number = self.services.len() as u32;
-        let (host, tag) = key.clone();
+        self.service_index[host as usize].insert(tag.clone(), number);
         let service = Service {
             host: self.hosts[host as usize].name.to_string(),
             tag,
@@ -566,7 +555,6 @@ impl Tracker {
             told: [(i32::MIN, 0); 2],
             witness: Default::default(),
         });
-        self.service_index.insert(key, number);
         number
     }
 

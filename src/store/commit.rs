@@ -47,12 +47,13 @@ impl Store {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         advance_generation(&transaction, expected)?;
+        let newest_peer = newest_peer(&transaction)?;
         write_names(&transaction, batch)?;
         write_daily(&transaction, batch)?;
         write_totals(&transaction, batch)?;
         write_correspondents(&transaction, batch)?;
         write_logging(&transaction, batch)?;
-        write_evidence(&transaction, batch)?;
+        write_evidence(&transaction, batch, newest_peer)?;
         for (host, at, records) in &batch.gaps {
             let sql =
                 "INSERT INTO gap (host, at, records) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
@@ -85,6 +86,13 @@ pub(super) fn advance_generation(connection: &Connection, expected: i64) -> Resu
         return Err(Error::Changed);
     }
     save_state(connection, "generation", &(expected + 1).to_string())
+}
+
+/// The highest number a peer has: those that are new come after it. 0 if there are none.
+fn newest_peer(connection: &Connection) -> Result<i64> {
+    Ok(connection
+        .prepare_cached("SELECT COALESCE(MAX(id), 0) FROM peer")?
+        .query_row([], |row| row.get(0))?)
 }
 
 /// Finds or makes the rows of all names the batch has met since the last commit.
@@ -371,7 +379,7 @@ fn write_one_logging(
     Ok(())
 }
 
-fn write_evidence(connection: &Connection, batch: &Batch) -> Result<()> {
+fn write_evidence(connection: &Connection, batch: &Batch, newest_peer: i64) -> Result<()> {
     let rows = &batch.rows;
     let mut all: Vec<_> = batch
         .evidence
@@ -394,7 +402,10 @@ fn write_evidence(connection: &Connection, batch: &Batch) -> Result<()> {
                 proof,
             )?;
         }
-        evidence::trim(connection, peer, outcome)?;
+        // Of a peer that is new nothing was kept before.
+        if peer <= newest_peer {
+            evidence::trim(connection, peer, outcome)?;
+        }
     }
     Ok(())
 }

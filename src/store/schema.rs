@@ -221,7 +221,16 @@ CREATE TABLE shape (
 ) STRICT, WITHOUT ROWID;
 ";
 
-const STEPS: &[M<'static>] = &[M::up(TABLES), M::up(HEALTH)];
+/// Who took what, whatever its channel: the facts without what the silence of a service means, which costs most of them.
+const CARRIED: &str = "
+CREATE VIEW carried AS
+SELECT d.day AS day, p.direction AS direction, p.domain AS domain, p.host AS host, o.delivery AS delivery, d.n AS n
+FROM daily AS d
+JOIN peer AS p ON p.id = d.peer
+JOIN outcome AS o ON o.id = d.outcome;
+";
+
+const STEPS: &[M<'static>] = &[M::up(TABLES), M::up(HEALTH), M::up(CARRIED)];
 
 /// Every step so far, oldest first.
 pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);

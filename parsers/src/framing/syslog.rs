@@ -199,9 +199,10 @@ pub(super) fn parse_tag(tag: &[u8]) -> Option<(&[u8], Option<u32>)> {
     let Some(open) = tag.strip_suffix(b"]") else {
         return is_plain_tag(tag).then_some((tag, None));
     };
-    let at = memchr::memrchr(b'[', open)?;
-    let pid = parse_number(&open[at + 1..])?;
-    (at > 0).then_some((&open[..at], Some(pid)))
+    let digits = open.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let (program, pid) = open.split_at(open.len() - digits);
+    let program = program.strip_suffix(b"[")?;
+    (!program.is_empty()).then_some((program, Some(parse_number(pid)?)))
 }
 
 /// A tag of exactly 32 bytes whose end was cut off. A process id that may lack digits is not one.

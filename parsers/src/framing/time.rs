@@ -45,8 +45,8 @@ pub(super) fn parse_stamp(text: &[u8]) -> Option<(Stamp, &[u8])> {
 
 /// `Nov  2 10:00:01`, `Nov 02 10:00:01.123456`, `Nov 2 10:00:01`.
 pub(super) fn parse_bsd(text: &[u8]) -> Option<(Stamp, &[u8])> {
-    let name = text.get(..3)?;
-    let index = MONTHS.iter().position(|m| m == name)?;
+    let name = *text.first_chunk()?;
+    let index = MONTHS.iter().position(|m| *m == name)?;
     let (day, rest) = parse_day(&text[3..])?;
     let (second, rest) = parse_time(rest)?;
     let month = u8::try_from(index + 1).ok()?;

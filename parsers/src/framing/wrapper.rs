@@ -22,6 +22,8 @@ use super::time::{count_digits, parse_iso, parse_stamp};
 
 /// How far two clocks in different zones can be apart, and an hour.
 const ZONE_SPREAD: i64 = 15 * 3600;
+/// The longest name of a container, in bytes.
+const LONGEST_NAME: usize = 64;
 /// U+2502, drawn by terminal programs at the edges.
 const BAR: &[u8] = "│".as_bytes();
 
@@ -39,17 +41,16 @@ pub(super) fn unwrap(line: &[u8]) -> Option<(Stamp, &[u8])> {
 
 /// `name  | LINE`.
 fn unwrap_compose(line: &[u8]) -> Option<(Stamp, &[u8])> {
-    let name = line
-        .iter()
-        .take(64)
-        .take_while(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
-        .count();
-    let rest = line[name..].trim_ascii_start();
-    let inner = rest
-        .strip_prefix(b"| ")
-        .or_else(|| rest.strip_prefix(b"|").filter(|r| r.is_empty()))?;
+    let head = &line[..line.len().min(LONGEST_NAME + 1)];
     // the blanks are a column: at least one stands before the bar
-    (name > 0 && line[name] == b' ').then_some((Stamp::Missing, inner))
+    let (name, rest) = line.split_at(memchr::memchr(b' ', head)?);
+    let inner = match rest.trim_ascii_start() {
+        [b'|'] => b"",
+        [b'|', b' ', inner @ ..] => inner,
+        _ => return None,
+    };
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"._-".contains(b);
+    (!name.is_empty() && name.iter().all(allowed)).then_some((Stamp::Missing, inner))
 }
 
 fn unwrap_cri(line: &[u8]) -> Option<(Stamp, &[u8])> {

@@ -20,23 +20,20 @@ mod syslogd;
 pub struct Mta {
     /// Its name, as stored and shown.
     pub name: &'static str,
-    /// Whether a record was written by it, told by the program's name alone as far as possible.
-    pub claims: fn(&Record<'_>) -> bool,
-    /// What a record that it claims says.
-    pub parse: for<'a> fn(&Record<'a>) -> Line<'a>,
+    /// What a record says that was written by it, which the program's name tells as far as possible; `None` for any other record.
+    pub parse: for<'a> fn(&Record<'a>) -> Option<Line<'a>>,
     /// Whole log lines, one or more of each form it reads.
     pub samples: &'static [&'static str],
 }
 
-/// Every mail server. A record is read by the first one that claims it; a test holds that no two claim the same sample.
+/// Every mail server. A record is read by the first one whose it is; a test holds that no sample is of two.
 pub const ALL: &[&Mta] = &[&postfix::POSTFIX, &sendmail::SENDMAIL];
 
 /// What a record says, and whose it is. A record of another program is [`Line::Irrelevant`], unless it tells of lost records.
 pub fn parse_text<'a>(record: &Record<'a>) -> (Option<&'static str>, Line<'a>) {
-    match ALL.iter().find(|mta| (mta.claims)(record)) {
-        Some(mta) => (Some(mta.name), (mta.parse)(record)),
-        None => (None, syslogd::parse(record)),
-    }
+    ALL.iter()
+        .find_map(|mta| Some((Some(mta.name), (mta.parse)(record)?)))
+        .unwrap_or_else(|| (None, syslogd::parse(record)))
 }
 
 #[cfg(test)]
@@ -54,7 +51,7 @@ mod tests {
                 };
                 let claimants: Vec<_> = ALL
                     .iter()
-                    .filter(|m| (m.claims)(&record))
+                    .filter(|m| (m.parse)(&record).is_some())
                     .map(|m| m.name)
                     .collect();
                 assert_eq!(claimants, [mta.name], "{sample}");

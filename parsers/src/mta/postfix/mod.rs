@@ -30,7 +30,6 @@ mod trace;
 /// Postfix.
 pub const POSTFIX: Mta = Mta {
     name: "postfix",
-    claims,
     parse,
     samples: samples::SAMPLES,
 };
@@ -108,18 +107,14 @@ const DAEMONS: &[(&[u8], Daemon)] = &[
 /// Where some syslog daemons cut a tag.
 const TAG_LIMIT: usize = 32;
 
-fn claims(record: &Record<'_>) -> bool {
-    daemon_of(record.program).is_some()
-}
-
-fn parse<'a>(record: &Record<'a>) -> Line<'a> {
+fn parse<'a>(record: &Record<'a>) -> Option<Line<'a>> {
+    let daemon = daemon_of(record.program)?;
     // Postfix 1.x put several blanks behind the tag, RFC 5424 writers put two
     let text = record.text.trim_ascii_start();
-    match daemon_of(record.program) {
-        Some(Daemon::Lost) => parse_unknown(text),
-        Some(daemon) => parse_daemon(daemon, text),
-        None => Line::Irrelevant,
-    }
+    Some(match daemon {
+        Daemon::Lost => parse_unknown(text),
+        _ => parse_daemon(daemon, text),
+    })
 }
 
 fn parse_daemon(daemon: Daemon, text: &[u8]) -> Line<'_> {

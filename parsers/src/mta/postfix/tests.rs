@@ -53,7 +53,7 @@ fn ok_daemon_of() {
 
 #[test]
 fn a_lost_daemon_is_told_by_the_text() {
-    let p = |text: &'static str| parse(&record("postfix", text));
+    let p = |text: &'static str| parse(&record("postfix", text)).unwrap();
     assert!(matches!(
         p("  connect from a[192.0.2.1]"),
         Line::Event(Event::Connect { .. })
@@ -97,7 +97,7 @@ fn a_lost_daemon_is_told_by_the_text() {
 #[test]
 fn lmtp_is_told_from_smtp() {
     let to = "A1B2C3D4: to=<a@b>, relay=mail.example.com[private/dovecot-lmtp], delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)";
-    let Line::Event(Event::Delivery(d)) = parse(&record("postfix/lmtp", to)) else {
+    let Some(Line::Event(Event::Delivery(d))) = parse(&record("postfix/lmtp", to)) else {
         panic!("not a delivery")
     };
     assert_eq!((d.transport, d.relay), (Transport::Lmtp, Relay::Local));

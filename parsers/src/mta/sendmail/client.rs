@@ -13,7 +13,7 @@
 //! They are compared as a whole or from their start: the same words further on were written by somebody else.
 
 use crate::event::{AttemptFailed, Event, Line, Offered};
-use crate::lex::{find, value_of};
+use crate::lex::{find, find_last, value_of};
 use crate::mta::sendmail::lex::{coded, find_unquoted, is_this_host, peer};
 use crate::mta::sendmail::tls::fault;
 use crate::peer::{Peer, without_dot};
@@ -262,7 +262,7 @@ pub(super) fn parse_features(text: &[u8]) -> Line<'_> {
         return fault(Side::Client, Cause::OwnConfiguration);
     }
     // The features are our own words and may hold anything, a host name holds no comma.
-    let Some(at) = memchr::memmem::rfind(text, b", relay=") else {
+    let Some(at) = find_last(text, b", relay=") else {
         return Line::Unrecognised;
     };
     let (features, relay) = (&text[..at], &text[at + b", relay=".len()..]);

@@ -22,6 +22,9 @@ const YEARS: i32 = 60;
 /// Shortest and longest id: three letters and five digits; eight characters and a process id of up to ten digits.
 const LENGTHS: std::ops::RangeInclusive<usize> = 8..=18;
 
+/// The longest `QID[2]: ` there is.
+const LONGEST_PART: usize = 18 + "[4294967295]: ".len();
+
 /// The queue id before a text and the text behind `: `; an empty id if there is none.
 pub(super) fn strip_queue_id(text: &[u8]) -> (&[u8], &[u8]) {
     match find(text, b": ") {
@@ -40,7 +43,8 @@ fn is_queue_id(word: &[u8]) -> bool {
 
 /// The part number of a line that Sendmail split (`QID[2]: `, `[1]: `), and the text behind it.
 pub(super) fn strip_part(text: &[u8]) -> Option<(u32, &[u8])> {
-    let (before, after) = text.split_at(find(text, b"]: ")?);
+    let head = &text[..text.len().min(LONGEST_PART)];
+    let (before, after) = text.split_at(find(head, b"]: ")?);
     let open = find(before, b"[")?;
     let (id, number) = (&before[..open], &before[open + 1..]);
     let digits = !number.is_empty() && number.iter().all(u8::is_ascii_digit);

@@ -41,7 +41,6 @@ pub use id::queue_id_time;
 /// Sendmail.
 pub const SENDMAIL: Mta = Mta {
     name: "sendmail",
-    claims,
     parse,
     samples: samples::SAMPLES,
 };
@@ -87,16 +86,19 @@ fn is_ours(text: &[u8]) -> bool {
     }
 }
 
-fn parse<'a>(record: &Record<'a>) -> Line<'a> {
+fn parse<'a>(record: &Record<'a>) -> Option<Line<'a>> {
+    if !claims(record) {
+        return None;
+    }
     let line = match id::strip_part(record.text) {
         Some((part, text)) => parse_part(part, text),
         None => parse_text(record.text),
     };
-    if SUBMISSION_TAGS.contains(&record.program) {
+    Some(if SUBMISSION_TAGS.contains(&record.program) {
         without_proof(line)
     } else {
         line
-    }
+    })
 }
 
 /// What the submission program says proves nothing about the level of the server.

@@ -14,7 +14,7 @@
 //! words: the fields behind them are read from the end of the line.
 
 use crate::event::{Event, Line, Logging, Message};
-use crate::lex::{digits, field};
+use crate::lex::{digits, field, find_last};
 use crate::mta::sendmail::client::Ruling;
 use crate::mta::sendmail::lex::{find_unquoted, peer};
 use crate::peer::Peer;
@@ -36,7 +36,7 @@ const TAIL: &[&[u8]] = &[
 pub(super) fn parse_from<'a>(queue_id: &'a [u8], text: &'a [u8]) -> Option<Line<'a>> {
     let (sender, rest) = text.split_at(find_unquoted(text, b", size=")?);
     let head = rest.strip_prefix(b", size=")?;
-    let at = memchr::memmem::rfind(head, b", relay=")?;
+    let at = find_last(head, b", relay=")?;
     let (head, relay) = (&head[..at], &head[at + b", relay=".len()..]);
     let peer = peer(relay).map(|(p, _)| p).unwrap_or_default();
     let tail = Tail::parse(head);
@@ -81,7 +81,7 @@ impl<'a> Tail<'a> {
     /// Reads from the end, as long as the fields are known and in order: what a message id says it holds comes too late.
     fn parse(head: &'a [u8]) -> Tail<'a> {
         let (mut tail, mut rest, mut before) = (Tail::default(), head, TAIL.len());
-        while let Some(at) = memchr::memmem::rfind(rest, b", ") {
+        while let Some(at) = find_last(rest, b", ") {
             let Some((rank, value)) = ranked(&rest[at + 2..], before) else {
                 break;
             };
@@ -169,7 +169,7 @@ pub(super) fn parse_refused(text: &[u8]) -> Option<Line<'_>> {
     let text = text.strip_prefix(b"STARTTLS command (")?;
     let text = text.strip_suffix(b" tempfailed (due to previous checks)")?;
     // TEXT is the client's
-    let at = memchr::memmem::rfind(text, b") from ")?;
+    let at = find_last(text, b") from ")?;
     let (peer, _) = peer(&text[at + b") from ".len()..])?;
     Some(rejected(peer, Reason::StarttlsRefusedByUs))
 }

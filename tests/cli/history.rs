@@ -1,7 +1,7 @@
 //! Whatever happens to a log between and during the runs, the store ends up as if it had been read once, whole.
 //!
 //! Each history is a seed: lines are written piece by piece, files are rotated by renaming or by copying and truncating, compressed,
-//! moved away; in between the program runs, twice, or is killed. `TLSNAG_HISTORIES=2000 cargo test --test cli histories` runs more.
+//! moved away, or there is a journal instead; in between the program runs, twice, or is killed. `TLSNAG_HISTORIES=2000 cargo test --test cli histories` runs more.
 
 use std::fs;
 use std::io::Write;
@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::import::{difference, mixed_log};
+use crate::journal::Journal;
 use crate::sandbox::Sandbox;
 
 /// How many histories are lived through if `TLSNAG_HISTORIES` does not say.
 const HISTORIES: u64 = 200;
+/// Each so many-th machine has a journal instead of files.
+const JOURNAL_EACH: u64 = 10;
 /// Most bytes written at once.
 const PIECE: u64 = 9000;
 
@@ -393,7 +396,12 @@ fn histories_end_in_the_store_of_one_clean_import() {
         expected.lines().count() > 100,
         "there is something to compare"
     );
+    let journal = Journal::read_once();
     for seed in seeds() {
+        if seed % JOURNAL_EACH == 0 {
+            journal.live_through(seed);
+            continue;
+        }
         let mut machine = Machine::new(seed, &log);
         while machine.written < log.len() {
             machine.live_on();

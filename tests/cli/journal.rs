@@ -35,6 +35,8 @@ cat out
 if [ -f status ]; then exit "$(cat status)"; fi
 "#;
 
+const IMPORT: &[&str] = &["import", "--journal", "--own-domain", "ours.example"];
+
 /// A sandbox with this journal.
 fn with_journal(entries: &[String]) -> Sandbox {
     let sandbox = Sandbox::new();
@@ -54,10 +56,7 @@ fn run(sandbox: &Sandbox, args: &[&str]) -> Ran {
 }
 
 fn import(sandbox: &Sandbox) -> Ran {
-    run(
-        sandbox,
-        &["import", "--journal", "--own-domain", "ours.example"],
-    )
+    run(sandbox, IMPORT)
 }
 
 /// A log of `sample-logs/` as the journal has it.
@@ -105,42 +104,62 @@ fn change(entry: &mut String, change: impl Fn(&mut Value)) {
     *entry = format!("{fields}\n");
 }
 
-#[test]
-fn histories_of_a_journal_end_in_the_reports_of_the_file() {
-    let entries = journal_of("postfix/rfc3339.log");
-    let expected = reports_of_file("postfix/rfc3339.log");
-    let clean = with_journal(&entries);
-    import(&clean).ok();
-    let whole = content(&clean);
-    for seed in 0..20 {
+/// What histories of a journal are compared with.
+pub struct Journal {
+    entries: Vec<String>,
+    /// The store of one clean import.
+    whole: String,
+    /// The reports of the log file with the same records.
+    reports: String,
+}
+
+impl Journal {
+    /// Imports it once, cleanly.
+    pub fn read_once() -> Journal {
+        let entries = journal_of("postfix/rfc3339.log");
+        let clean = with_journal(&entries);
+        import(&clean).ok();
+        Journal {
+            whole: content(&clean),
+            reports: reports_of_file("postfix/rfc3339.log"),
+            entries,
+        }
+    }
+
+    /// It grows and is read, and the program is killed now and then.
+    pub fn live_through(&self, seed: u64) {
         let mut dice = Dice::of(seed);
         let sandbox = with_journal(&[]);
-        let path = format!("{}:/usr/bin:/bin", sandbox.path("").display());
-        let args = ["import", "--journal", "--own-domain", "ours.example"];
         let mut written = 0;
-        while written < entries.len() {
-            written = (written + 1 + dice.below(400) as usize).min(entries.len());
-            serve(&sandbox, &entries[..written]);
+        while written < self.entries.len() {
+            written = (written + 1 + dice.below(400) as usize).min(self.entries.len());
+            serve(&sandbox, &self.entries[..written]);
             if dice.one_in(2) {
-                let mut killed = sandbox
-                    .command(&args)
-                    .env("PATH", &path)
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null())
-                    .spawn();
-                std::thread::sleep(Duration::from_micros(dice.below(60_000)));
-                let child = killed.as_mut().expect("the program can be run");
-                child.kill().expect("it is ours");
-                child.wait().expect("it is ours");
+                import_and_kill(&sandbox, Duration::from_micros(dice.below(60_000)));
             } else {
                 import(&sandbox).ok();
             }
         }
         import(&sandbox).ok();
         import(&sandbox).ok();
-        assert_eq!(reports(&sandbox), expected, "seed {seed}");
-        assert_eq!(difference(&content(&sandbox), &whole), None, "seed {seed}");
+        assert_eq!(reports(&sandbox), self.reports, "seed {seed}");
+        let difference = difference(&content(&sandbox), &self.whole);
+        assert_eq!(difference, None, "seed {seed}");
     }
+}
+
+fn import_and_kill(sandbox: &Sandbox, delay: Duration) {
+    let path = format!("{}:/usr/bin:/bin", sandbox.path("").display());
+    let mut child = sandbox
+        .command(IMPORT)
+        .env("PATH", &path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program can be run");
+    std::thread::sleep(delay);
+    child.kill().expect("it is ours");
+    child.wait().expect("it is ours");
 }
 
 /// The rows of all reports by name.

@@ -30,7 +30,7 @@ pub enum Command {
     Audit(audit::AuditArgs),
     /// Read what is new in the logs into the store
     Import(import::ImportArgs),
-    /// Answer one question from the store: a table as text, JSON, CSV or Markdown
+    /// Answer one question from the store: a table as text, JSON, CSV, Markdown or HTML
     Report(report::ReportArgs),
     /// All that is known about one domain, host, address or organisation, with the log lines that prove it
     Peer(peer::PeerArgs),
@@ -71,6 +71,8 @@ pub enum FormatArg {
     Csv,
     /// For wikis and tickets
     Markdown,
+    /// For a browser: one file without scripts; `report` alone makes a page of everything
+    Html,
 }
 
 /// Which way the mail went.

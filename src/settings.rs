@@ -31,6 +31,8 @@ pub struct Settings {
     pub timezone: Option<String>,
     /// Days to keep log lines as evidence; 90 by default, 0 keeps none.
     pub evidence_days: Option<u32>,
+    /// A directory with templates of the operator's own: `html/NAME.hbs` takes the place of the built-in one.
+    pub templates: Option<PathBuf>,
 }
 
 impl Settings {

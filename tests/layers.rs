@@ -43,6 +43,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/main.rs",
         ],
     ),
+    ("handlebars", &["src/report/format/html.rs"]),
     ("unicode_width", &["src/report/format"]),
     ("csv", &["src/report/format"]),
     ("flate2", &["src/input/compression.rs"]),
@@ -78,7 +79,10 @@ const DEEDS: &[(&str, &[&str])] = &[
         &["src/store/open.rs", "src/store/copy.rs"],
     ),
     ("fs::read", &["src/store/tests.rs"]),
-    ("fs::read_to_string", &["src/settings.rs"]),
+    (
+        "fs::read_to_string",
+        &["src/settings.rs", "src/command/templates.rs"],
+    ),
     ("fs::write", &["src/command/report.rs"]),
     ("Command::new", &["src/input/journal.rs"]),
 ];

@@ -10,6 +10,7 @@ pub mod peer;
 mod period;
 pub mod report;
 pub mod store;
+mod templates;
 
 use std::path::PathBuf;
 

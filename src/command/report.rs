@@ -8,11 +8,11 @@ use clap::Args;
 use crate::cli::FormatArg;
 use crate::outcome::day_of;
 use crate::query::Scope;
-use crate::report::{self, Format, Table};
+use crate::report::{self, Format, Page, Table};
 use crate::store::Store;
 
 use super::period::PeriodArgs;
-use super::{Environment, Status};
+use super::{Environment, Status, intake, templates};
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
@@ -72,6 +72,12 @@ pub(super) fn print(
         bail!("there is no report `{name}`")
     };
     let scope = period.scope(environment.now, newest_day(store)?)?;
+    if print.format == FormatArg::Html && report.name == report::ALL[0].name {
+        let page = report::page::build(store, &scope, intake::retention(store, environment)?)?;
+        let html = templates::load(environment)?.render(&page, &scope)?;
+        let to_do = page.parts.first().map_or(0, |part| part.table.to_do);
+        return put(&html, to_do, print, environment);
+    }
     let table = (report.build)(store, &scope)?;
     write(&table, report.name, &scope, print, environment)
 }
@@ -84,19 +90,33 @@ pub(super) fn write(
     print: &PrintArgs,
     environment: &Environment,
 ) -> anyhow::Result<Status> {
-    let format = match print.format {
-        FormatArg::Text => Format::Text,
-        FormatArg::Json => Format::Json,
-        FormatArg::Csv => Format::Csv,
-        FormatArg::Markdown => Format::Markdown,
+    let written = |format| report::format::render(format, name, scope, table);
+    let text = match print.format {
+        FormatArg::Text => written(Format::Text),
+        FormatArg::Json => written(Format::Json),
+        FormatArg::Csv => written(Format::Csv),
+        FormatArg::Markdown => written(Format::Markdown),
+        FormatArg::Html => {
+            let page = Page::of(name, table);
+            templates::load(environment)?.render(&page, scope)?
+        }
     };
-    let text = report::format::render(format, name, scope, table);
+    put(&text, table.to_do, print, environment)
+}
+
+/// Puts a text where it is wanted.
+fn put(
+    text: &str,
+    to_do: usize,
+    print: &PrintArgs,
+    environment: &Environment,
+) -> anyhow::Result<Status> {
     match &print.output {
         Some(path) => std::fs::write(path, text)
             .with_context(|| format!("cannot write {}", path.display()))?,
-        None => environment.printer.result(&text)?,
+        None => environment.printer.result(text)?,
     }
-    Ok(if print.exit_code && table.to_do > 0 {
+    Ok(if print.exit_code && to_do > 0 {
         Status::SomethingToDo
     } else {
         Status::Done

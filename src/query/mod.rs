@@ -13,6 +13,7 @@
 //! | `logging` | since when each service has shown that it logs TLS |
 //! | `silence` | which log host has been silent for longer than usual |
 //! | `doctor` | what the answers rest on |
+//! | `days` | how the mail of each day went |
 //! | `summary` | all in all |
 //! | `peer` | everything about one name |
 //! | `servers` | which mail servers wrote the logs |
@@ -24,6 +25,7 @@
 
 pub mod certainty;
 pub mod clients;
+pub mod days;
 pub mod doctor;
 pub mod domains;
 pub mod failures;

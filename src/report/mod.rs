@@ -4,6 +4,7 @@
 //! To add a report: a file with a `build` function and a line in [`ALL`]. Every format, the help and the tests follow.
 
 mod advice;
+mod chart;
 mod clients;
 pub mod doctor;
 mod domains;
@@ -11,6 +12,7 @@ mod failures;
 mod findings;
 pub mod format;
 mod hosts;
+pub mod page;
 pub mod peer;
 mod plaintext;
 mod protocols;
@@ -23,6 +25,7 @@ use crate::query::Scope;
 use crate::store::{Result, Store};
 
 pub use format::Format;
+pub use page::Page;
 pub use table::{Column, Kind, Note, Section, Table, Value};
 
 /// One report.

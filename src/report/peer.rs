@@ -103,9 +103,19 @@ pub fn build(
     scope: &Scope,
     retention: Retention,
 ) -> Result<Option<Table>> {
-    let Some(peer) = find_peer(store, name, scope)? else {
-        return Ok(None);
-    };
+    match find_peer(store, name, scope)? {
+        Some(peer) => table(store, &peer, scope, retention).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What is known of a peer.
+pub(super) fn table(
+    store: &Store,
+    peer: &Peer,
+    scope: &Scope,
+    retention: Retention,
+) -> Result<Table> {
     let paths: BTreeMap<i64, String> = store.source_paths()?.into_iter().collect();
     let skipped = if scope.all {
         0
@@ -119,7 +129,7 @@ pub fn build(
             .iter()
             .map(|e| (e.group.class, e.group.cause.as_str())),
     );
-    notes.extend(proof(&peer, scope, &paths, retention));
+    notes.extend(proof(peer, scope, &paths, retention));
     let sections = vec![
         Section {
             title: "",
@@ -141,12 +151,12 @@ pub fn build(
             rows: peer.days[skipped..].iter().map(day_row).collect(),
         },
     ];
-    Ok(Some(Table {
-        headline: headline(&peer, &troubles),
+    Ok(Table {
+        headline: headline(peer, &troubles),
         to_do: troubles.len(),
         sections,
         notes,
-    }))
+    })
 }
 
 /// Something to act on: mail in clear, or a failure because of TLS.

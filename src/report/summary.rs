@@ -158,7 +158,7 @@ pub fn cannot_tell(store: &Store, scope: &Scope) -> Result<Vec<Note>> {
     Ok(limits(&find_limits(store, scope)?))
 }
 
-fn headline(summary: &Summary) -> String {
+pub(super) fn headline(summary: &Summary) -> String {
     let sum = |part: fn(&Totals) -> u64| summary.totals.iter().map(part).sum::<u64>();
     let (total, clear) = (sum(Totals::total), sum(|t| t.plaintext));
     if total + sum(|t| t.failed_tls) == 0 {
@@ -235,7 +235,7 @@ fn times(n: u64) -> String {
 }
 
 /// What the log cannot tell, and the line that cures it.
-fn limits(limits: &Limits) -> Vec<Note> {
+pub(super) fn limits(limits: &Limits) -> Vec<Note> {
     let mut notes = Vec::new();
     if let (times @ 1.., records) = limits.gaps {
         let records = if records > 0 {
@@ -275,7 +275,7 @@ fn limits(limits: &Limits) -> Vec<Note> {
 }
 
 /// Failures that are left out.
-fn strangers(n: u64) -> Option<Note> {
+pub(super) fn strangers(n: u64) -> Option<Note> {
     (n > 0).then(|| {
         Note::Paragraph(format!(
             "Left out: failed handshakes of {} that never sent us a message, mostly scanners (report failures --direction in).",
@@ -285,7 +285,7 @@ fn strangers(n: u64) -> Option<Note> {
 }
 
 /// How much of the logs was understood.
-fn what_was_read(summary: &Summary) -> Vec<Note> {
+pub(super) fn what_was_read(summary: &Summary) -> Vec<Note> {
     let mut notes = Vec::new();
     let runs = &summary.runs;
     if runs.lines > 0 {

@@ -9,6 +9,7 @@ mod history;
 mod hostile;
 mod import;
 mod journal;
+mod page;
 mod peer;
 mod report;
 mod rotation;

@@ -1,10 +1,11 @@
-//! Tables written down: one file per format.
+//! Tables written down: one file per format, and pages in `html`.
 //!
 //! Names, addresses and log lines were chosen by strangers. Each format makes them harmless in its own way: no control characters
 //! reach a terminal, no formula a spreadsheet, no markup a page.
 
 mod csv;
 mod escape;
+pub mod html;
 mod json;
 mod markdown;
 pub mod text;

@@ -270,7 +270,9 @@ impl<'a> Fields<'a> {
         let met = matches!(relay, Relay::Peer(peer) if !peer.address.is_empty());
         let said =
             met && self.own_text().is_none() && self.said().is_some_and(|(code, _)| code != 421);
-        status == Status::Sent || said
+        // What Sendmail writes of a greeting or an EHLO that was refused (`smtpinit`). A peer may say it of a recipient, too: then nothing is known.
+        let greeting = self.dsn == Some(Dsn(5, 5, 0));
+        status == Status::Sent || said && !greeting
     }
 
     /// What builds with `_FFR_LOG_MORE2` write. `NONE` is also written where no session came about.
@@ -461,6 +463,10 @@ mod tests {
         assert_eq!(
             reason("dsn=5.1.1, reply=550 5.1.1 No such user, stat=User unknown"),
             (Bounced, Other, true)
+        );
+        assert_eq!(
+            reason("dsn=5.5.0, reply=554 5.3.2 No service, stat=Service unavailable"),
+            (Bounced, Other, false)
         );
         assert_eq!(reason("stat=User unknown"), (Bounced, Other, false));
         assert_eq!(

@@ -534,13 +534,21 @@ fn evidence<'s>(
         .iter()
         .rev()
         .find(|o| o.peer.view().matches(peer));
+    // Where handshakes leave no line (Postfix, `smtp_tls_loglevel = 0`), what was wrong with the certificate still does.
+    let complaint = state
+        .certificates
+        .iter()
+        .rev()
+        .find(|(p, _)| p.view().matches(peer))
+        .map(|(_, cause)| *cause);
     Evidence {
         connection: connection.map(|c| &*c.parameters),
         stale: connection
             .is_some_and(|c| line.is_some_and(|l| c.at < oldest(c.scope, l, cx.steady))),
         certificate: connection
             .map(|c| c.certificate)
-            .filter(|c| *c != Cause::Unknown),
+            .filter(|c| *c != Cause::Unknown)
+            .or(complaint),
         failed: failed.or(proxy_failed.then_some(Cause::Unknown)),
         dead: state.dead.iter().any(|(p, _)| p.view().matches(peer)),
         offer_declined: offer.is_some_and(|o| !o.taken),

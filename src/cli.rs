@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::command::{audit, doctor, forget, import, peer, report, store};
+use crate::command::{audit, doctor, forget, import, peer, report, store, whatif};
 
 /// Finds out which correspondents this mail server exchanges mail with in clear, why, and who can mend it.
 ///
@@ -34,6 +34,8 @@ pub enum Command {
     Report(report::ReportArgs),
     /// All that is known about one domain, host, address or organisation, with the log lines that prove it
     Peer(peer::PeerArgs),
+    /// Whom we would lose if we required TLS, what would become of their mail, and how to set it
+    Whatif(whatif::WhatifArgs),
     /// What the answers rest on: is TLS logged, is the log whole, does our own side work, is the store sound, and what cures it
     Doctor(doctor::DoctorArgs),
     /// Look after the store: what it holds, a copy of it, whether it is whole

@@ -11,6 +11,7 @@ mod period;
 pub mod report;
 pub mod store;
 mod templates;
+pub mod whatif;
 
 use std::path::PathBuf;
 
@@ -63,6 +64,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Import(args) => import::run(&args, &environment),
         Command::Report(args) => report::run(&args, &environment),
         Command::Peer(args) => peer::run(&args, &environment),
+        Command::Whatif(args) => whatif::run(&args, &environment),
         Command::Doctor(args) => doctor::run(&args, &environment),
         Command::Store(args) => store::run(&args, &environment),
         Command::Forget(args) => forget::run(&args, &environment),

@@ -17,6 +17,7 @@
 //! | `summary` | all in all |
 //! | `peer` | everything about one name |
 //! | `servers` | which mail servers wrote the logs |
+//! | `whatif` | whom would we lose if we required TLS |
 //! | `tally` | what several of them share: counters, and the problem that dominates |
 //! | `certainty` | how sure a claim is |
 //!
@@ -40,6 +41,7 @@ pub mod services;
 pub mod silence;
 pub mod summary;
 pub mod tally;
+pub mod whatif;
 
 use rusqlite::{Row, params};
 
@@ -263,6 +265,7 @@ mod tests {
                 "FROM facts",
                 "FROM totals",
                 "FROM carried",
+                "FROM people",
                 "FROM logging AS l JOIN service AS s",
                 "FROM service ORDER",
             ];

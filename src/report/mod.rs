@@ -19,6 +19,7 @@ mod protocols;
 pub mod store;
 pub mod summary;
 mod table;
+pub mod whatif;
 mod words;
 
 use crate::query::Scope;

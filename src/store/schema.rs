@@ -230,7 +230,18 @@ JOIN peer AS p ON p.id = d.peer
 JOIN outcome AS o ON o.id = d.outcome;
 ";
 
-const STEPS: &[M<'static>] = &[M::up(TABLES), M::up(HEALTH), M::up(CARRIED)];
+/// The facts about the mail of each correspondent whose address is kept.
+const PEOPLE: &str = "
+CREATE VIEW people AS
+SELECT c.day AS day, p.direction AS direction, c.address AS correspondent, p.domain AS domain, p.organisation AS organisation,
+  m.tls AS tls, m.class AS class, m.delivery AS delivery, m.protocol AS protocol, m.cipher AS cipher,
+  m.verification AS verification, c.n AS n, c.first_seen AS first_seen, c.last_seen AS last_seen
+FROM correspondent AS c
+JOIN peer AS p ON p.id = c.peer
+JOIN meaning AS m ON m.day = c.day AND m.service = c.service AND m.direction = p.direction AND m.outcome = c.outcome;
+";
+
+const STEPS: &[M<'static>] = &[M::up(TABLES), M::up(HEALTH), M::up(CARRIED), M::up(PEOPLE)];
 
 /// Every step so far, oldest first.
 pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);

@@ -18,3 +18,4 @@ mod sandbox;
 mod siblings;
 mod store;
 mod transports;
+mod whatif;

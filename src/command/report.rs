@@ -132,6 +132,6 @@ pub(super) fn newest_day(store: &Store) -> anyhow::Result<Option<i32>> {
 fn list() -> String {
     report::ALL
         .iter()
-        .map(|r| format!("{:<12} {}\n", r.name, r.help))
+        .map(|r| format!("{:<15} {}\n", r.name, r.help))
         .collect()
 }

@@ -5,6 +5,7 @@
 //! | `domains` | outbound: how does mail reach each recipient domain |
 //! | `hosts` | outbound: the same per MX host |
 //! | `clients` | inbound: how does mail come from each client |
+//! | `correspondents` | with whom do we exchange mail regularly |
 //! | `failures` | what fails because of TLS, and whose fault it is |
 //! | `plaintext` | who exchanges mail with us in clear |
 //! | `protocols` | which TLS is used |
@@ -26,6 +27,7 @@
 
 pub mod certainty;
 pub mod clients;
+pub mod correspondents;
 pub mod days;
 pub mod doctor;
 pub mod domains;

@@ -6,6 +6,7 @@
 mod advice;
 mod chart;
 mod clients;
+mod correspondents;
 pub mod doctor;
 mod domains;
 mod failures;
@@ -71,6 +72,11 @@ pub const ALL: &[Report] = &[
         name: "plaintext",
         help: "Who exchanges mail with us in clear, and why",
         build: plaintext::build,
+    },
+    Report {
+        name: "correspondents",
+        help: "Of those we exchange mail with both ways, who does so in clear",
+        build: correspondents::build,
     },
     Report {
         name: "protocols",

@@ -147,3 +147,74 @@ fn audit_reads_and_then_answers() {
     assert_eq!(again.out, ran.out);
     assert!(again.err.contains("Nothing new"), "{}", again.err);
 }
+
+/// One mail sent to `address` over TLS or in clear, and one received from it over TLS.
+fn exchange(minute: u32, address: &str, tls: bool) -> String {
+    let (_, domain) = address.split_once('@').unwrap_or_default();
+    let at = |second: u32| format!("2026-11-20T10:{minute:02}:{second:02}+00:00 mx postfix");
+    let pid = 100 + minute;
+    let established = match tls {
+        true => format!(
+            "{}/smtp[{pid}]: Trusted TLS connection established to mx.{domain}[192.0.2.1]:25: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\n",
+            at(1)
+        ),
+        false => String::new(),
+    };
+    format!(
+        "{established}\
+         {}/smtp[{pid}]: 4B{minute:02}: to=<{address}>, relay=mx.{domain}[192.0.2.1]:25, delay=1, delays=0/0/0.5/0.5, dsn=2.0.0, status=sent (250 ok)\n\
+         {}/smtpd[{pid}]: connect from out.{domain}[192.0.2.2]\n\
+         {}/smtpd[{pid}]: Anonymous TLS connection established from out.{domain}[192.0.2.2]: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\n\
+         {}/smtpd[{pid}]: 4C{minute:02}: client=out.{domain}[192.0.2.2]\n\
+         {}/qmgr[9]: 4C{minute:02}: from=<{address}>, size=500, nrcpt=1 (queue active)\n\
+         {}/smtpd[{pid}]: disconnect from out.{domain}[192.0.2.2] ehlo=2 starttls=1 mail=1 rcpt=1 data=1 quit=1 commands=7\n",
+        at(2),
+        at(10),
+        at(11),
+        at(12),
+        at(13),
+        at(14)
+    )
+}
+
+#[test]
+fn correspondents_are_those_who_write_both_ways_and_who_is_in_clear_is_counted() {
+    let sandbox = Sandbox::new();
+    let log: String = (0..4)
+        .map(|n| exchange(n, "bob@good.example", true))
+        .chain((4..6).map(|n| exchange(n, "ann@clear.example", false)))
+        .chain((6..8).map(|n| exchange(n, "noreply@shop.example", false)))
+        .collect();
+    sandbox.write("mail.log", log);
+    sandbox
+        .run(&["import", "--quiet", "--correspondents", "mail.log"])
+        .ok();
+    let out = report(&sandbox, &["correspondents"]).out;
+    assert!(
+        out.starts_with("1 of 2 correspondents exchange mail with us in clear."),
+        "{out}"
+    );
+    assert!(out.contains("Left out: 1 address of programs"), "{out}");
+    let rows = report(&sandbox, &["correspondents", "--format", "json"]).json();
+    let row = &rows["rows"][0];
+    assert_eq!(
+        (
+            &row["correspondent"],
+            &row["sent_plaintext"],
+            &row["received_encrypted"]
+        ),
+        (&"ann@clear.example".into(), &2.into(), &2.into())
+    );
+    // Without addresses, domains stand for the people.
+    let domains = Sandbox::new();
+    domains.write(
+        "mail.log",
+        std::fs::read(sandbox.path("mail.log")).expect("just written"),
+    );
+    domains.run(&["import", "--quiet", "mail.log"]).ok();
+    let out = report(&domains, &["correspondents"]).out;
+    assert!(
+        out.starts_with("2 of 3 domains we correspond with"),
+        "{out}"
+    );
+}

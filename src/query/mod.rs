@@ -5,6 +5,7 @@
 //! | `domains` | outbound: how does mail reach each recipient domain |
 //! | `hosts` | outbound: the same per MX host |
 //! | `clients` | inbound: how does mail come from each client |
+//! | `changes` | how the share over TLS moved, and who carries it |
 //! | `correspondents` | with whom do we exchange mail regularly |
 //! | `failures` | what fails because of TLS, and whose fault it is |
 //! | `plaintext` | who exchanges mail with us in clear |
@@ -26,6 +27,7 @@
 //! below holds that.
 
 pub mod certainty;
+pub mod changes;
 pub mod clients;
 pub mod correspondents;
 pub mod days;

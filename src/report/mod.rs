@@ -4,6 +4,7 @@
 //! To add a report: a file with a `build` function and a line in [`ALL`]. Every format, the help and the tests follow.
 
 mod advice;
+mod changes;
 mod chart;
 mod clients;
 mod correspondents;
@@ -72,6 +73,11 @@ pub const ALL: &[Report] = &[
         name: "plaintext",
         help: "Who exchanges mail with us in clear, and why",
         build: plaintext::build,
+    },
+    Report {
+        name: "changes",
+        help: "How the share over TLS moved against the period before, and which peers carry it",
+        build: changes::build,
     },
     Report {
         name: "correspondents",

@@ -18,7 +18,7 @@ use super::peer::{self, Retention};
 use super::summary::{headline, limits, strangers, what_was_read};
 use super::table::{Column, Kind, Note, Section, Table, Value};
 use super::words::{count, way, what, whose};
-use super::{failures, plaintext, protocols};
+use super::{changes, failures, plaintext, protocols};
 
 /// How many peers have a row, and how many of these a part of their own.
 const MOST_PEERS: usize = 50;
@@ -89,9 +89,11 @@ pub fn build(store: &Store, scope: &Scope, retention: Retention) -> Result<Page>
     let days = find_days(store, scope)?;
     let peers = peers(store, scope, &summary.to_do)?;
     let mut parts = vec![to_do(store, &summary, &peers, span(scope, &days))?];
+    // What changed is told only where there is a period before.
     let reports = [
         ("In clear", plaintext::build(store, scope)?),
         ("Failures", failures::build(store, scope)?),
+        ("Changes", changes::build(store, scope)?),
         ("Protocols", protocols::build(store, scope)?),
     ];
     for (title, table) in reports {

@@ -218,3 +218,66 @@ fn correspondents_are_those_who_write_both_ways_and_who_is_in_clear_is_counted()
         "{out}"
     );
 }
+
+/// A day's mail to a hundred recipients: fifty good ones, a large peer, and others in clear.
+fn day(day: u32, large_has_tls: bool) -> String {
+    let mail = |n: u32, domain: &str, tls: bool| {
+        let at = |second: u32| {
+            format!(
+                "2026-11-{day:02}T{:02}:{:02}:{second:02}+00:00 mx",
+                n / 60,
+                n % 60
+            )
+        };
+        let pid = 1000 + n;
+        let established = format!(
+            "{} postfix/smtp[{pid}]: Trusted TLS connection established to mx.{domain}[192.0.2.1]:25: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\n",
+            at(1)
+        );
+        format!(
+            "{}{} postfix/smtp[{pid}]: 4D{day:02}{n:03}: to=<u@{domain}>, relay=mx.{domain}[192.0.2.1]:25, delay=1, delays=0/0/0.5/0.5, dsn=2.0.0, status=sent (250 ok)\n",
+            if tls { established.as_str() } else { "" },
+            at(2)
+        )
+    };
+    (0..25)
+        .map(|n| {
+            [
+                mail(4 * n, &format!("good{n}.example"), true),
+                mail(4 * n + 1, "large.example", large_has_tls),
+                mail(4 * n + 2, &format!("clear{}.example", n % 5), false),
+                mail(4 * n + 3, &format!("good{n}.example"), true),
+            ]
+            .concat()
+        })
+        .collect()
+}
+
+#[test]
+fn a_fall_from_75_to_50_per_cent_is_carried_by_the_peer_that_lost_tls() {
+    let sandbox = Sandbox::new();
+    let log: String = (6..20).map(|d| day(d, d < 13)).collect();
+    sandbox.write("mail.log", log);
+    sandbox.run(&["import", "--quiet", "mail.log"]).ok();
+    let week = ["changes", "--since", "2026-11-13", "--until", "2026-11-19"];
+    let out = report(&sandbox, &week).out;
+    assert!(
+        out.contains("sent mail went from 75.0 % to 50.0 % over TLS"),
+        "{out}"
+    );
+    assert!(
+        out.contains("large.example carries most of it, and has no TLS any more"),
+        "{out}"
+    );
+    let json = report(&sandbox, &[&week[..], &["--format", "json"]].concat()).json();
+    let row = &json["rows"][1];
+    assert_eq!(
+        (&row["peer"], &row["points"], &row["rate"]),
+        (&"large.example".into(), &(-25.0).into(), &(-25.0).into())
+    );
+    let steady = ["changes", "--since", "2026-11-17", "--until", "2026-11-19"];
+    let out = report(&sandbox, &steady).out;
+    assert!(out.contains("steady at 50.0 %"), "{out}");
+    let open = report(&sandbox, &["changes", "--all"]).out;
+    assert!(open.starts_with("A change needs two periods"), "{open}");
+}

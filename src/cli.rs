@@ -75,6 +75,8 @@ pub enum FormatArg {
     Markdown,
     /// For a browser: one file without scripts; `report` alone makes a page of everything
     Html,
+    /// For Prometheus, from a file: the counts of `report summary`
+    Prometheus,
 }
 
 /// Which way the mail went.

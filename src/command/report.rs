@@ -1,6 +1,6 @@
 //! `tlsnag report [NAME]`: one question answered from the store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -78,6 +78,10 @@ pub(super) fn print(
         let to_do = page.parts.first().map_or(0, |part| part.table.to_do);
         return put(&html, to_do, print, environment);
     }
+    if print.format == FormatArg::Prometheus && report.name == report::ALL[0].name {
+        let metrics = report::metrics::build(store, &scope)?;
+        return put(&metrics, 0, print, environment);
+    }
     let table = (report.build)(store, &scope)?;
     write(&table, report.name, &scope, print, environment)
 }
@@ -96,6 +100,9 @@ pub(super) fn write(
         FormatArg::Json => written(Format::Json),
         FormatArg::Csv => written(Format::Csv),
         FormatArg::Markdown => written(Format::Markdown),
+        FormatArg::Prometheus => bail!(
+            "--format prometheus is for the summary only: expected `tlsnag report --format prometheus`, found `{name}`"
+        ),
         FormatArg::Html => {
             let page = Page::of(name, table);
             templates::load(environment)?.render(&page, scope)?
@@ -112,8 +119,9 @@ fn put(
     environment: &Environment,
 ) -> anyhow::Result<Status> {
     match &print.output {
-        Some(path) => std::fs::write(path, text)
-            .with_context(|| format!("cannot write {}", path.display()))?,
+        Some(path) => {
+            replace(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
         None => environment.printer.result(text)?,
     }
     Ok(if print.exit_code && to_do > 0 {
@@ -121,6 +129,24 @@ fn put(
     } else {
         Status::Done
     })
+}
+
+/// Writes a file whole or not at all: a web server or a metrics collector may read it at any moment. What is no plain file (a pipe, a
+/// terminal) is written to.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let target = match std::fs::metadata(path) {
+        Ok(existing) if !existing.is_file() => return std::fs::write(path, text),
+        Ok(_) => std::fs::canonicalize(path)?,
+        Err(_) => path.to_path_buf(),
+    };
+    let mut name = target.file_name().unwrap_or_default().to_os_string();
+    name.push(".part");
+    let part = target.with_file_name(name);
+    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, &target));
+    if written.is_err() {
+        std::fs::remove_file(&part).ok();
+    }
+    written
 }
 
 /// The day of the newest record, if there is one.

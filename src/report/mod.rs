@@ -14,6 +14,7 @@ mod failures;
 mod findings;
 pub mod format;
 mod hosts;
+pub mod metrics;
 pub mod page;
 pub mod peer;
 mod plaintext;

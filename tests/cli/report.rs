@@ -281,3 +281,48 @@ fn a_fall_from_75_to_50_per_cent_is_carried_by_the_peer_that_lost_tls() {
     let open = report(&sandbox, &["changes", "--all"]).out;
     assert!(open.starts_with("A change needs two periods"), "{open}");
 }
+
+#[test]
+fn metrics_are_of_the_summary_only() {
+    let sandbox = with("edge/rivals.log");
+    let out = report(&sandbox, &["--format", "prometheus"]).out;
+    for sample in [
+        "tlsnag_mail{direction=\"outbound\",channel=\"encrypted\"} 4\n",
+        "tlsnag_mail{direction=\"outbound\",channel=\"plaintext\"} 4\n",
+        "tlsnag_lines_total{kind=\"unrecognised\"} 0\n",
+    ] {
+        assert!(out.contains(sample), "{sample}{out}");
+    }
+    // A file is replaced whole, and a failure leaves nothing behind.
+    sandbox.write("tlsnag.prom", "old");
+    report(&sandbox, &["--format", "prometheus", "-o", "tlsnag.prom"]);
+    let file = std::fs::read_to_string(sandbox.path("tlsnag.prom")).expect("it was written");
+    assert_eq!(
+        (file.as_str(), sandbox.path("tlsnag.prom.part").exists()),
+        (out.as_str(), false)
+    );
+    sandbox
+        .run(&["report", "-o", "nowhere/tlsnag.prom"])
+        .fails_with(&["cannot write nowhere/tlsnag.prom"]);
+    // A link stays one, and a pipe is written to.
+    std::os::unix::fs::symlink("tlsnag.prom", sandbox.path("link")).expect("writable");
+    sandbox.write("tlsnag.prom", "old");
+    report(&sandbox, &["--format", "prometheus", "-o", "link"]);
+    let linked = std::fs::read_to_string(sandbox.path("tlsnag.prom")).expect("it was written");
+    assert_eq!(
+        (linked.as_str(), sandbox.path("link").is_symlink()),
+        (out.as_str(), true)
+    );
+    let pipe = sandbox.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(
+        made.is_ok_and(|status| status.success()),
+        "mkfifo is in coreutils"
+    );
+    let reader = std::thread::spawn(move || std::fs::read_to_string(pipe));
+    report(&sandbox, &["--format", "prometheus", "-o", "pipe"]);
+    assert_eq!(reader.join().expect("it reads").expect("a pipe"), out);
+    sandbox
+        .run(&["report", "domains", "--format", "prometheus"])
+        .fails_with(&["for the summary only", "domains"]);
+}

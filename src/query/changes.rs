@@ -24,6 +24,8 @@ use super::{Period, Scope, ask, read_direction};
 const ENOUGH: u64 = 20;
 /// What a change is called that is smaller than this: none. In parts of one.
 const NOTICEABLE: f64 = 0.005;
+/// A difference within so many standard errors of two equal shares is chance.
+const CHANCE: f64 = 4.0;
 /// A peer that carries at least this part of a change is its bearer.
 const BEARER: f64 = 0.6;
 
@@ -219,12 +221,19 @@ fn part(peer: &str, (before, now): (Known, Known), whole: (Known, Known)) -> Opt
     })
 }
 
+/// How far two shares of equal mail lie apart by chance, were each mail a draw of its own.
+fn standard_error(change: &Change) -> f64 {
+    let (before, now) = (change.before.total() as f64, change.now.total() as f64);
+    let all = (change.before.encrypted + change.now.encrypted) as f64 / (before + now);
+    (all * (1.0 - all) * (1.0 / before + 1.0 / now)).sqrt()
+}
+
 fn shape(change: &Change) -> Shape {
     if change.before.total() < ENOUGH || change.now.total() < ENOUGH {
         return Shape::TooFew;
     }
     let difference = change.difference();
-    if difference.abs() < NOTICEABLE {
+    if difference.abs() < NOTICEABLE.max(CHANCE * standard_error(change)) {
         return Shape::Steady;
     }
     let rates: f64 = change.parts.iter().map(|p| p.rate).sum();
@@ -298,6 +307,18 @@ mod tests {
         let change = outbound(&before, &now);
         assert_eq!(change.shape, Shape::Mix);
         assert!(change.parts.iter().all(|p| p.rate == 0.0));
+    }
+
+    #[test]
+    fn what_chance_can_make_is_no_change() {
+        assert_eq!(
+            outbound(&[("a", 95, 5)], &[("a", 91, 9)]).shape,
+            Shape::Steady
+        );
+        assert_eq!(
+            outbound(&[("a", 950, 50)], &[("a", 800, 200)]).shape,
+            Shape::OnePeer
+        );
     }
 
     #[test]

@@ -119,11 +119,11 @@ fn in_words(change: &Change) -> Vec<Note> {
         }
         Shape::OnePeer => one_peer(which, change),
         Shape::ManyPeers if change.difference() < 0.0 => format!(
-            "{which}: many peers lost TLS at once. That is rather our own server or network than all of theirs: look at `tlsnag doctor` first."
+            "{which}: several peers have less TLS than before. Where they have nothing to do with each other, that is rather our own server or network: look at `tlsnag doctor` first."
         ),
-        Shape::ManyPeers => format!("{which}: many peers gained TLS."),
+        Shape::ManyPeers => format!("{which}: several peers have more TLS than before."),
         Shape::Mix => {
-            format!("{which}: the peers are as they were; what changed is who writes how much.")
+            format!("{which}: what changed is rather who writes how much than how.")
         }
     };
     vec![Note::Paragraph(text)]
@@ -135,14 +135,17 @@ fn one_peer(which: &str, change: &Change) -> String {
     };
     let name = &part.peer;
     let what = match (part.before.share(), part.now.share()) {
-        (Some(_), Some(0.0)) => {
+        // It does as it did; only the amount is another.
+        _ if part.rate.abs() <= part.mix.abs() => {
+            "is rather a matter of how much mail it has than of how"
+        }
+        (Some(before), Some(0.0)) if before > 0.0 => {
             "has no TLS any more: it was switched off, or is stripped on the way"
         }
         (Some(before), Some(now)) if now < before => {
             "has TLS for part of its mail only: one of its servers, or one of its days"
         }
         (Some(before), Some(now)) if now > before => "has more TLS than before",
-        (None, _) => "is new",
         _ => "writes more or less than before",
     };
     format!("{which}: {name} carries most of it, and {what}. `tlsnag peer {name}` has the lines.")
@@ -188,4 +191,33 @@ fn peer_row(direction: Direction, part: &Part) -> Vec<Value> {
         Value::Number(part.before.total()),
         Value::Number(part.now.total()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_never_had_tls_is_not_said_to_have_lost_it() {
+        let mail = |encrypted, plaintext| Known {
+            encrypted,
+            plaintext,
+        };
+        let change = Change {
+            direction: Direction::Outbound,
+            before: mail(90, 10),
+            now: mail(90, 60),
+            shape: Shape::OnePeer,
+            parts: vec![Part {
+                peer: "clear.example".into(),
+                before: mail(0, 10),
+                now: mail(0, 60),
+                rate: 0.0,
+                mix: -0.2,
+            }],
+        };
+        let said = one_peer("Sent", &change);
+        assert!(said.contains("how much mail it has"), "{said}");
+        assert!(!said.contains("any more"), "{said}");
+    }
 }

@@ -18,6 +18,7 @@
 //! Offsets count uncompressed bytes. Everything needed to go on at a line boundary is in three values that can be stored: a
 //! [`Fingerprint`], a [`Clock`] and a [`Joiner`]. Nothing is printed, nothing is written, and the time of day comes in as a value.
 
+mod ahead;
 mod compression;
 mod hint;
 pub mod identity;

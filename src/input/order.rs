@@ -75,7 +75,7 @@ pub struct Ordered {
 impl Ordered {
     /// Opens the source where reading goes on.
     pub fn lines(&self) -> io::Result<Lines<Opened>> {
-        let opened = self.source.open()?;
+        let opened = self.source.open()?.ahead()?;
         match self.from {
             0 => Ok(Lines::new(opened, self.source.last_line)),
             from => Lines::resume(opened, from, self.source.last_line),
@@ -303,7 +303,7 @@ fn date(source: &Source, timing: &Timing) -> io::Result<(Option<i64>, Clock, Opt
         (None, Compression::Plain) if source.size >= LARGE => {
             Scan::sample(source.open()?, source.size, timing.zone)?
         }
-        _ => Scan::read(source.open()?, timing.zone)?,
+        _ => Scan::read(source.open()?.ahead()?, timing.zone)?,
     };
     let guessed = clock.anchor(&scan, timing.year, None, source.modified, timing.now);
     let first = scan.first.and_then(|stamp| clock.clone().resolve(stamp));

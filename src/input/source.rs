@@ -20,6 +20,7 @@ use anyhow::bail;
 use maillog::Framed;
 use serde::{Deserialize, Serialize};
 
+use super::ahead::Ahead;
 use super::compression::Compression;
 use super::identity::SkipTo;
 use super::join::Joiner;
@@ -798,6 +799,15 @@ impl Opened {
     /// watched from elsewhere while the source is read.
     pub fn progress(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.read)
+    }
+
+    /// Reads ahead from now on what has to be unpacked: for who reads all of it.
+    pub(super) fn ahead(mut self) -> io::Result<Opened> {
+        self.body = match self.body {
+            Body::Packed(text) => Body::Packed(Box::new(Ahead::of(text)?)),
+            other => other,
+        };
+        Ok(self)
     }
 
     /// Goes to the last `bytes` of a file of this size, if one can move about in it; else stays.

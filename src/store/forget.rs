@@ -125,6 +125,8 @@ impl Store {
 
     /// Runs `delete` in a transaction of its own, then rewrites the file.
     fn forget(&mut self, delete: impl Fn(&Connection) -> Result<Forgotten>) -> Result<Forgotten> {
+        // Whatever a row still needs is not deleted, whatever the order of the deletions.
+        self.connection.execute_batch("PRAGMA foreign_keys = ON")?;
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;

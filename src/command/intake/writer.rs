@@ -11,9 +11,9 @@ use anyhow::{Context, anyhow};
 use crate::outcome::Emission;
 use crate::store::{Batch, Bookmark, RunCounts, Store};
 
-/// How many things found are handed over at once, and how many such bundles may wait.
+/// How many things found are handed over at once, and how many such bundles may wait: enough to read on while a batch is written.
 const BUNDLE: usize = 1024;
-const WAITING: usize = 4;
+const WAITING: usize = 24;
 
 /// What is counted.
 pub(super) enum Item {

@@ -78,7 +78,7 @@ const DEEDS: &[(&str, &[&str])] = &[
         "OpenOptions::new",
         &["src/store/open.rs", "src/store/copy.rs"],
     ),
-    ("fs::read", &["src/store/tests.rs"]),
+    ("fs::read", &["src/store/tests.rs", "src/command/policy.rs"]),
     (
         "fs::read_to_string",
         &["src/settings.rs", "src/command/templates.rs"],

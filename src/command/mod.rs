@@ -8,6 +8,7 @@ pub mod import;
 pub mod intake;
 pub mod peer;
 mod period;
+pub mod policy;
 pub mod report;
 pub mod store;
 mod templates;
@@ -65,6 +66,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Report(args) => report::run(&args, &environment),
         Command::Peer(args) => peer::run(&args, &environment),
         Command::Whatif(args) => whatif::run(&args, &environment),
+        Command::Policy(args) => policy::run(&args, &environment),
         Command::Doctor(args) => doctor::run(&args, &environment),
         Command::Store(args) => store::run(&args, &environment),
         Command::Forget(args) => forget::run(&args, &environment),

@@ -112,7 +112,7 @@ pub(super) fn write(
 }
 
 /// Puts a text where it is wanted.
-fn put(
+pub(super) fn put(
     text: &str,
     to_do: usize,
     print: &PrintArgs,
@@ -120,7 +120,8 @@ fn put(
 ) -> anyhow::Result<Status> {
     match &print.output {
         Some(path) => {
-            replace(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            replace(path, text.as_bytes())
+                .with_context(|| format!("cannot write {}", path.display()))?;
         }
         None => environment.printer.result(text)?,
     }
@@ -133,16 +134,22 @@ fn put(
 
 /// Writes a file whole or not at all: a web server or a metrics collector may read it at any moment. What is no plain file (a pipe, a
 /// terminal) is written to.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let target = match std::fs::metadata(path) {
-        Ok(existing) if !existing.is_file() => return std::fs::write(path, text),
-        Ok(_) => std::fs::canonicalize(path)?,
-        Err(_) => path.to_path_buf(),
+pub(super) fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let existing = std::fs::metadata(path).ok();
+    let target = match &existing {
+        Some(existing) if !existing.is_file() => return std::fs::write(path, text),
+        Some(_) => std::fs::canonicalize(path)?,
+        None => path.to_path_buf(),
     };
     let mut name = target.file_name().unwrap_or_default().to_os_string();
     name.push(".part");
     let part = target.with_file_name(name);
-    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, &target));
+    let written = std::fs::write(&part, text)
+        // Who may read it is not ours to change.
+        .and_then(|()| {
+            existing.map_or(Ok(()), |e| std::fs::set_permissions(&part, e.permissions()))
+        })
+        .and_then(|()| std::fs::rename(&part, &target));
     if written.is_err() {
         std::fs::remove_file(&part).ok();
     }

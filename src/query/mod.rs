@@ -19,6 +19,7 @@
 //! | `summary` | all in all |
 //! | `peer` | everything about one name |
 //! | `servers` | which mail servers wrote the logs |
+//! | `policy` | of whom can TLS be required, and of whom not |
 //! | `whatif` | whom would we lose if we required TLS |
 //! | `tally` | what several of them share: counters, and the problem that dominates |
 //! | `certainty` | how sure a claim is |
@@ -39,6 +40,7 @@ pub mod limits;
 pub mod logging;
 pub mod peer;
 pub mod plaintext;
+pub mod policy;
 pub mod protocols;
 pub mod servers;
 pub mod services;

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod page;
 pub mod peer;
 mod plaintext;
+pub mod policy;
 mod protocols;
 pub mod store;
 pub mod summary;

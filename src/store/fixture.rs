@@ -138,6 +138,18 @@ impl Builder {
         self.0.correspondent = address.into();
         self
     }
+    pub(crate) fn bits(mut self, bits: u16) -> Self {
+        Arc::make_mut(&mut self.0.parameters).bits = bits;
+        self
+    }
+    pub(crate) fn verified(mut self) -> Self {
+        Arc::make_mut(&mut self.0.parameters).verification = Verification::Verified;
+        self
+    }
+    pub(crate) fn tag(mut self, tag: &str) -> Self {
+        self.0.service = service(tag);
+        self
+    }
     pub(crate) fn proof(mut self, offset: u64) -> Self {
         self.0.proof = proof(offset);
         self

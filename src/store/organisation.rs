@@ -11,6 +11,11 @@ pub(super) fn organisation(host: &str, domain: &str) -> String {
         .unwrap_or_default()
 }
 
+/// Whether a host name has a registrable domain: it is neither a public suffix nor a single label.
+pub fn is_below_public_suffix(name: &str) -> bool {
+    registrable(name).is_some()
+}
+
 fn registrable(name: &str) -> Option<String> {
     let bare = name.trim_matches(['[', ']']);
     if bare.is_empty() || bare.contains(':') || bare.parse::<IpAddr>().is_ok() {

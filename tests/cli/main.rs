@@ -11,6 +11,7 @@ mod import;
 mod journal;
 mod page;
 mod peer;
+mod policy;
 mod report;
 mod rotation;
 mod samples;

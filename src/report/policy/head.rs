@@ -1,0 +1,142 @@
+//! What stands above our lines in a map: what they are, by which evidence, how to switch them on and back.
+
+use crate::outcome::Direction;
+use crate::query::policy::Server;
+
+use super::super::format::date;
+use super::super::words::count;
+use super::plan::Plan;
+use super::{Base, Question};
+
+/// The lines, without the mark in front of each. The first says when, and changes when nothing else does.
+pub(super) fn lines(question: &Question, plan: &Plan) -> Vec<String> {
+    let rules = &question.rules;
+    let mut lines = vec![
+        format!(
+            "Written on {} by tlsnag: {}.",
+            date(rules.today),
+            subject(question)
+        ),
+        basis(question),
+    ];
+    lines.extend(caution(question).map(str::to_owned));
+    lines.extend(switch(question));
+    lines.push(
+        "Lines without a comment of this kind right above them are yours, and stay as they are."
+            .into(),
+    );
+    if let Some(refusal) = &plan.refusal {
+        lines.push(format!("NO ENTRY IS ADDED: {refusal}."));
+        lines.extend(plan.cures.iter().map(|cure| format!("    {cure}")));
+    }
+    lines
+}
+
+fn subject(question: &Question) -> &'static str {
+    match (question.direction, question.base, question.rules.server) {
+        (Direction::Inbound, ..) => {
+            "clients whose TLS with us fails and who send no mail for it; STARTTLS is not offered to them"
+        }
+        (_, Base::May, Server::Postfix) => {
+            "domains of whom TLS is required, because their mail has long gone over TLS"
+        }
+        (_, Base::May, Server::Sendmail) => {
+            "MX hosts of whom TLS is required because mail has long gone over TLS, and those whose TLS is broken"
+        }
+        (_, Base::Encrypt, Server::Postfix) => {
+            "domains of whom TLS is not required, because their mail goes in clear or their TLS fails"
+        }
+        (_, Base::Encrypt, Server::Sendmail) => {
+            "MX hosts of whom TLS is not required, because mail goes in clear or TLS fails"
+        }
+    }
+}
+
+fn basis(question: &Question) -> String {
+    let rules = &question.rules;
+    let days = |n: u32, kind: &str| count(n.into(), &format!("{kind}day"), &format!("{kind}days"));
+    let expire = days(rules.expire.unsigned_abs(), "");
+    let clean = days(rules.days, "clean ");
+    let mails = count(rules.messages, "mail", "mails");
+    match (question.direction, question.base) {
+        (Direction::Inbound, _) => format!(
+            "An entry takes {} on two days and no mail since, and ends {expire} after the last.",
+            count(rules.messages, "failed session", "failed sessions")
+        ),
+        (_, Base::May) => format!(
+            "An entry takes {clean} with {mails}, and ends {expire} after the last of them or at the first evidence against it."
+        ),
+        (_, Base::Encrypt) => format!(
+            "An entry ends {expire} after the last mail in clear or failure, or after {clean} with {mails}."
+        ),
+    }
+}
+
+/// What to know before switching it on.
+fn caution(question: &Question) -> Option<&'static str> {
+    match (question.direction, question.rules.server) {
+        (Direction::Outbound, Server::Postfix) => Some(
+            "An entry takes the place of smtp_tls_security_level for its domain, and of DANE or MTA-STS that other tables would give it.",
+        ),
+        (Direction::Outbound, Server::Sendmail) => {
+            Some("An entry holds for the host and for all names below it.")
+        }
+        (Direction::Inbound, _) => Some(
+            "Their mail will come in clear. Better than this is to mend what fails: tlsnag peer ADDRESS",
+        ),
+    }
+}
+
+fn switch(question: &Question) -> Vec<String> {
+    let path = |usual: &str| match &question.path {
+        Some(path) if is_plain(path) => path.clone(),
+        _ => usual.to_string(),
+    };
+    match (question.direction, question.rules.server) {
+        (Direction::Outbound, Server::Postfix) => {
+            let path = path("/etc/postfix/tls_policy");
+            let (on, back) = match question.base {
+                Base::May => ("", ""),
+                Base::Encrypt => (
+                    "smtp_tls_security_level=encrypt ",
+                    "postconf -e smtp_tls_security_level=may && ",
+                ),
+            };
+            vec![
+                format!(
+                    "On:   postmap hash:{path} && postconf -e {on}smtp_tls_policy_maps=hash:{path}    (postmap again after each change)"
+                ),
+                format!(
+                    "Back: {back}postconf -X smtp_tls_policy_maps    (or name the tables it had before)"
+                ),
+            ]
+        }
+        (Direction::Inbound, Server::Postfix) => {
+            let path = path("/etc/postfix/no_starttls.cidr");
+            vec![
+                format!(
+                    "On:   postconf -e smtpd_discard_ehlo_keyword_address_maps=cidr:{path} && postfix reload"
+                ),
+                "Back: postconf -X smtpd_discard_ehlo_keyword_address_maps && postfix reload"
+                    .into(),
+            ]
+        }
+        (direction, Server::Sendmail) => {
+            let path = path("/etc/mail/access");
+            let mut lines = vec![
+                format!("On:   makemap hash {path} < {path}    (with FEATURE(`access_db'))"),
+                "Back: take these lines out, and run makemap again".into(),
+            ];
+            if direction == Direction::Outbound && question.base == Base::Encrypt {
+                lines.insert(1, "      and a line of your own:  TLS_Srv: ENCR:112".into());
+            }
+            lines
+        }
+    }
+}
+
+/// Whether a path can stand in a comment and in a command as it is.
+fn is_plain(path: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    !path.is_empty() && path.chars().all(allowed)
+}

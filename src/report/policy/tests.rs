@@ -1,0 +1,307 @@
+//! Maps from a store to text and back.
+
+use maillog::{Cause, Protocol};
+
+use super::*;
+use crate::outcome::{Class, Emission};
+use crate::report::Value;
+use crate::store::fixture::{self, DAY, inbound, outbound};
+
+fn question(server: Server, base: Base) -> Question {
+    Question {
+        direction: Direction::Outbound,
+        base,
+        rules: Rules {
+            server,
+            days: 2,
+            messages: 2,
+            expire: 30,
+            today: DAY,
+        },
+        path: None,
+    }
+}
+
+const MAY: Base = Base::May;
+
+/// Two days of TLS with `good.example`, one of clear text with `clear.example`.
+fn emissions() -> Vec<Emission> {
+    let tls = |ago: i64| {
+        outbound("good.example")
+            .at(-ago * 86_400)
+            .encrypted(Protocol::Tls13)
+            .build()
+    };
+    let clear = outbound("clear.example")
+        .plaintext(Class::PlaintextNotOffered)
+        .build();
+    vec![tls(1), tls(0), clear]
+}
+
+fn text(answer: &Answer) -> String {
+    String::from_utf8(answer.text.clone()).unwrap()
+}
+
+/// The lines of a map that are no comments.
+fn entries(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter(|l| !l.is_empty() && !l.starts_with('#'))
+        .collect()
+}
+
+/// What happened to which key, by the columns for programs.
+fn changes(answer: &Answer) -> Vec<(String, String)> {
+    let cell = |value: &Value| match value {
+        Value::Text(text) => text.clone(),
+        other => format!("{other:?}"),
+    };
+    let rows = &answer.table.sections[0].rows;
+    rows.iter().map(|r| (cell(&r[0]), cell(&r[1]))).collect()
+}
+
+fn short(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
+    pairs
+        .iter()
+        .map(|(a, b)| (a.as_str(), b.as_str()))
+        .collect()
+}
+
+fn merge(current: &str) -> Answer {
+    let store = fixture::store(emissions());
+    build(
+        &store,
+        &question(Server::Postfix, MAY),
+        Some(current.as_bytes()),
+    )
+    .unwrap()
+}
+
+#[test]
+fn each_server_has_its_lines_for_each_base() {
+    let host =
+        |builder: fixture::Builder, host: &str| builder.host(host, "192.0.2.1").tag("sm-mta");
+    let mut all = emissions();
+    for ago in 0..2 {
+        let at = -ago * 86_400;
+        all.push(
+            host(outbound("s.example").at(at), "mx.good.example")
+                .encrypted(Protocol::Tls13)
+                .build(),
+        );
+        let broken = host(outbound("b.example").at(at), "mx.broken.example");
+        all.push(broken.failed(Class::HandshakeFailed, Cause::Eof).build());
+    }
+    all.push(
+        host(outbound("c.example"), "mx.clear.example")
+            .plaintext(Class::PlaintextNotOffered)
+            .build(),
+    );
+    let store = fixture::store(all);
+    for (server, base, expected) in [
+        (Server::Postfix, Base::May, vec!["good.example encrypt"]),
+        (Server::Postfix, Base::Encrypt, vec!["clear.example may"]),
+        (
+            Server::Sendmail,
+            Base::May,
+            vec![
+                "TLS_Srv:mx.good.example ENCR:112",
+                "Try_TLS:mx.broken.example NO",
+            ],
+        ),
+        (
+            Server::Sendmail,
+            Base::Encrypt,
+            vec![
+                "TLS_Srv:mx.broken.example OK",
+                "TLS_Srv:mx.clear.example OK",
+                "Try_TLS:mx.broken.example NO",
+            ],
+        ),
+    ] {
+        let answer = build(&store, &question(server, base), None).unwrap();
+        assert_eq!(entries(&text(&answer)), expected, "{server:?} {base:?}");
+    }
+}
+
+#[test]
+fn clients_get_no_starttls_by_their_address() {
+    let failing = |address: &str, ago: i64| {
+        let session = inbound("c.example.org", address).at(-ago * 86_400);
+        session.failed(Class::InHandshakeFailed, Cause::Eof)
+    };
+    let addresses = ["192.0.2.9", "2001:db8::9"];
+    let both = |tag: &'static str| {
+        let days = (0..2).flat_map(move |ago| addresses.map(|a| failing(a, ago).tag(tag).build()));
+        let good = inbound("d.example.org", "192.0.2.8").tag(tag);
+        days.chain([good.encrypted(Protocol::Tls13).build()])
+    };
+    let store = fixture::store(both("postfix/smtpd").chain(both("sm-mta")));
+    for (server, expected) in [
+        (
+            Server::Postfix,
+            ["192.0.2.9 starttls", "2001:db8::9 starttls"],
+        ),
+        (
+            Server::Sendmail,
+            [
+                "Srv_Features:192.0.2.9 S",
+                "Srv_Features:IPv6:2001:db8:0:0:0:0:0:9 S",
+            ],
+        ),
+    ] {
+        let asked = Question {
+            direction: Direction::Inbound,
+            ..question(server, MAY)
+        };
+        assert_eq!(
+            entries(&text(&build(&store, &asked, None).unwrap())),
+            expected
+        );
+    }
+}
+
+#[test]
+fn what_is_not_ours_stays_byte_by_byte_and_twice_is_once() {
+    let yours = "# mine: \u{e4}\n\nexample.org   secure  match=nexthop\r\n  protocols=>=TLSv1.3\n# tlsnags\n";
+    let once = merge(yours);
+    assert!(text(&once).starts_with(yours), "{}", text(&once));
+    assert_eq!(once.table.to_do, 1);
+    let twice = merge(&text(&once));
+    assert_eq!((text(&twice), twice.table.to_do), (text(&once), 0));
+    // Bytes that are no UTF-8 stay as well, and so does a last line without an end.
+    let store = fixture::store(emissions());
+    let latin = b"# caf\xe9\nexample.org may";
+    let answer = build(&store, &question(Server::Postfix, MAY), Some(latin)).unwrap();
+    assert!(
+        answer
+            .text
+            .starts_with(b"# caf\xe9\nexample.org may\n\n# tlsnag: ")
+    );
+}
+
+#[test]
+fn an_operators_entry_comes_before_ours_and_one_they_changed_is_theirs() {
+    let answer = merge("Good.example none\n");
+    assert_eq!(short(&changes(&answer))[0], ("yours", "good.example"));
+    assert_eq!(entries(&text(&answer)), ["Good.example none"]);
+    let ours = text(&merge(""));
+    for changed in [
+        ours.replace("\ngood.example encrypt", "\ngood.example secure"),
+        format!("{ours}  protocols=TLSv1.3\n"),
+    ] {
+        let answer = merge(&changed);
+        assert_eq!(
+            short(&changes(&answer))[0],
+            ("yours", "good.example"),
+            "{changed}"
+        );
+        assert_eq!(
+            text(&answer).matches("\ngood.example ").count(),
+            0,
+            "{}",
+            text(&answer)
+        );
+        assert_eq!(entries(&text(&answer)).len(), entries(&changed).len());
+    }
+}
+
+#[test]
+fn an_entry_is_taken_back_at_the_first_evidence_against_it_or_when_it_is_over() {
+    let mark = |name: &str, until: &str| {
+        format!("# tlsnag: {name} encrypt, until {until}: over TLS\n{name} encrypt\n")
+    };
+    let current = [
+        mark("good.example", "2026-11-25"),
+        mark("clear.example", "2026-12-01"),
+        mark("quiet.example", "2026-11-20"),
+        mark("over.example", "2026-11-19"),
+    ];
+    let answer = merge(&current.concat());
+    assert_eq!(
+        short(&changes(&answer)),
+        [
+            ("taken-back", "clear.example"),
+            ("taken-back", "over.example"),
+            ("renewed", "good.example"),
+            ("kept", "quiet.example"),
+        ]
+    );
+    assert_eq!(
+        entries(&text(&answer)),
+        ["good.example encrypt", "quiet.example encrypt"]
+    );
+    let reasons = &answer.table.sections[0].rows;
+    assert_eq!(
+        reasons[0][8],
+        Value::text("2026-11-20: in clear: the server does not offer STARTTLS")
+    );
+    assert_eq!(reasons[1][8], Value::text("expired on 2026-11-19"));
+}
+
+#[test]
+fn where_nothing_is_proven_nothing_is_added_and_what_stands_stays_until_its_day() {
+    let store = fixture::store([outbound("good.example").silent().build()]);
+    let current = "# tlsnag: a.example encrypt, until 2026-11-30: x\na.example encrypt\n\
+                   # tlsnag: b.example encrypt, until 2026-11-10: x\nb.example encrypt\n";
+    let answer = build(
+        &store,
+        &question(Server::Postfix, MAY),
+        Some(current.as_bytes()),
+    )
+    .unwrap();
+    assert_eq!(
+        short(&changes(&answer)),
+        [("taken-back", "b.example"), ("kept", "a.example")]
+    );
+    assert!(
+        answer
+            .refusal
+            .is_some_and(|r| r.contains("not proven that TLS is logged"))
+    );
+    let text = String::from_utf8(answer.text).unwrap();
+    assert!(
+        text.contains("# tlsnag:     postconf -e smtp_tls_loglevel=1\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_map_that_is_right_is_not_written_for_its_date_alone() {
+    let text = text(&merge(""));
+    let yesterday = text.replace("Written on 2026-11-20", "Written on 2026-11-19");
+    assert_ne!(text, yesterday);
+    assert_eq!(merge(&yesterday).text, yesterday.as_bytes());
+}
+
+#[test]
+fn a_path_that_is_not_plain_stands_in_no_comment() {
+    let asked = Question {
+        path: Some("/tmp/x\nevil.example none".into()),
+        ..question(Server::Postfix, MAY)
+    };
+    let answer = build(&fixture::store(emissions()), &asked, None).unwrap();
+    assert_eq!(entries(&text(&answer)), ["good.example encrypt"]);
+    assert!(text(&answer).contains("hash:/etc/postfix/tls_policy"));
+}
+
+#[test]
+fn a_page_address_that_could_mean_something_in_a_configuration_is_refused() {
+    for wrong in [
+        "",
+        "example.org",
+        "https://",
+        "https://e.org/$x",
+        "https://e.org/ x",
+        "https://e.org/\n",
+        "https://e.org/'",
+        "https://e.org/\\c",
+        "https://e.org/#a",
+    ] {
+        assert!(reject::check(wrong).is_err(), "{wrong:?}");
+    }
+    let url = "https://example.org/tls?a=1&b=%20";
+    assert!(reject::check(url).is_ok());
+    for server in [Server::Postfix, Server::Sendmail] {
+        assert!(reject::text(server, url).contains(&format!("see {url}")));
+    }
+}

@@ -1,0 +1,189 @@
+"""What `tlsnag policy` writes, in the hands of the servers it is for: do they take the maps, and does mail go as `whatif` and the maps said?
+
+Usage: policies.py ask TLSNAG MTA OUT    outside: the maps and predictions from the log of a run in OUT, as JSON on standard output
+       policies.py try MTA               inside the world of the lab: reads that JSON; status 1 if anything differs
+"""
+
+import glob
+import json
+import os
+import smtplib
+import subprocess
+import sys
+import tempfile
+import time
+
+from scenarios import table
+
+OUT = "/run/lab/out"
+QUICK = ("--days", "1", "--messages", "1")
+URL = "https://www.ours.example/tls"
+
+
+def ask(tlsnag, mta, out):
+    """The maps, and who is lost or kept where TLS is required."""
+    with tempfile.TemporaryDirectory() as folder:
+        def call(*args):
+            return subprocess.run([tlsnag, "--store", folder + "/store", *args], check=True, capture_output=True, text=True).stdout
+        rows = lambda *args: json.loads(call(*args, "--direction", "out", "--all", "--format", "json"))["rows"]
+        write(folder + "/yesterday.log", day_before(open(out + "/mail.log", errors="surrogateescape").read()))
+        for log in (folder + "/yesterday.log", out + "/mail.log"):
+            call("import", "--quiet", "--own-domain", "ours.example", "--own-network", "192.0.2.25/32", "--own-network", "127.0.0.0/8", log)
+        policy = lambda *args: call("policy", "--for", mta, *QUICK, *args)
+        losses = [row for row in rows("whatif") if row["item"] == "peer"]
+        unclear = {row["name"] for row in losses}
+        domains = rows("report", "domains")
+        # Our own map said none, which leaves no trace in the log; here it says so no longer.
+        ours = {s.domain for s in table() if s.policy == "none"}
+        return {
+            # Who lost all its mail and not by our own policy; and who never had any in clear.
+            "lost": [row["name"] for row in losses if row["lost"] and not row["kept"] and not row["unknown"] and row["fault"] != "us" and row["name"] not in ours],
+            "kept": [row["domain"] for row in domains if row["encrypted"] and row["domain"] not in unclear],
+            "may": policy(), "encrypt": policy("--base", "encrypt"), "inbound": policy("--inbound"),
+            "reject": call("policy", "--for", mta, "--reject-text", URL),
+        }
+
+
+def day_before(log):
+    """The same log of the day before: who fails on one day only might be a scanner."""
+    first = log[:15]
+    for form, length in (("%Y-%m-%d", 10), ("%b %e", 6)):
+        for ago in range(400):
+            day = time.time() - ago * 86400
+            if first.startswith(time.strftime(form, time.gmtime(day))):
+                before, after = (time.strftime(form, time.gmtime(day - back * 86400)) for back in (1, 0))
+                return "".join(before + line[length:] for line in log.splitlines(True) if line.startswith(after))
+    raise RuntimeError("expected a log of the last year, found one that begins with %r" % first)
+
+
+class Trial:
+    """One server, and what differs."""
+
+    def __init__(self, mta, said):
+        import clients
+        self.mta, self.said, self.inject, self.wrong, self.checked = mta, said, clients.inject, [], 0
+
+    def check(self, what, got, want):
+        """One comparison."""
+        self.checked += 1
+        if got != want:
+            self.wrong.append("%s: found %r, expected %r" % (what, got, want))
+
+    def run(self, *words, data=None):
+        """A command that must succeed and say nothing on standard error."""
+        done = subprocess.run(words, input=data, capture_output=True, text=True)
+        self.check(" ".join(words), (done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def taken(self, name):
+        """Which domains took the mail of this round, and over TLS or not."""
+        found = {}
+        for line in open(OUT + "/truth.jsonl"):
+            for address, tls in json.loads(line).get("accepted") or []:
+                if address.startswith(name + "@"):
+                    found.setdefault(address.split("@")[1], set()).add(bool(tls))
+        return found
+
+    def round(self, name, want, patience):
+        """One mail to each domain of `want`, which says what channels it is to go through: none is, for mail that has to wait."""
+        for domain in want:
+            self.inject("app@ours.example", ["%s@%s" % (name, domain)], name)
+        end = time.time() + patience
+        while time.time() < end and any(self.taken(name).get(d, set()) != channels for d, channels in want.items() if channels):
+            time.sleep(0.5)
+        found, log = self.taken(name), open(OUT + "/mail.log").read()
+        for domain, channels in want.items():
+            self.check("%s: %s went over TLS" % (name, domain), found.get(domain, set()), channels)
+            if not channels:
+                tried = [line for line in log.splitlines() if "%s@%s>" % (name, domain) in line and ", relay=" in line]
+                self.check("%s: %s waits" % (name, domain), bool(tried) and not any("Sent (" in t or "status=sent" in t for t in tried), True)
+        return found
+
+
+    def offers(self, keys):
+        """Clients of these addresses are not offered STARTTLS, another is."""
+        for address in [*keys, "198.19.255.1"]:
+            with smtplib.SMTP("192.0.2.25", 25, local_hostname="client.example", source_address=(address, 0), timeout=20) as client:
+                client.ehlo()
+                self.check("STARTTLS is offered to " + address, client.has_extn("starttls"), address not in keys)
+
+
+def entries(text):
+    """Keys and values of a map."""
+    return dict(line.split() for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def write(path, text):
+    """A file."""
+    with open(path, "w", errors="surrogateescape") as f:
+        f.write(text)
+
+
+def postfix(trial):
+    """postmap takes the maps; then three rounds."""
+    said = trial.said
+    for name in ("may", "encrypt", "inbound"):
+        path = "/etc/postfix/" + name
+        write(path, said[name])
+        kind = "cidr:" if name == "inbound" else "hash:"
+        if kind == "hash:":
+            trial.run("postmap", kind + path)
+        for key, value in entries(said[name]).items():
+            trial.check("postmap -q " + key, trial.run("postmap", "-q", key, kind + path).strip(), value)
+    def setting(**settings):
+        trial.run("postconf", "-e", *("%s=%s" % pair for pair in settings.items()))
+        subprocess.run(["postfix", "reload"], capture_output=True)
+        time.sleep(1)
+    # Queued mail stays queued while we look, and what failed is tried again soon.
+    common = dict(maximal_queue_lifetime="10m", smtp_tls_loglevel="1")
+    both = said["lost"] + said["kept"]
+    setting(smtp_tls_security_level="encrypt", smtp_tls_policy_maps="", **common)
+    trial.round("required", {d: {True} if d in said["kept"] else set() for d in both}, 25)
+    subprocess.run(["postsuper", "-d", "ALL"], capture_output=True)
+    setting(smtp_tls_policy_maps="hash:/etc/postfix/encrypt")
+    trial.round("excepted", {d: {d in said["kept"]} for d in both}, 25)
+    subprocess.run(["postsuper", "-d", "ALL"], capture_output=True)
+    setting(smtp_tls_security_level="may", smtp_tls_policy_maps="hash:/etc/postfix/may")
+    trial.round("proven", {d: {True} for d in entries(said["may"])}, 25)
+    setting(smtpd_discard_ehlo_keyword_address_maps="cidr:/etc/postfix/inbound")
+    trial.offers(list(entries(said["inbound"])))
+
+
+def sendmail(trial):
+    """makemap takes the maps; then TLS is required of all but the exceptions, and of those of whom it is proven."""
+    said = trial.said
+    def access(more):
+        text = "Connect:127.0.0.1\tRELAY\n" + more
+        write("/etc/mail/access", text)
+        trial.run("makemap", "hash", "/etc/mail/access.db", data=text)
+        for path in glob.glob("/var/spool/mqueue/*"):
+            os.remove(path)
+    access(said["inbound"] + said["may"])
+    back = dict(line.split(None, 1) for line in trial.run("makemap", "-u", "hash", "/etc/mail/access.db").splitlines())
+    for key, value in entries(said["inbound"] + said["may"]).items():
+        trial.check("makemap -u " + key, back.get(key.lower()), value)
+    trial.offers([key.split(":", 1)[1] for key in entries(said["inbound"])])
+    both = said["lost"] + said["kept"]
+    access("TLS_Srv:\tENCR:112\n")
+    trial.round("required", {d: {True} if d in said["kept"] else set() for d in both}, 20)
+    access("TLS_Srv:\tENCR:112\n" + said["encrypt"])
+    trial.round("excepted", {d: {d in said["kept"]} for d in both}, 20)
+
+
+def main():
+    verb, *words = sys.argv[1:]
+    if verb == "ask":
+        print(json.dumps(ask(*words)))
+        return
+    said = json.load(sys.stdin)
+    trial = Trial(words[0], said)
+    {"postfix": postfix, "sendmail": sendmail}[words[0]](trial)
+    for line in trial.wrong:
+        print("DIFFERENCE %s: %s" % (words[0], line))
+    print("%s: %d comparisons, %d differences; %d lost and %d kept where TLS is required, %d clients without STARTTLS" % (
+        words[0], trial.checked, len(trial.wrong), len(said["lost"]), len(said["kept"]), len(entries(said["inbound"]))))
+    sys.exit(bool(trial.wrong) or not all([said["lost"], said["kept"], entries(said["inbound"])]))
+
+
+if __name__ == "__main__":
+    main()

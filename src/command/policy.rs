@@ -107,7 +107,9 @@ impl PolicyArgs {
                 expire: self.expire,
                 today: day_of(now),
             },
-            path: path.and_then(|p| p.to_str()).map(str::to_owned),
+            path: path
+                .and_then(|p| std::path::absolute(p).ok())
+                .and_then(|p| p.to_str().map(str::to_owned)),
         }
     }
 

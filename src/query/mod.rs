@@ -5,6 +5,8 @@
 //! | `domains` | outbound: how does mail reach each recipient domain |
 //! | `hosts` | outbound: the same per MX host |
 //! | `clients` | inbound: how does mail come from each client |
+//! | `breakdown` | how mail falls apart by who the others are and which TLS is used |
+//! | `good_news` | who got better |
 //! | `changes` | how the share over TLS moved, and who carries it |
 //! | `correspondents` | with whom do we exchange mail regularly |
 //! | `failures` | what fails because of TLS, and whose fault it is |
@@ -27,6 +29,7 @@
 //! The SQL reads the views `facts` and `totals` and keeps to what SQLite, PostgreSQL, ClickHouse, DuckDB and Spark understand alike; a test
 //! below holds that.
 
+pub mod breakdown;
 pub mod certainty;
 pub mod changes;
 pub mod clients;
@@ -35,6 +38,7 @@ pub mod days;
 pub mod doctor;
 pub mod domains;
 pub mod failures;
+pub mod good_news;
 pub mod hosts;
 pub mod limits;
 pub mod logging;

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::outcome::{Class, Direction};
-use crate::store::{Result, Store, is_below_public_suffix};
+use crate::store::{Result, Store, registrable};
 
 use super::limits::find_limits;
 use super::services::{Service, find_services};
@@ -390,7 +390,7 @@ fn is_name(name: &str, server: Server) -> bool {
         && labels.len() >= 2
         && labels.iter().all(|l| is_label(l))
         && !labels.last().is_some_and(|l| is_number(l))
-        && (server == Server::Postfix || is_below_public_suffix(name))
+        && (server == Server::Postfix || registrable(name).is_some())
 }
 
 fn judge_outbound(name: String, days: &Days, rules: &Rules) -> Subject {

@@ -4,6 +4,7 @@
 //! To add a report: a file with a `build` function and a line in [`ALL`]. Every format, the help and the tests follow.
 
 mod advice;
+mod breakdown;
 mod changes;
 mod chart;
 mod clients;
@@ -13,6 +14,7 @@ mod domains;
 mod failures;
 mod findings;
 pub mod format;
+mod good_news;
 mod hosts;
 pub mod metrics;
 pub mod page;
@@ -90,6 +92,19 @@ pub const ALL: &[Report] = &[
         name: "protocols",
         help: "Which TLS versions and ciphers are used",
         build: protocols::build,
+    },
+    breakdown::REPORTS[0],
+    breakdown::REPORTS[1],
+    breakdown::REPORTS[2],
+    breakdown::REPORTS[3],
+    breakdown::REPORTS[4],
+    breakdown::REPORTS[5],
+    breakdown::REPORTS[6],
+    breakdown::REPORTS[7],
+    Report {
+        name: "good-news",
+        help: "Who got better: in clear or failing before, nothing but TLS since",
+        build: good_news::build,
     },
 ];
 

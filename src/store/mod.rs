@@ -50,7 +50,7 @@ pub use contents::Contents;
 pub use error::Error;
 pub use evidence::Claim;
 pub use forget::{Forgotten, Redacted};
-pub use organisation::is_below_public_suffix;
+pub use organisation::{public_suffix, registrable};
 pub use shape::Shape;
 
 /// What the functions of this stage return.

@@ -11,17 +11,23 @@ pub(super) fn organisation(host: &str, domain: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Whether a host name has a registrable domain: it is neither a public suffix nor a single label.
-pub fn is_below_public_suffix(name: &str) -> bool {
-    registrable(name).is_some()
+/// The public suffix of a host name (`gov.uk`, `com`); `None` for addresses.
+pub fn public_suffix(name: &str) -> Option<&str> {
+    bare_name(name).and_then(psl::suffix_str)
 }
 
-fn registrable(name: &str) -> Option<String> {
+/// The registrable domain of a host name; `None` for addresses and for names that have none.
+pub fn registrable(name: &str) -> Option<String> {
+    bare_name(name)
+        .and_then(psl::domain_str)
+        .map(str::to_string)
+}
+
+/// A name, if it is no address.
+fn bare_name(name: &str) -> Option<&str> {
     let bare = name.trim_matches(['[', ']']);
-    if bare.is_empty() || bare.contains(':') || bare.parse::<IpAddr>().is_ok() {
-        return None;
-    }
-    psl::domain_str(bare).map(str::to_string)
+    let is_address = bare.contains(':') || bare.parse::<IpAddr>().is_ok();
+    (!bare.is_empty() && !is_address).then_some(bare)
 }
 
 #[cfg(test)]

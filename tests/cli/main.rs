@@ -1,6 +1,7 @@
 //! The program from outside: the real binary, its own directory for each test, a fixed clock, no network.
 
 mod bad_input;
+mod breakdown;
 mod damaged;
 mod doctor;
 mod faults;

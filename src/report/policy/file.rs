@@ -1,6 +1,7 @@
 //! A map as a file: which lines are ours, and the text with ours brought up to date.
 //!
-//! Ours are an entry right below a comment that names the very same entry, and the comments with our mark. Everything else is the operator's
+//! Ours are an entry right below a comment that names the very same entry, and the comments with our mark; an access map that serves both
+//! directions has two marks, and each is a stranger to the other. Everything else is the operator's
 //! and stays as it is, byte by byte: an entry of ours that somebody changed is theirs from then on. No mail server's grammar is known here beyond
 //! what Postfix tables and Sendmail's access map share: `key value`, `#`, and lines that begin with a blank and go on with the line before.
 
@@ -9,10 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{Datelike, NaiveDate};
 
 use super::super::format::date;
-use super::plan::{Entry, Plan};
+use super::head::Head;
+use super::plan::{Entry, Plan, Without};
 
-/// What our comments begin with.
-const MARK: &str = "# tlsnag: ";
 /// Days from the first of January of the year 1 to 1970.
 const EPOCH: i32 = 719_163;
 
@@ -49,22 +49,34 @@ pub(super) struct Merged {
 }
 
 /// The map with our lines as they should be.
-pub(super) fn merge(plan: &Plan, head: &[String], current: Option<&[u8]>, today: i32) -> Merged {
-    let known = Known::of(current.unwrap_or_default());
+pub(super) fn merge(plan: &Plan, head: &Head, current: Option<&[u8]>, today: i32) -> Merged {
+    let known = Known::of(current.unwrap_or_default(), head.mark);
     let mut changes = Vec::new();
     let mut ours = known.ours.clone();
     for entry in &plan.entries {
         let old = ours.remove(&entry.key.to_ascii_lowercase());
         changes.push(change(entry, old.as_ref(), &known));
     }
+    let without: BTreeMap<String, &Without> = plan
+        .without
+        .iter()
+        .map(|(key, without)| (key.to_ascii_lowercase(), without))
+        .collect();
     for (key, old) in ours {
-        changes.push(leftover(plan, &key, old, &known, today));
+        let without = without.get(&key).copied();
+        changes.push(leftover(
+            plan,
+            without,
+            old,
+            known.keys.contains(&key),
+            today,
+        ));
     }
     changes.sort_by(|a, b| (a.fate, &a.entry.key).cmp(&(b.fate, &b.entry.key)));
     let text = write(&known, head, &changes);
     Merged {
         text: match current {
-            Some(current) if differs_in_date_only(current, &text) => current.to_vec(),
+            Some(current) if differs_in_date_only(current, &text, head.mark) => current.to_vec(),
             _ => text,
         },
         changes,
@@ -89,23 +101,25 @@ fn change(entry: &Entry, old: Option<&Mark>, known: &Known) -> Change {
     }
 }
 
-/// An entry of ours that the evidence does not bring about today.
-fn leftover(plan: &Plan, key: &str, old: Mark, known: &Known, today: i32) -> Change {
-    let without = plan
-        .without
-        .iter()
-        .find(|(k, _)| k.eq_ignore_ascii_case(key));
+/// An entry of ours that the evidence does not bring about today. `is_yours`: the operator has one of that key.
+fn leftover(
+    plan: &Plan,
+    without: Option<&Without>,
+    old: Mark,
+    is_yours: bool,
+    today: i32,
+) -> Change {
     let is_over = old.until < today;
     let may_stay = match without {
-        _ if known.keys.contains(key) => false,
+        _ if is_yours => false,
         _ if plan.refusal.is_some() => true,
-        Some((_, without)) => without.may_stay,
+        Some(without) => without.may_stay,
         // The logs do not reach back to it, or know nothing of it.
         None => true,
     };
     let reason = match without {
-        _ if known.keys.contains(key) => "you have a line for it".to_string(),
-        Some((_, without)) if !may_stay => without.reason.clone(),
+        _ if is_yours => "you have a line for it".to_string(),
+        Some(without) if !may_stay => without.reason.clone(),
         _ if is_over => format!("expired on {}", date(old.until)),
         _ => old.reason.clone(),
     };
@@ -127,16 +141,27 @@ fn leftover(plan: &Plan, key: &str, old: Mark, known: &Known, today: i32) -> Cha
     }
 }
 
-/// The operator's lines, then ours.
-fn write(known: &Known, head: &[String], changes: &[Change]) -> Vec<u8> {
-    let mut text = known.yours.clone();
+/// The operator's lines, and ours where they were, else at the end.
+fn write(known: &Known, head: &Head, changes: &[Change]) -> Vec<u8> {
+    let (before, after) = known.yours.split_at(known.place());
+    let mut text = before.to_vec();
     if text.last().is_some_and(|byte| *byte != b'\n') {
         text.push(b'\n');
     }
     if !text.is_empty() && !text.ends_with(b"\n\n") {
         text.push(b'\n');
     }
-    let mut own: String = head.iter().map(|line| format!("{MARK}{line}\n")).collect();
+    text.extend(own_lines(head, changes).into_bytes());
+    if !after.is_empty() && !after.starts_with(b"\n") {
+        text.push(b'\n');
+    }
+    text.extend(after);
+    text
+}
+
+fn own_lines(head: &Head, changes: &[Change]) -> String {
+    let mark = head.mark;
+    let mut own: String = head.lines.iter().map(|l| format!("{mark}{l}\n")).collect();
     let mut entries: Vec<&Entry> = changes
         .iter()
         .filter(|c| !matches!(c.fate, Fate::TakenBack | Fate::Yours))
@@ -146,17 +171,16 @@ fn write(known: &Known, head: &[String], changes: &[Change]) -> Vec<u8> {
     for e in entries {
         let (key, value, until) = (&e.key, &e.value, date(e.until));
         own.push_str(&format!(
-            "{MARK}{key} {value}, until {until}: {}\n{key} {value}\n",
+            "{mark}{key} {value}, until {until}: {}\n{key} {value}\n",
             e.reason
         ));
     }
-    text.extend(own.into_bytes());
-    text
+    own
 }
 
 /// Whether two maps are the same but for the day they say they were made.
-fn differs_in_date_only(a: &[u8], b: &[u8]) -> bool {
-    let made = format!("{MARK}Written on ").into_bytes();
+fn differs_in_date_only(a: &[u8], b: &[u8], mark: &str) -> bool {
+    let made = format!("{mark}Written on ").into_bytes();
     let rest = |text: &[u8]| -> Vec<Vec<u8>> {
         let lines = text.split(|byte| *byte == b'\n');
         lines
@@ -197,6 +221,8 @@ impl Mark {
 struct Known {
     /// All that is not ours, as it is.
     yours: Vec<u8>,
+    /// Where in them the first of ours stood.
+    first: Option<usize>,
     /// Keys of the operator's entries, in lower case.
     keys: BTreeSet<String>,
     /// Entries of ours by key, in lower case.
@@ -214,16 +240,33 @@ enum Line<'a> {
 }
 
 impl Known {
-    fn of(text: &[u8]) -> Known {
+    fn of(text: &[u8], mark: &str) -> Known {
         let mut known = Known::default();
-        for line in read(text) {
+        for line in read(text, mark) {
             match line {
                 Line::Other(bytes) => known.yours.extend(bytes),
-                Line::Marked => {}
+                Line::Marked => {
+                    known.first.get_or_insert(known.yours.len());
+                }
                 Line::Entry(bytes, mark) => known.add(bytes, mark),
             }
         }
         known
+    }
+
+    /// Where ours go: not before a line that goes on with one of the operator's, which would then go on with ours.
+    fn place(&self) -> usize {
+        let end = self.yours.len();
+        let place = self.first.unwrap_or(end);
+        let mut after = self.yours[place..].split(|byte| *byte == b'\n');
+        let next = after.find(|line| {
+            let line = line.trim_ascii();
+            !line.is_empty() && !line.starts_with(b"#")
+        });
+        match next.and_then(|line| line.first()) {
+            Some(byte) if byte.is_ascii_whitespace() => end,
+            _ => place,
+        }
     }
 
     fn add(&mut self, bytes: &[u8], mark: Option<Mark>) {
@@ -245,15 +288,15 @@ impl Known {
 
 /// Splits a map into its lines. One that begins with a blank goes on with the entry before, whatever comments lie between: that entry is not
 /// ours then.
-fn read(text: &[u8]) -> Vec<Line<'_>> {
+fn read<'t>(text: &'t [u8], ours: &str) -> Vec<Line<'t>> {
     let mut lines: Vec<Line<'_>> = Vec::new();
     let mut mark = None;
     for bytes in text.split_inclusive(|byte| *byte == b'\n') {
         let trimmed = bytes.trim_ascii();
         if trimmed.is_empty() || trimmed.starts_with(b"#") {
-            let ours = trimmed.strip_prefix(MARK.trim_end().as_bytes());
-            mark = ours.and_then(|m| Mark::parse(String::from_utf8_lossy(m).trim_start()));
-            lines.push(match ours {
+            let marked = trimmed.strip_prefix(ours.trim_end().as_bytes());
+            mark = marked.and_then(|m| Mark::parse(String::from_utf8_lossy(m).trim_start()));
+            lines.push(match marked {
                 Some(_) => Line::Marked,
                 None => Line::Other(bytes),
             });

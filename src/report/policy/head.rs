@@ -8,8 +8,27 @@ use super::super::words::count;
 use super::plan::Plan;
 use super::{Base, Question};
 
-/// The lines, without the mark in front of each. The first says when, and changes when nothing else does.
-pub(super) fn lines(question: &Question, plan: &Plan) -> Vec<String> {
+/// What stands above our lines.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    /// What our comments begin with. Sendmail has one map for both directions.
+    pub(super) mark: &'static str,
+    /// The lines, without the mark. The first says when, and changes when nothing else does.
+    pub(super) lines: Vec<String>,
+}
+
+/// What stands above the lines of this map.
+pub(super) fn head(question: &Question, plan: &Plan) -> Head {
+    Head {
+        mark: match question.direction {
+            Direction::Outbound => "# tlsnag: ",
+            Direction::Inbound => "# tlsnag inbound: ",
+        },
+        lines: lines(question, plan),
+    }
+}
+
+fn lines(question: &Question, plan: &Plan) -> Vec<String> {
     let rules = &question.rules;
     let mut lines = vec![
         format!(

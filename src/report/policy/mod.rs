@@ -59,7 +59,7 @@ pub struct Answer {
 /// The map for a question, given the text of the one in use.
 pub fn build(store: &Store, question: &Question, current: Option<&[u8]>) -> Result<Answer> {
     let plan = plan::plan(store, question)?;
-    let head = head::lines(question, &plan);
+    let head = head::head(question, &plan);
     let merged = file::merge(&plan, &head, current, question.rules.today);
     let table = shown::table(question, &plan, &merged, current.is_some());
     Ok(Answer {

@@ -1,5 +1,7 @@
 //! The difference between the map in use and the one that follows from the evidence, as a table.
 
+use std::collections::BTreeSet;
+
 use crate::outcome::Direction;
 
 use super::super::advice::logging_cure;
@@ -131,7 +133,7 @@ fn fields(plan: &Plan, merged: &Merged) -> Vec<Vec<Value>> {
             Value::text(&c.entry.reason),
         ]
     });
-    let told: Vec<&str> = merged
+    let told: BTreeSet<&str> = merged
         .changes
         .iter()
         .map(|c| c.entry.key.as_str())
@@ -139,7 +141,7 @@ fn fields(plan: &Plan, merged: &Merged) -> Vec<Vec<Value>> {
     let others = plan
         .without
         .iter()
-        .filter(|(key, _)| !told.contains(&key.as_str()));
+        .filter(|(key, _)| !told.contains(key.as_str()));
     let others = others.map(|(key, without)| {
         let mut cells = vec![Value::text("left-out"), Value::text(key)];
         cells.extend(["", "", ""].map(Value::text));

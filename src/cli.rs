@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::command::{audit, doctor, forget, import, peer, policy, report, store, whatif};
+use crate::command::{
+    audit, campaign, doctor, forget, import, peer, policy, report, store, whatif,
+};
 
 /// Finds out which correspondents this mail server exchanges mail with in clear, why, and who can mend it.
 ///
@@ -38,6 +40,8 @@ pub enum Command {
     Whatif(whatif::WhatifArgs),
     /// The TLS policy map that follows from the evidence, for Postfix or Sendmail, and what it changes in the one in use
     Policy(policy::PolicyArgs),
+    /// Write to those who can mend it: plan, read, send, follow up
+    Campaign(campaign::CampaignArgs),
     /// What the answers rest on: is TLS logged, is the log whole, does our own side work, is the store sound, and what cures it
     Doctor(doctor::DoctorArgs),
     /// Look after the store: what it holds, a copy of it, whether it is whole

@@ -9,14 +9,17 @@
 //! Outcome-> store    SQLite, one transaction per batch      -> rows
 //! rows   -> query    one function, one question             -> typed rows
 //!        -> report   columns, order; report::format         -> text
+//!        -> campaign who is written to, and why             -> letters
 //! ```
 //!
 //! `command` alone assembles stages, `output` alone prints, `clock` alone knows the time.
 
+pub mod campaign;
 pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod input;
+pub mod mail;
 pub mod outcome;
 pub mod output;
 pub mod query;

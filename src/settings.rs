@@ -33,6 +33,87 @@ pub struct Settings {
     pub evidence_days: Option<u32>,
     /// A directory with templates of the operator's own: `html/NAME.hbs` takes the place of the built-in one.
     pub templates: Option<PathBuf>,
+    /// The outreach: section `[campaign]`.
+    pub campaign: Campaign,
+}
+
+/// The section `[campaign]`: who writes, how, and when.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Campaign {
+    /// The person who writes, and answers.
+    pub name: String,
+    /// Their address.
+    pub address: String,
+    /// What they write for: `Example Institute`.
+    pub organisation: String,
+    /// Our mail server, as others know it.
+    pub host: String,
+    /// Where answers go, if not to `address`.
+    pub reply_to: Option<String>,
+    /// A page about it.
+    pub url: String,
+    /// What stands between a mailbox and its extension, so that bounces tell what they are about; empty if ours has none.
+    pub delimiter: String,
+    /// The language of letters.
+    pub language: String,
+    /// So many mails at least, on so many days, within so many days.
+    pub min_messages: u64,
+    /// See `min_messages`.
+    pub min_days: usize,
+    /// See `min_messages`.
+    pub days: i32,
+    /// So many letters a day at most.
+    pub per_day: usize,
+    /// Seconds between two letters.
+    pub pace: u64,
+    /// Of a hundred organisations, so many are left alone for comparison.
+    pub control: u64,
+    /// Write about TLS older than 1.2 too.
+    pub old_tls: bool,
+    /// Plan a thank-you for who has mended it.
+    pub thanks: bool,
+    /// The audit sends thank-yous by itself.
+    pub auto_thank: bool,
+    /// The day from which we require TLS: `2027-03-01`.
+    pub enforce_on: Option<String>,
+    /// The program that takes mail.
+    pub sendmail: PathBuf,
+    /// In its place an SMTP server, `host:port`.
+    pub smtp: Option<String>,
+    /// How the connection to it is encrypted: `starttls`, `tls` or `none`.
+    pub smtp_security: String,
+    /// A file with `user:password` for it.
+    pub smtp_login: Option<PathBuf>,
+}
+
+impl Default for Campaign {
+    fn default() -> Campaign {
+        Campaign {
+            name: String::new(),
+            address: String::new(),
+            organisation: String::new(),
+            host: String::new(),
+            reply_to: None,
+            url: String::new(),
+            delimiter: "+".into(),
+            language: "en".into(),
+            min_messages: 2,
+            min_days: 2,
+            days: 14,
+            per_day: 10,
+            pace: 5,
+            control: 0,
+            old_tls: false,
+            thanks: true,
+            auto_thank: false,
+            enforce_on: None,
+            sendmail: "/usr/sbin/sendmail".into(),
+            smtp: None,
+            smtp_security: "starttls".into(),
+            smtp_login: None,
+        }
+    }
 }
 
 impl Settings {

@@ -16,13 +16,15 @@ const STAGES: &[(&str, &[&str])] = &[
     ("store", &["outcome"]),
     ("query", &["outcome", "store"]),
     ("report", &["outcome", "query", "store"]),
+    ("campaign", &["outcome", "query", "store"]),
+    ("mail", &[]),
     ("output", &[]),
     ("cli", &["command"]),
     (
         "command",
         &[
-            "cli", "clock", "input", "outcome", "output", "query", "report", "session", "settings",
-            "store",
+            "campaign", "cli", "clock", "input", "mail", "outcome", "output", "query", "report",
+            "session", "settings", "store",
         ],
     ),
     ("main", &[]),
@@ -43,14 +45,22 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/main.rs",
         ],
     ),
-    ("handlebars", &["src/report/format/html.rs"]),
-    ("unicode_width", &["src/report/format"]),
+    (
+        "handlebars",
+        &["src/report/format/html.rs", "src/campaign/letter.rs"],
+    ),
+    (
+        "unicode_width",
+        &["src/report/format", "src/campaign/redact.rs"],
+    ),
     ("csv", &["src/report/format"]),
     ("flate2", &["src/input/compression.rs"]),
     ("bzip2", &["src/input/compression.rs"]),
     ("liblzma", &["src/input/compression.rs"]),
     ("zstd", &["src/input/compression.rs"]),
     ("glob", &["src/input/source.rs"]),
+    ("lettre", &["src/mail"]),
+    ("mail_parser", &["src/mail/reply.rs"]),
     ("toml", &["src/settings.rs"]),
     ("nom", &["parsers/src"]),
     ("regex", &["parsers/src"]),
@@ -69,6 +79,7 @@ const DEEDS: &[(&str, &[&str])] = &[
         "File::open",
         &[
             "src/input/source.rs",
+            "src/mail/mailbox.rs",
             "src/store/open.rs",
             "src/store/copy.rs",
         ],
@@ -83,8 +94,14 @@ const DEEDS: &[(&str, &[&str])] = &[
         "fs::read_to_string",
         &["src/settings.rs", "src/command/templates.rs"],
     ),
-    ("fs::write", &["src/command/report.rs"]),
-    ("Command::new", &["src/input/journal.rs"]),
+    (
+        "fs::write",
+        &["src/command/report.rs", "src/mail/outbox.rs"],
+    ),
+    (
+        "Command::new",
+        &["src/input/journal.rs", "src/mail/outbox.rs"],
+    ),
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {

@@ -7,7 +7,7 @@ use crate::store::Store;
 use super::intake::{self, ReadingArgs};
 use super::period::PeriodArgs;
 use super::report::{self, PrintArgs};
-use super::{Environment, Status};
+use super::{Environment, Status, campaign};
 
 /// Arguments of `audit`.
 #[derive(Debug, Args)]
@@ -27,6 +27,7 @@ pub struct AuditArgs {
 pub(super) fn run(args: &AuditArgs, environment: &Environment) -> anyhow::Result<Status> {
     let intake = intake::read_logs(&args.reading, environment)?;
     environment.printer.remark(&intake.to_string());
-    let store = Store::open_existing(&environment.store)?;
+    let mut store = Store::open_existing(&environment.store)?;
+    campaign::after_import(&mut store, environment)?;
     report::print(&store, "summary", &args.period, &args.print, environment)
 }

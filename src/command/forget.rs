@@ -49,9 +49,10 @@ pub(super) fn run(args: &ForgetArgs, environment: &Environment) -> anyhow::Resul
         evidence,
         correspondents,
         sessions,
+        cases,
     } = forgotten;
     environment.printer.result(&format!(
-        "Forgotten about {}: peers {peers}, daily counts {daily}, occurrences with log lines {evidence}, correspondents {correspondents}, open sessions {sessions}.\n",
+        "Forgotten about {}: peers {peers}, daily counts {daily}, occurrences with log lines {evidence}, correspondents {correspondents}, open sessions {sessions}, of the outreach {cases}.\n",
         what.escape_debug()
     ))?;
     Ok(Status::Done)

@@ -1,6 +1,7 @@
 //! The commands: each assembles the stages for one purpose. Nothing else knows more than one stage.
 
 pub mod audit;
+pub mod campaign;
 mod check;
 pub mod doctor;
 pub mod forget;
@@ -67,6 +68,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Peer(args) => peer::run(&args, &environment),
         Command::Whatif(args) => whatif::run(&args, &environment),
         Command::Policy(args) => policy::run(&args, &environment),
+        Command::Campaign(args) => campaign::run(&args, &environment),
         Command::Doctor(args) => doctor::run(&args, &environment),
         Command::Store(args) => store::run(&args, &environment),
         Command::Forget(args) => forget::run(&args, &environment),

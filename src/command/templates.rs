@@ -38,3 +38,8 @@ pub(super) fn load(environment: &Environment) -> anyhow::Result<Templates> {
     }
     Templates::new(&own).with_context(|| format!("in {}", directory.display()))
 }
+
+/// Reads a file that the operator has named.
+pub(super) fn read(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}

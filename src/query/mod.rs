@@ -23,6 +23,7 @@
 //! | `servers` | which mail servers wrote the logs |
 //! | `policy` | of whom can TLS be required, and of whom not |
 //! | `whatif` | whom would we lose if we required TLS |
+//! | `sightings` | what was seen of each peer, day by day |
 //! | `tally` | what several of them share: counters, and the problem that dominates |
 //! | `certainty` | how sure a claim is |
 //!
@@ -48,6 +49,7 @@ pub mod policy;
 pub mod protocols;
 pub mod servers;
 pub mod services;
+pub mod sightings;
 pub mod silence;
 pub mod summary;
 pub mod tally;

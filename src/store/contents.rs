@@ -19,6 +19,12 @@ const TABLES: &[(&str, &str)] = &[
     ("span", "days on which a log host was heard of"),
     ("clock_step", "clocks set back"),
     ("shape", "shapes of lines not recognised"),
+    ("outreach", "cases of the outreach"),
+    ("outreach_peer", "domains and hosts they are about"),
+    ("outreach_event", "what happened in them"),
+    ("notice", "letters, drafted or sent"),
+    ("contact", "whom to write to"),
+    ("suppression", "who is not written to"),
     ("source", "logs read"),
     ("run", "imports"),
 ];
@@ -36,6 +42,10 @@ const PERSONAL: &[(&str, &str)] = &[
     (
         "full mail addresses of correspondents",
         "SELECT COUNT(DISTINCT address) FROM correspondent",
+    ),
+    (
+        "addresses of the outreach: contacts, letters, suppressions",
+        "SELECT (SELECT COUNT(*) FROM contact) + (SELECT COUNT(*) FROM notice) + (SELECT COUNT(*) FROM suppression)",
     ),
     (
         "bytes about sessions still open when the log ended",
@@ -99,7 +109,7 @@ mod tests {
         let contents = store.contents().unwrap();
         assert_eq!(contents.days, Some((DAY, DAY)));
         let personal: Vec<u64> = contents.personal.iter().map(|(_, n)| *n).collect();
-        assert_eq!(personal, [1, 0, 1, 0]);
+        assert_eq!(personal, [1, 0, 1, 0, 0]);
         let sql =
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'state' ORDER BY name";
         let mut statement = store.connection.prepare(sql).unwrap();

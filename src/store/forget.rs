@@ -23,6 +23,8 @@ pub struct Forgotten {
     pub correspondents: u64,
     /// Processes with open sessions, and addresses remembered for them.
     pub sessions: u64,
+    /// Cases of the outreach, and contacts.
+    pub cases: u64,
 }
 
 /// What is left of the open sessions without the names given, and how many things were taken out of them.
@@ -58,12 +60,14 @@ impl Store {
                 )? as u64)
             };
             let names = names_of_peers(connection, &name)?;
+            let cases = super::outreach::forget_cases(connection, &name)?;
             Ok(Forgotten {
                 sessions: redact_sessions(connection, |open| redact(open, &names))?,
                 evidence: delete("evidence", "peer")? + empty_lines(connection, &name)?,
                 correspondents: delete("correspondent", "peer")?,
                 daily: delete("daily", "peer")?,
                 peers: delete("peer", "id")?,
+                cases,
             })
         })
     }
@@ -84,6 +88,7 @@ impl Store {
                 sessions: redact_sessions(connection, |open| {
                     redact(open, std::slice::from_ref(&address))
                 })?,
+                cases: super::outreach::forget_contact(connection, &address)?,
                 ..Forgotten::default()
             })
         })
@@ -119,6 +124,7 @@ impl Store {
                 evidence,
                 correspondents,
                 sessions: redact_sessions(connection, |open| redact(open, at))?,
+                cases: 0,
             })
         })
     }

@@ -14,6 +14,7 @@
 //! | `copy` | a copy of the store, while others write |
 //! | `contents` | what is in it, in numbers |
 //! | `forget` | deletes |
+//! | `outreach` | whom we wrote to, about what, and what came of it |
 //! | `digest` | the content as text, for comparing stores |
 //! | `organisation` | the registrable domain of a host name |
 //!
@@ -36,6 +37,7 @@ mod health;
 mod intern;
 mod open;
 mod organisation;
+pub mod outreach;
 mod schema;
 mod shape;
 #[cfg(test)]

@@ -241,7 +241,68 @@ JOIN peer AS p ON p.id = c.peer
 JOIN meaning AS m ON m.day = c.day AND m.service = c.service AND m.direction = p.direction AND m.outcome = c.outcome;
 ";
 
-const STEPS: &[M<'static>] = &[M::up(TABLES), M::up(HEALTH), M::up(CARRIED), M::up(PEOPLE)];
+/// The outreach: whom we have written to, or are to write to, about what, and what came of it.
+const OUTREACH: &str = "
+CREATE TABLE contact (
+  name TEXT PRIMARY KEY,
+  address TEXT NOT NULL,
+  note TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE suppression (
+  name TEXT PRIMARY KEY,
+  reason TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE outreach (
+  id INTEGER PRIMARY KEY,
+  token TEXT NOT NULL UNIQUE,
+  direction TEXT NOT NULL,
+  organisation TEXT NOT NULL,
+  problem TEXT NOT NULL,
+  state TEXT NOT NULL,
+  address TEXT NOT NULL,
+  daily REAL NOT NULL,
+  opened INTEGER NOT NULL,
+  changed INTEGER NOT NULL
+) STRICT;
+CREATE TABLE outreach_peer (
+  outreach INTEGER NOT NULL REFERENCES outreach,
+  domain TEXT NOT NULL,
+  host TEXT NOT NULL,
+  PRIMARY KEY (outreach, domain, host)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE outreach_event (
+  id INTEGER PRIMARY KEY,
+  outreach INTEGER NOT NULL REFERENCES outreach,
+  at INTEGER NOT NULL,
+  what TEXT NOT NULL,
+  note TEXT NOT NULL
+) STRICT;
+CREATE TABLE notice (
+  id INTEGER PRIMARY KEY,
+  outreach INTEGER NOT NULL REFERENCES outreach,
+  kind TEXT NOT NULL,
+  plan TEXT NOT NULL,
+  state TEXT NOT NULL,
+  address TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  body TEXT NOT NULL,
+  message_id TEXT NOT NULL,
+  planned INTEGER NOT NULL,
+  sent INTEGER NOT NULL,
+  answer TEXT NOT NULL
+) STRICT;
+CREATE INDEX notice_by_outreach ON notice (outreach);
+";
+
+const STEPS: &[M<'static>] = &[
+    M::up(TABLES),
+    M::up(HEALTH),
+    M::up(CARRIED),
+    M::up(PEOPLE),
+    M::up(OUTREACH),
+];
 
 /// Every step so far, oldest first.
 pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);

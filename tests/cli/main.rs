@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod breakdown;
+mod campaign;
 mod damaged;
 mod doctor;
 mod faults;

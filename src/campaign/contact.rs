@@ -1,0 +1,124 @@
+//! Whom to write to: the operator's own contact first, else the postmaster, whom every domain that takes mail must have (RFC 5321
+//! section 4.5.1).
+
+use crate::outcome::Direction;
+use crate::store::outreach::Contact;
+
+use super::never::is_public;
+
+/// Where an address comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The operator has set it.
+    Own,
+    /// `postmaster@` the mail domain.
+    Domain,
+    /// `postmaster@` who runs the hosts: one letter for all its domains.
+    Operator,
+}
+
+impl Source {
+    /// The word shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Own => "contact",
+            Source::Domain => "postmaster of the domain",
+            Source::Operator => "postmaster of the operator",
+        }
+    }
+}
+
+/// The address, and where it comes from. `domains` are those the letter is about, most mail first.
+pub fn find(
+    contacts: &[Contact],
+    direction: Direction,
+    organisation: &str,
+    domains: &[&str],
+) -> Option<(String, Source)> {
+    let own = [organisation]
+        .iter()
+        .chain(domains)
+        .find_map(|name| contacts.iter().find(|contact| contact.name == **name));
+    if let Some(contact) = own {
+        return Some((contact.address.clone(), Source::Own));
+    }
+    // Who sends to us may write any domain on it: only the client's own name counts.
+    let of_domain = match (direction, domains) {
+        (Direction::Outbound, [only]) => Some((*only, Source::Domain)),
+        _ => None,
+    };
+    let (name, source) = of_domain.unwrap_or((organisation, Source::Operator));
+    is_public(name).then(|| (format!("postmaster@{name}"), source))
+}
+
+/// Whether a text is an address we would write to: `local@domain`, one line, nothing that could become another header or address.
+pub fn is_address(text: &str) -> bool {
+    text.rsplit_once('@').is_some_and(|(local, domain)| {
+        is_public(&domain.to_ascii_lowercase())
+            && !local.is_empty()
+            && local.len() <= 64
+            && local
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operators_own_contact_comes_first_then_the_postmaster() {
+        let own = [Contact {
+            name: "b.example".into(),
+            address: "ann@b.example".into(),
+            note: String::new(),
+        }];
+        let address =
+            |organisation, domains: &[&str]| find(&own, Direction::Outbound, organisation, domains);
+        let to = |address: &str, source| Some((address.to_string(), source));
+        assert_eq!(
+            address("host.example", &["b.example"]),
+            to("ann@b.example", Source::Own)
+        );
+        assert_eq!(
+            address("b.example", &["x.example", "y.example"]),
+            to("ann@b.example", Source::Own)
+        );
+        assert_eq!(
+            address("host.example", &["x.example"]),
+            to("postmaster@x.example", Source::Domain)
+        );
+        assert_eq!(
+            address("host.example", &["x.example", "y.example"]),
+            to("postmaster@host.example", Source::Operator)
+        );
+        assert_eq!(
+            find(
+                &own,
+                Direction::Inbound,
+                "host.example",
+                &["forged.example"]
+            ),
+            to("postmaster@host.example", Source::Operator)
+        );
+        assert_eq!(address("", &["bad name"]), None);
+    }
+
+    #[test]
+    fn addresses_are_one_plain_mailbox() {
+        assert!(is_address("postmaster@mail.example") && is_address("a+b@xn--bcher-kva.example"));
+        for bad in [
+            "",
+            "a",
+            "a@b",
+            "a b@c.example",
+            "a@c.example\r\nBcc: x@y.example",
+            "a@c.example,b@d.example",
+            "<a@c.example>",
+            "@c.example",
+        ] {
+            assert!(!is_address(bad), "{bad}");
+        }
+    }
+}

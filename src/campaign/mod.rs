@@ -1,0 +1,41 @@
+//! The outreach: who is written to about TLS that does not work, and why; who is not, and why not; what the letters say; whether it
+//! helped.
+//!
+//! | file | does |
+//! |---|---|
+//! | `problem` | the reasons to write, and what leads to each |
+//! | `never` | who is never written to |
+//! | `peers` | what is to be said for and against each organisation, from what was seen |
+//! | `contact` | whom to write to |
+//! | `plan` | decides, from all of that and what was written before |
+//! | `letter` | the words, from templates |
+//! | `redact` | makes log lines fit to be shown to strangers |
+//! | `software` | which mail server a peer runs |
+//! | `follow` | which cases the log shows to be fixed |
+//! | `score` | what came of it, in figures |
+//!
+//! It sends nothing: drafts go into the store, and `command` hands them to `mail`, one by one, each after the store has let it go.
+//! The rules are listed, each with its test, in `docs/outreach.md`.
+
+pub mod contact;
+pub mod follow;
+pub mod letter;
+pub mod never;
+mod peers;
+pub mod plan;
+pub mod problem;
+mod redact;
+pub mod score;
+pub mod software;
+
+pub use plan::{Plan, Planned, Rules, Skipped, Standing, plan};
+pub use problem::{Kind, Problem};
+pub use redact::visible;
+
+/// A number for a text, the same on every machine and in every version (FNV-1a): for tokens, plans and the choice of who is left
+/// for comparison. Nothing secret rests on it.
+fn number_of(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
+    })
+}

@@ -1,0 +1,113 @@
+//! Who is never written to: where a letter about one server is pointless, or the address is nobody's.
+
+/// Providers so large that no letter about one host reaches who could act on it; their own status pages and postmaster sites are the way.
+const GIANTS: &[&str] = &[
+    "126.com",
+    "163.com",
+    "aol.com",
+    "gmail.com",
+    "gmx.com",
+    "gmx.de",
+    "gmx.net",
+    "google.com",
+    "googlemail.com",
+    "hotmail.com",
+    "icloud.com",
+    "live.com",
+    "mail.ru",
+    "me.com",
+    "msn.com",
+    "outlook.com",
+    "proton.me",
+    "protonmail.ch",
+    "protonmail.com",
+    "qq.com",
+    "t-online.de",
+    "web.de",
+    "yahoo.co.jp",
+    "yahoo.com",
+    "yahoodns.net",
+    "yandex.ru",
+    "zoho.com",
+];
+
+/// Endings that no public mail server has (RFC 2606, RFC 6761, RFC 7686, RFC 8375). The reserved names of documentation are not
+/// among them: nobody else uses those, and tests do.
+const ENDINGS: &[&str] = &[
+    "onion",
+    "localhost",
+    "local",
+    "localdomain",
+    "internal",
+    "invalid",
+    "lan",
+    "home",
+    "corp",
+    "arpa",
+];
+
+/// Whether an organisation or a domain belongs to one of the giants.
+pub fn is_giant(name: &str) -> bool {
+    GIANTS.iter().any(|giant| is_within(name, giant))
+}
+
+/// Whether a name is one that mail can be addressed to from outside: a host name with a dot (RFC 5321 section 4.1.2, RFC 1123), no
+/// address, no private ending.
+pub fn is_public(name: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.len() <= 253
+        && name.contains('.')
+        && name.split('.').all(label)
+        && !last.bytes().all(|b| b.is_ascii_digit())
+        && !ENDINGS.contains(&last)
+}
+
+/// Whether `name` is `domain` or below it.
+pub fn is_within(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain)
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_can_be_written_to() {
+        for good in ["a.example", "mail.xn--bcher-kva.example", "4.example"] {
+            assert!(is_public(good), "{good}");
+        }
+        for bad in [
+            "",
+            "localhost",
+            "host",
+            "a..example",
+            "-a.example",
+            "192.0.2.1",
+            "[192.0.2.1]",
+            "a b.example",
+            "a\r\nb.example",
+            "x.onion",
+            "printer.local",
+            "b\u{fc}cher.example",
+            "a_b.example",
+        ] {
+            assert!(!is_public(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn giants_are_known_with_all_their_hosts() {
+        assert!(is_giant("gmail.com") && is_giant("mx.google.com"));
+        assert!(!is_giant("notgmail.com"));
+    }
+}

@@ -1,0 +1,293 @@
+//! What is to be said for and against each organisation: the sightings, put together by who runs the hosts.
+//!
+//! A host that has done TLS after the last thing it is accused of is not accused of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::outcome::{Class, Direction};
+use crate::query::sightings::Sighting;
+
+use super::problem::Problem;
+
+/// What an organisation is accused of, in one direction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Charge {
+    /// Mails per domain, and when the last was.
+    pub domains: BTreeMap<String, (u64, i64)>,
+    /// The hosts, with the addresses and ports they were met at.
+    pub hosts: BTreeMap<String, BTreeSet<(String, u16)>>,
+    /// Domain and host.
+    pub peers: BTreeSet<(String, String)>,
+    /// The days.
+    pub days: BTreeSet<i32>,
+    /// What happened, and what the TLS library said, with how many mails.
+    pub classes: BTreeMap<(&'static str, String), u64>,
+    /// TLS versions met.
+    pub protocols: BTreeSet<String>,
+    /// Mails in all.
+    pub mails: u64,
+    /// Of these, mails that crossed in clear; the others had to wait, or came back.
+    pub in_clear: u64,
+    /// The last time, in seconds since 1970 UTC.
+    pub last: i64,
+    /// Of the hosts that would be accused, the last that has done TLS since.
+    pub cleared: Option<(String, i64)>,
+    /// The domains whose mail it took.
+    pub cleared_domains: BTreeSet<String>,
+}
+
+impl Charge {
+    fn add(&mut self, sighting: &Sighting) {
+        let weight = sighting.weight();
+        let domain = self.domains.entry(sighting.domain.clone()).or_default();
+        *domain = (domain.0 + weight, domain.1.max(sighting.last));
+        self.hosts
+            .entry(sighting.host.clone())
+            .or_default()
+            .insert((sighting.address.clone(), sighting.port));
+        self.peers
+            .insert((sighting.domain.clone(), sighting.host.clone()));
+        self.days.insert(sighting.day);
+        *self
+            .classes
+            .entry((sighting.class.name(), sighting.cause.clone()))
+            .or_default() += weight;
+        if !sighting.protocol.is_empty() {
+            self.protocols.insert(sighting.protocol.clone());
+        }
+        self.mails += weight;
+        if sighting.tls == "plaintext" {
+            self.in_clear += sighting.mails;
+        }
+        self.last = self.last.max(sighting.last);
+    }
+
+    /// What happened most, and what the TLS library said then.
+    pub fn main(&self) -> (Class, &str) {
+        let most = self.classes.iter().max_by_key(|(_, n)| **n);
+        most.map_or((Class::Unknown, ""), |((class, cause), _)| {
+            (Class::from_name(class).unwrap_or(Class::Unknown), cause)
+        })
+    }
+
+    /// The domains, most mail first.
+    pub fn by_mails(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.domains.iter().collect();
+        names.sort_by(|(a, (m, _)), (b, (n, _))| n.cmp(m).then(a.cmp(b)));
+        names.into_iter().map(|(name, _)| name.as_str()).collect()
+    }
+}
+
+/// What there is about an organisation beside charges.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// By problem.
+    pub charges: BTreeMap<Problem, Charge>,
+    /// Domains with mail in clear whose fault is ours, or held back by it.
+    pub ours: BTreeSet<String>,
+    /// Domains with mail where it cannot be said whose fault it is.
+    pub undecided: BTreeSet<String>,
+    /// Domains with mail of which the log does not tell how it went.
+    pub unknown: BTreeSet<String>,
+    /// All mails.
+    pub mails: u64,
+    /// Domains seen.
+    pub domains: BTreeSet<String>,
+}
+
+/// Which way, and who: the organisation, else the domain, else host or address.
+pub type Who = (Direction, String);
+
+/// Everybody, in order.
+pub fn records(sightings: &[Sighting]) -> BTreeMap<Who, Record> {
+    let done = last_tls(sightings);
+    let mut records: BTreeMap<Who, Record> = BTreeMap::new();
+    for sighting in sightings {
+        let record = records.entry(who(sighting)).or_default();
+        record.mails += sighting.mails;
+        record.domains.insert(sighting.domain.clone());
+        match Problem::of(sighting) {
+            Some(problem) => {
+                let charge = record.charges.entry(problem).or_default();
+                match done.get(&host_of(sighting)) {
+                    Some(at) if problem != Problem::OldProtocol && *at > sighting.last => {
+                        charge.cleared_domains.insert(sighting.domain.clone());
+                        let name = host_of(sighting).1.to_string();
+                        if charge.cleared.as_ref().is_none_or(|(_, then)| then < at) {
+                            charge.cleared = Some((name, *at));
+                        }
+                    }
+                    _ => charge.add(sighting),
+                }
+            }
+            None => neither(record, sighting),
+        }
+    }
+    records
+}
+
+fn neither(record: &mut Record, sighting: &Sighting) {
+    let held_back = sighting.is_held_back();
+    let list = match (sighting.tls.as_str(), sighting.fault.as_str()) {
+        ("plaintext", "us") => &mut record.ours,
+        ("plaintext", _) => &mut record.undecided,
+        ("unknown", _) => &mut record.unknown,
+        (_, "us") if held_back => &mut record.ours,
+        _ if held_back => &mut record.undecided,
+        _ => return,
+    };
+    list.insert(sighting.domain.clone());
+}
+
+/// Whom a sighting is about.
+pub fn who(sighting: &Sighting) -> Who {
+    let names = [
+        &sighting.organisation,
+        &sighting.domain,
+        &sighting.host,
+        &sighting.address,
+    ];
+    let inbound = [
+        &sighting.organisation,
+        &sighting.host,
+        &sighting.address,
+        &sighting.domain,
+    ];
+    let order = match sighting.direction {
+        Direction::Outbound => names,
+        // Who sends to us may write any domain on it.
+        Direction::Inbound => inbound,
+    };
+    let name = order.into_iter().find(|name| !name.is_empty());
+    (sighting.direction, name.cloned().unwrap_or_default())
+}
+
+/// The host of a sighting; one without a name goes by its address.
+fn host_of(sighting: &Sighting) -> (Direction, &str) {
+    let name = match sighting.host.is_empty() {
+        true => &sighting.address,
+        false => &sighting.host,
+    };
+    (sighting.direction, name)
+}
+
+/// When each host last carried mail over TLS.
+fn last_tls(sightings: &[Sighting]) -> BTreeMap<(Direction, &str), i64> {
+    let mut last = BTreeMap::new();
+    for sighting in sightings.iter().filter(|s| is_tls(s)) {
+        let at: &mut i64 = last.entry(host_of(sighting)).or_default();
+        *at = sighting.last.max(*at);
+    }
+    last
+}
+
+/// Mail that crossed over TLS.
+pub fn is_tls(sighting: &Sighting) -> bool {
+    sighting.tls == "encrypted"
+        && match sighting.direction {
+            Direction::Outbound => sighting.delivery == "sent",
+            Direction::Inbound => sighting.mails > 0,
+        }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A sighting in the making: one mail a day to a domain with one MX host.
+    #[derive(Clone)]
+    pub(in super::super) struct Seen(Sighting);
+
+    pub(in super::super) fn seen(domain: &str) -> Seen {
+        Seen(Sighting {
+            day: 100,
+            direction: Direction::Outbound,
+            domain: domain.into(),
+            host: format!("mx.{domain}"),
+            address: "192.0.2.1".into(),
+            port: 25,
+            organisation: domain.into(),
+            tls: "encrypted".into(),
+            class: Class::TlsTrusted,
+            cause: String::new(),
+            fault: "nobody".into(),
+            delivery: "sent".into(),
+            protocol: "TLSv1.3".into(),
+            mails: 1,
+            n: 1,
+            last: 100 * 86_400,
+        })
+    }
+
+    impl Seen {
+        pub(in super::super) fn day(mut self, day: i32) -> Seen {
+            self.0.day = day;
+            self.0.last = i64::from(day) * 86_400;
+            self
+        }
+        pub(in super::super) fn at(mut self, host: &str, organisation: &str) -> Seen {
+            self.0.host = host.into();
+            self.0.organisation = organisation.into();
+            self
+        }
+        pub(in super::super) fn mails(mut self, mails: u64) -> Seen {
+            (self.0.mails, self.0.n) = (mails, mails);
+            self
+        }
+        pub(in super::super) fn inbound(mut self) -> Seen {
+            self.0.direction = Direction::Inbound;
+            self.0.delivery = String::new();
+            self
+        }
+        pub(in super::super) fn sighting(self) -> Sighting {
+            self.0
+        }
+        /// In clear, and the peer's fault.
+        pub(in super::super) fn clear(mut self, class: Class) -> Sighting {
+            self.0.tls = "plaintext".into();
+            self.0.class = class;
+            self.0.fault = "peer".into();
+            self.0.protocol = String::new();
+            self.0
+        }
+    }
+
+    #[test]
+    fn the_domains_of_one_operator_are_one_charge() {
+        let of = |domain: &str, n| {
+            seen(domain)
+                .at("mx1.host.example", "host.example")
+                .mails(n)
+                .clear(Class::PlaintextNotOffered)
+        };
+        let records = records(&[of("a.example", 1), of("b.example", 5)]);
+        let charge =
+            &records[&(Direction::Outbound, "host.example".into())].charges[&Problem::NotOffered];
+        assert_eq!(charge.by_mails(), ["b.example", "a.example"]);
+        assert_eq!((charge.mails, charge.hosts.len()), (6, 1));
+        assert_eq!(charge.main(), (Class::PlaintextNotOffered, ""));
+    }
+
+    #[test]
+    fn a_host_that_did_tls_since_is_not_accused() {
+        let clear = seen("a.example").day(100).clear(Class::PlaintextNotOffered);
+        let tls = |host: &str, day| seen("a.example").at(host, "a.example").day(day).sighting();
+        let charged = |with: Sighting| {
+            let records = records(&[clear.clone(), with]);
+            let charge =
+                &records[&(Direction::Outbound, "a.example".into())].charges[&Problem::NotOffered];
+            (charge.mails, charge.cleared.is_some())
+        };
+        assert_eq!(charged(tls("mx.a.example", 101)), (0, true));
+        assert_eq!(
+            charged(tls("mx.a.example", 99)),
+            (1, false),
+            "TLS before it does not clear"
+        );
+        assert_eq!(
+            charged(tls("mx2.a.example", 101)),
+            (1, false),
+            "nor does another host"
+        );
+    }
+}

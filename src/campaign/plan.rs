@@ -1,0 +1,1040 @@
+//! Decides who is written to, and says of everybody else why not. A function of what was seen, what was written before, and the
+//! day: the same plan twice is the same, and a plan that was sent leaves nothing to plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::outcome::{Class, Direction};
+use crate::query::certainty::Certainty;
+use crate::query::sightings::Sighting;
+use crate::store::outreach::{Case, Contact, State, Suppression};
+
+use super::contact::{self, Source};
+use super::never;
+use super::peers::{Charge, Record, Who, records};
+use super::problem::{Kind, Problem};
+
+/// Thresholds, as set by the operator.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// So many mails at least.
+    pub min_messages: u64,
+    /// On so many different days.
+    pub min_days: usize,
+    /// No two letters to one organisation within so many days.
+    pub pause_days: i32,
+    /// A reminder so many days after the first letter, and the last one so many after it.
+    pub reminder_days: [i32; 2],
+    /// Of a hundred organisations, so many are left alone for comparison.
+    pub control: u64,
+    /// Write about TLS older than 1.2 too.
+    pub old_protocols: bool,
+    /// The servers will be asked before a letter is drafted.
+    pub probing: bool,
+    /// Thank who has mended it.
+    pub thanks: bool,
+    /// A day from which we require TLS, as the letters name it.
+    pub deadline: Option<String>,
+    /// Our own domains.
+    pub own_domains: Vec<String>,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules {
+            min_messages: 2,
+            min_days: 2,
+            pause_days: 30,
+            reminder_days: [30, 90],
+            control: 0,
+            old_protocols: false,
+            probing: false,
+            thanks: true,
+            deadline: None,
+            own_domains: Vec::new(),
+        }
+    }
+}
+
+/// What is known from before.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// The operator's own contacts.
+    pub contacts: Vec<Contact>,
+    /// Who is not to be written to.
+    pub suppressions: Vec<Suppression>,
+    /// All cases.
+    pub cases: Vec<Case>,
+    /// The relay that takes all our mail, if there is one.
+    pub smart_host: Option<String>,
+}
+
+/// A letter that is to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// Stands in the subject.
+    pub token: String,
+    /// What sort of letter.
+    pub kind: Kind,
+    /// About what.
+    pub problem: Problem,
+    /// Which way the mail goes.
+    pub direction: Direction,
+    /// Who runs the hosts.
+    pub organisation: String,
+    /// The evidence.
+    pub charge: Charge,
+    /// What happened most, and what the TLS library said.
+    pub main: (Class, String),
+    /// How sure that is.
+    pub certainty: Certainty,
+    /// Mails a day in the time looked at, of the organisation's hosts with this problem.
+    pub daily: f64,
+    /// The recipient, and where the address comes from.
+    pub contact: (String, Source),
+}
+
+/// Why somebody is not written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// All mail goes through one relay: the log says nothing of who takes it.
+    SmartHost,
+    /// Too many share the same fault.
+    LooksLocal,
+    /// One of our own domains.
+    Own,
+    /// A provider too large for letters.
+    Giant,
+    /// Not a public name.
+    NoName,
+    /// Does not want it.
+    Suppressed,
+    /// The operator, or an answer, has ended it.
+    Closed,
+    /// All letters were sent.
+    GivenUp,
+    /// Left alone for comparison.
+    Control,
+    /// Written to not long ago, or nothing new since.
+    TooRecent,
+    /// TLS was seen since.
+    TlsSeen,
+    /// Too little mail.
+    TooFew,
+    /// On too few days.
+    TooFewDays,
+    /// Nobody here writes to them.
+    OneWay,
+    /// The fault is ours.
+    Ours,
+    /// Whose fault it is cannot be told.
+    Undecided,
+    /// The log does not tell.
+    Unknown,
+    /// No address to write to.
+    NoContact,
+    /// A look at their server today says otherwise.
+    Contradicted,
+    /// Their server could not be looked at today.
+    NotProbed,
+}
+
+/// Each reason, its word, and what it means.
+const REASONS: &[(Reason, &str, &str)] = &[
+    (
+        Reason::SmartHost,
+        "smart-host",
+        "all our mail goes through one relay, so the log says nothing of the hosts behind it",
+    ),
+    (
+        Reason::LooksLocal,
+        "looks-local",
+        "so many unrelated peers share this that the fault is rather ours",
+    ),
+    (Reason::Own, "own", "one of our own"),
+    (
+        Reason::Giant,
+        "giant",
+        "a provider so large that a letter to its postmaster reaches nobody",
+    ),
+    (
+        Reason::NoName,
+        "no-name",
+        "not a public host or domain name",
+    ),
+    (
+        Reason::Suppressed,
+        "suppressed",
+        "does not want to be written to",
+    ),
+    (
+        Reason::Closed,
+        "closed",
+        "the case was ended by an answer or by hand",
+    ),
+    (Reason::GivenUp, "given-up", "three letters changed nothing"),
+    (Reason::Control, "control", "left alone for comparison"),
+    (
+        Reason::TooRecent,
+        "too-recent",
+        "was written to lately, or nothing has happened since",
+    ),
+    (Reason::TlsSeen, "tls-seen", "has done TLS since"),
+    (Reason::TooFew, "too-few", "too little mail to speak of"),
+    (
+        Reason::TooFewDays,
+        "too-few-days",
+        "on too few days to be sure",
+    ),
+    (
+        Reason::OneWay,
+        "one-way",
+        "sends to us in clear, but nobody here writes to them",
+    ),
+    (Reason::Ours, "ours", "the fault is ours"),
+    (
+        Reason::Undecided,
+        "undecided",
+        "the log does not say whose fault it is",
+    ),
+    (
+        Reason::Unknown,
+        "unknown",
+        "the log does not tell how the mail went",
+    ),
+    (
+        Reason::NoContact,
+        "no-contact",
+        "no address to write to; set one with: tlsnag campaign contact NAME ADDRESS",
+    ),
+    (
+        Reason::Contradicted,
+        "contradicted",
+        "their server, asked today, does TLS",
+    ),
+    (
+        Reason::NotProbed,
+        "not-probed",
+        "their server could not be asked today, so it is not accused",
+    ),
+];
+
+impl Reason {
+    /// The word for programs.
+    pub fn name(self) -> &'static str {
+        REASONS.iter().find(|r| r.0 == self).map_or("", |r| r.1)
+    }
+
+    /// What it means.
+    pub fn words(self) -> &'static str {
+        REASONS.iter().find(|r| r.0 == self).map_or("", |r| r.2)
+    }
+}
+
+/// Somebody who is not written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Which way the mail goes.
+    pub direction: Direction,
+    /// Organisation, domain, host or address.
+    pub name: String,
+    /// The domains.
+    pub domains: Vec<String>,
+    /// About what one would have written.
+    pub problem: Option<Problem>,
+    /// Why not.
+    pub reason: Reason,
+    /// What there is to add, or empty.
+    pub detail: String,
+}
+
+/// Who is written to, and who is not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// In order of mail, most first.
+    pub letters: Vec<Planned>,
+    /// Left alone for comparison, as if they were written to.
+    pub controls: Vec<Planned>,
+    /// The others.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Plan {
+    /// Names this plan: another one has another hash.
+    pub fn hash(&self) -> String {
+        let mut text = String::new();
+        for letter in self.letters.iter().chain(&self.controls) {
+            text.push_str(&format!(
+                "{} {} {} {:?} {}\n",
+                letter.token,
+                letter.kind.name(),
+                letter.contact.0,
+                letter.charge.domains,
+                letter.charge.last
+            ));
+        }
+        format!("{:012x}", super::number_of(&text) & 0xffff_ffff_ffff)
+    }
+}
+
+/// More unrelated organisations than this with one and the same fault ...
+const MANY: usize = 5;
+/// ... are rather our own fault if they are more than this share of all we send to: not offering STARTTLS is a habit, a handshake that
+/// fails is an accident.
+const SHARE_NOT_OFFERED: f64 = 0.5;
+const SHARE_FAILING: f64 = 0.2;
+
+/// Decides. `sightings` are those of the days looked at, of which the last is `today`.
+pub fn plan(
+    sightings: &[Sighting],
+    standing: &Standing,
+    rules: &Rules,
+    today: i32,
+    days: i32,
+) -> Plan {
+    let all = records(sightings);
+    let written_to: BTreeSet<&str> = all
+        .keys()
+        .filter(|(direction, _)| *direction == Direction::Outbound)
+        .map(|(_, name)| name.as_str())
+        .collect();
+    let local = looks_local(&all);
+    let desk = Desk {
+        standing,
+        rules,
+        today,
+        days,
+        written_to,
+        local,
+    };
+    let mut plan = Plan::default();
+    for (who, record) in &all {
+        desk.file(who, record, &mut plan);
+    }
+    if rules.thanks {
+        plan.letters.extend(desk.thanks());
+    }
+    let by_mail = |a: &Planned, b: &Planned| {
+        b.charge
+            .mails
+            .cmp(&a.charge.mails)
+            .then(a.token.cmp(&b.token))
+    };
+    plan.letters.sort_by(by_mail);
+    plan.controls.sort_by(by_mail);
+    plan
+}
+
+/// The faults that so many share that they are rather ours.
+fn looks_local(all: &BTreeMap<Who, Record>) -> BTreeSet<(Class, String)> {
+    let mut sharing: BTreeMap<(Class, String), usize> = BTreeMap::new();
+    let outbound = all
+        .iter()
+        .filter(|((way, _), _)| *way == Direction::Outbound);
+    let mut seen = 0;
+    for (_, record) in outbound {
+        seen += usize::from(record.mails > 0);
+        let mut faults = BTreeSet::new();
+        for (problem, charge) in &record.charges {
+            if !matches!(problem, Problem::OldProtocol | Problem::Unclear) && charge.mails > 0 {
+                let (class, cause) = charge.main();
+                faults.insert((class, cause.to_string()));
+            }
+        }
+        for fault in faults {
+            *sharing.entry(fault).or_default() += 1;
+        }
+    }
+    let share = |class| match class {
+        Class::PlaintextNotOffered
+        | Class::PlaintextOpportunistic
+        | Class::TlsRequiredNotOffered => SHARE_NOT_OFFERED,
+        _ => SHARE_FAILING,
+    };
+    sharing
+        .into_iter()
+        .filter(|((class, _), n)| *n > MANY && *n as f64 > share(*class) * seen as f64)
+        .map(|(fault, _)| fault)
+        .collect()
+}
+
+/// Where it is decided.
+struct Desk<'a> {
+    standing: &'a Standing,
+    rules: &'a Rules,
+    today: i32,
+    days: i32,
+    written_to: BTreeSet<&'a str>,
+    local: BTreeSet<(Class, String)>,
+}
+
+impl Desk<'_> {
+    /// One organisation in one direction.
+    fn file(&self, who: &Who, record: &Record, plan: &mut Plan) {
+        let skipped = |problem, reason, detail: String| Skipped {
+            direction: who.0,
+            name: who.1.clone(),
+            domains: Vec::new(),
+            problem,
+            reason,
+            detail,
+        };
+        let mut charged = BTreeSet::new();
+        for (problem, charge) in &record.charges {
+            if *problem == Problem::OldProtocol && !self.rules.old_protocols {
+                continue;
+            }
+            charged.extend(charge.domains.keys().cloned());
+            let skipped = |problem, reason, detail| Skipped {
+                domains: charge
+                    .domains
+                    .keys()
+                    .chain(&charge.cleared_domains)
+                    .filter(|d| !d.is_empty())
+                    .cloned()
+                    .collect(),
+                ..skipped(problem, reason, detail)
+            };
+            match self.judge(who, *problem, charge) {
+                Ok((true, planned)) => plan.letters.push(planned),
+                Ok((false, planned)) => {
+                    plan.skipped
+                        .push(skipped(Some(*problem), Reason::Control, String::new()));
+                    plan.controls.push(planned);
+                }
+                Err((reason, detail)) => plan.skipped.push(skipped(Some(*problem), reason, detail)),
+            }
+        }
+        let other = [
+            (&record.ours, Reason::Ours),
+            (&record.undecided, Reason::Undecided),
+            (&record.unknown, Reason::Unknown),
+        ];
+        for (domains, reason) in other {
+            let left: Vec<String> = domains.difference(&charged).cloned().collect();
+            if !left.is_empty() {
+                plan.skipped.push(Skipped {
+                    domains: left.into_iter().filter(|d| !d.is_empty()).collect(),
+                    ..skipped(None, reason, String::new())
+                });
+            }
+        }
+    }
+
+    /// The letter, and whether it is to be sent or only to be compared with; or why there is none.
+    fn judge(
+        &self,
+        who: &Who,
+        problem: Problem,
+        charge: &Charge,
+    ) -> Result<(bool, Planned), (Reason, String)> {
+        let (direction, organisation) = (who.0, who.1.as_str());
+        let nothing = String::new();
+        if problem == Problem::Unclear && !self.rules.probing {
+            return Err((Reason::Undecided, "their server was not asked".into()));
+        }
+        self.never(direction, organisation, charge)?;
+        if let (0, Some((host, _))) = (charge.mails, &charge.cleared) {
+            return Err((Reason::TlsSeen, host.clone()));
+        }
+        let case = self.case(direction, organisation, problem);
+        let (kind, token) = self.next_letter(case, charge, who, problem)?;
+        if charge.mails < self.rules.min_messages {
+            return Err((
+                Reason::TooFew,
+                format!("{} of {}", charge.mails, self.rules.min_messages),
+            ));
+        }
+        if charge.days.len() < self.rules.min_days {
+            return Err((
+                Reason::TooFewDays,
+                format!("{} of {}", charge.days.len(), self.rules.min_days),
+            ));
+        }
+        if direction == Direction::Inbound && !self.written_to.contains(organisation) {
+            return Err((Reason::OneWay, nothing));
+        }
+        let (class, cause) = charge.main();
+        if direction == Direction::Outbound && self.local.contains(&(class, cause.to_string())) {
+            return Err((Reason::LooksLocal, nothing));
+        }
+        let names = charge.by_mails();
+        let contact = contact::find(&self.standing.contacts, direction, organisation, &names)
+            .ok_or((Reason::NoContact, nothing))?;
+        if self.is_suppressed(&contact.0) {
+            return Err((Reason::Suppressed, contact.0));
+        }
+        let compared =
+            super::number_of(&format!("control {organisation}")) % 100 < self.rules.control;
+        let send = case.is_some_and(|c| c.state != State::Control && c.state != State::Planned)
+            || !compared;
+        Ok((
+            send,
+            Planned {
+                token,
+                kind,
+                problem,
+                direction,
+                organisation: organisation.to_string(),
+                main: (class, cause.to_string()),
+                certainty: Certainty::of(class, charge.mails),
+                daily: charge.mails as f64 / f64::from(self.days.max(1)),
+                charge: charge.clone(),
+                contact,
+            },
+        ))
+    }
+
+    /// Who is not written to whatever they do.
+    fn never(
+        &self,
+        direction: Direction,
+        organisation: &str,
+        charge: &Charge,
+    ) -> Result<(), (Reason, String)> {
+        let names = || {
+            [organisation]
+                .into_iter()
+                .chain(charge.domains.keys().map(String::as_str))
+        };
+        if let (Direction::Outbound, Some(relay)) = (direction, &self.standing.smart_host) {
+            return Err((Reason::SmartHost, relay.clone()));
+        }
+        let is_own = |name: &str| {
+            self.rules
+                .own_domains
+                .iter()
+                .any(|own| never::is_within(name, own))
+        };
+        if is_own(organisation) || (direction == Direction::Outbound && names().any(is_own)) {
+            return Err((Reason::Own, String::new()));
+        }
+        if !never::is_public(organisation) {
+            return Err((Reason::NoName, String::new()));
+        }
+        if never::is_giant(organisation) {
+            return Err((Reason::Giant, String::new()));
+        }
+        let hosts = charge.hosts.keys().map(String::as_str);
+        let unwanted = names().chain(hosts).find(|name| self.is_suppressed(name));
+        unwanted.map_or(Ok(()), |name| Err((Reason::Suppressed, name.to_string())))
+    }
+
+    fn is_suppressed(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        let domain = name.rsplit_once('@').map_or("", |(_, domain)| domain);
+        self.standing
+            .suppressions
+            .iter()
+            .any(|s| s.name == name || (!domain.is_empty() && s.name == domain))
+    }
+
+    /// The case of this, if there is one that goes on.
+    fn case(&self, direction: Direction, organisation: &str, problem: Problem) -> Option<&Case> {
+        self.standing.cases.iter().rev().find(|case| {
+            case.state.is_open()
+                && case.direction == direction
+                && case.organisation == organisation
+                && Problem::from_name(&case.problem).is_some_and(|of| of.is_like(problem))
+        })
+    }
+
+    /// Which letter comes next, and the token of its case.
+    fn next_letter(
+        &self,
+        case: Option<&Case>,
+        charge: &Charge,
+        who: &Who,
+        problem: Problem,
+    ) -> Result<(Kind, String), (Reason, String)> {
+        let recent = |detail: String| Err((Reason::TooRecent, detail));
+        let sent_on = |case: &Case| {
+            let sent = case.notices.iter().filter(|n| n.progress.may_have_left());
+            sent.map(|n| n.sent).collect::<Vec<i64>>()
+        };
+        let first = match self.rules.deadline {
+            Some(_) => Kind::Deadline,
+            None => Kind::Notice,
+        };
+        let Some(case) = case.filter(|case| !matches!(case.state, State::Planned | State::Control))
+        else {
+            let others = self
+                .standing
+                .cases
+                .iter()
+                .filter(|c| c.organisation == who.1);
+            let last = others.flat_map(sent_on).max().unwrap_or(i64::MIN);
+            if self
+                .days_since(last)
+                .is_some_and(|days| days < self.rules.pause_days)
+            {
+                return recent("about something else".into());
+            }
+            let token =
+                case.map_or_else(|| self.new_token(who, problem), |case| case.token.clone());
+            return Ok((first, token));
+        };
+        match case.state {
+            State::GivenUp => return Err((Reason::GivenUp, case.token.clone())),
+            State::Sent => {}
+            _ => return Err((Reason::Closed, case.state.name().to_string())),
+        }
+        let sent = sent_on(case);
+        let (begun, last) = (sent.iter().min().copied(), sent.iter().max().copied());
+        if last.is_some_and(|at| charge.last <= at) {
+            return recent("nothing has happened since".into());
+        }
+        let days = begun.and_then(|at| self.days_since(at)).unwrap_or(0);
+        match (sent.len(), days) {
+            (1, days) if days >= self.rules.reminder_days[0] => {
+                Ok((Kind::Reminder, case.token.clone()))
+            }
+            (2, days) if days >= self.rules.reminder_days[1] => {
+                Ok((Kind::LastReminder, case.token.clone()))
+            }
+            (0..=2, days) => recent(format!("{days} days ago")),
+            _ => Err((Reason::GivenUp, case.token.clone())),
+        }
+    }
+
+    fn days_since(&self, at: i64) -> Option<i32> {
+        (at > 0).then(|| self.today - crate::outcome::day_of(at))
+    }
+
+    /// A token that no case has.
+    fn new_token(&self, who: &Who, problem: Problem) -> String {
+        let taken: BTreeSet<&str> = self
+            .standing
+            .cases
+            .iter()
+            .map(|c| c.token.as_str())
+            .collect();
+        let of = |n: u32| {
+            let text = format!("{} {} {} {n}", who.0.name(), who.1, problem.name());
+            format!("{:08X}", super::number_of(&text) >> 32)
+        };
+        (0..)
+            .map(of)
+            .find(|token| !taken.contains(token.as_str()))
+            .unwrap_or_default()
+    }
+
+    /// Those who have mended it, were written to, and were not thanked.
+    fn thanks(&self) -> Vec<Planned> {
+        let fixed = self.standing.cases.iter().filter(|case| {
+            case.state == State::Fixed
+                && !self.is_suppressed(&case.address)
+                && !self.is_suppressed(&case.organisation)
+                && case.notices.iter().any(|n| n.progress.may_have_left())
+        });
+        fixed
+            .filter_map(|case| {
+                let mut charge = Charge::default();
+                for (domain, host) in &case.peers {
+                    charge.domains.insert(domain.clone(), (0, case.changed));
+                    charge.hosts.entry(host.clone()).or_default();
+                    charge.peers.insert((domain.clone(), host.clone()));
+                }
+                Some(Planned {
+                    token: case.token.clone(),
+                    kind: Kind::ThankYou,
+                    problem: Problem::from_name(&case.problem)?,
+                    direction: case.direction,
+                    organisation: case.organisation.clone(),
+                    charge: Charge {
+                        last: case.changed,
+                        ..charge
+                    },
+                    main: (Class::Unknown, String::new()),
+                    certainty: Certainty::Certain,
+                    daily: case.daily,
+                    contact: (case.address.clone(), Source::Own),
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::peers::tests::seen;
+    use crate::store::outreach::{Notice, Progress};
+
+    const TODAY: i32 = 120;
+
+    /// In clear on two days, two mails each.
+    fn accused(domain: &str) -> Vec<Sighting> {
+        let on = |day| {
+            seen(domain)
+                .day(day)
+                .mails(2)
+                .clear(Class::PlaintextNotOffered)
+        };
+        vec![on(118), on(119)]
+    }
+
+    /// Enough others with whom all is well.
+    fn others() -> Vec<Sighting> {
+        (0..20)
+            .map(|i| seen(&format!("good{i}.example")).day(119).sighting())
+            .collect()
+    }
+
+    fn planned(sightings: &[Sighting], standing: &Standing, rules: &Rules) -> Plan {
+        plan(
+            &[sightings.to_vec(), others()].concat(),
+            standing,
+            rules,
+            TODAY,
+            14,
+        )
+    }
+
+    fn default(sightings: &[Sighting]) -> Plan {
+        planned(sightings, &Standing::default(), &Rules::default())
+    }
+
+    /// Why there is no letter.
+    fn reason(plan: &Plan) -> Reason {
+        assert_eq!(plan.letters.len(), 0, "{:?}", plan.letters);
+        plan.skipped[0].reason
+    }
+
+    fn case(domain: &str, state: State, sent: &[i32]) -> Case {
+        let notice = |(at, day): (usize, &i32)| Notice {
+            id: at as i64,
+            case: 1,
+            kind: "notice".into(),
+            plan: String::new(),
+            progress: Progress::Sent,
+            address: format!("postmaster@{domain}"),
+            subject: String::new(),
+            body: String::new(),
+            message_id: String::new(),
+            planned: 0,
+            sent: i64::from(*day) * 86_400,
+            answer: String::new(),
+        };
+        Case {
+            id: 1,
+            token: "AA".into(),
+            direction: Direction::Outbound,
+            organisation: domain.into(),
+            problem: "not-offered".into(),
+            state,
+            address: format!("postmaster@{domain}"),
+            daily: 1.0,
+            opened: i64::from(*sent.first().unwrap_or(&0)) * 86_400,
+            changed: i64::from(TODAY - 5) * 86_400,
+            peers: vec![(domain.into(), format!("mx.{domain}"))],
+            notices: sent.iter().enumerate().map(notice).collect(),
+        }
+    }
+
+    #[test]
+    fn two_mails_in_clear_on_two_days_are_a_letter() {
+        let plan = default(&accused("a.example"));
+        let letter = &plan.letters[0];
+        assert_eq!(
+            (
+                letter.organisation.as_str(),
+                letter.kind,
+                letter.problem,
+                letter.contact.0.as_str(),
+                letter.charge.mails
+            ),
+            (
+                "a.example",
+                Kind::Notice,
+                Problem::NotOffered,
+                "postmaster@a.example",
+                4
+            )
+        );
+        assert!(plan.skipped.is_empty(), "{:?}", plan.skipped);
+    }
+
+    #[test]
+    fn too_little_is_no_letter() {
+        let once = [seen("a.example").day(119).clear(Class::PlaintextNotOffered)];
+        assert_eq!(reason(&default(&once)), Reason::TooFew);
+        let one_day = [seen("a.example")
+            .day(119)
+            .mails(9)
+            .clear(Class::PlaintextNotOffered)];
+        assert_eq!(reason(&default(&one_day)), Reason::TooFewDays);
+    }
+
+    #[test]
+    fn what_is_not_proven_to_be_theirs_is_no_letter_and_is_said() {
+        for (fault, tls, expected) in [
+            ("us", "plaintext", Reason::Ours),
+            ("either", "plaintext", Reason::Undecided),
+            ("nobody", "unknown", Reason::Unknown),
+        ] {
+            let doubtful: Vec<Sighting> = accused("a.example")
+                .into_iter()
+                .map(|s| Sighting {
+                    fault: fault.into(),
+                    tls: tls.into(),
+                    ..s
+                })
+                .collect();
+            assert_eq!(reason(&default(&doubtful)), expected);
+        }
+    }
+
+    #[test]
+    fn clear_text_nobody_explains_waits_for_a_look_at_the_server() {
+        let unclear: Vec<Sighting> = accused("a.example")
+            .into_iter()
+            .map(|s| Sighting {
+                fault: "either".into(),
+                class: Class::PlaintextCauseUnknown,
+                ..s
+            })
+            .collect();
+        assert_eq!(reason(&default(&unclear)), Reason::Undecided);
+        let asked = planned(
+            &unclear,
+            &Standing::default(),
+            &Rules {
+                probing: true,
+                ..Rules::default()
+            },
+        );
+        assert_eq!(asked.letters[0].problem, Problem::Unclear);
+    }
+
+    #[test]
+    fn who_has_done_tls_since_gets_none() {
+        let mut mended = accused("a.example");
+        mended.push(seen("a.example").day(120).sighting());
+        assert_eq!(reason(&default(&mended)), Reason::TlsSeen);
+    }
+
+    #[test]
+    fn some_are_never_written_to() {
+        for (domain, expected) in [
+            ("gmail.com", Reason::Giant),
+            ("localhost", Reason::NoName),
+            ("x.onion", Reason::NoName),
+            ("192.0.2.7", Reason::NoName),
+        ] {
+            assert_eq!(reason(&default(&accused(domain))), expected, "{domain}");
+        }
+        let own = Rules {
+            own_domains: vec!["us.example".into()],
+            ..Rules::default()
+        };
+        assert_eq!(
+            reason(&planned(
+                &accused("mail.us.example"),
+                &Standing::default(),
+                &own
+            )),
+            Reason::Own
+        );
+        let relay = Standing {
+            smart_host: Some("relay.example".into()),
+            ..Standing::default()
+        };
+        assert_eq!(
+            reason(&planned(&accused("a.example"), &relay, &Rules::default())),
+            Reason::SmartHost
+        );
+    }
+
+    #[test]
+    fn a_suppression_of_any_name_ends_it() {
+        for name in ["a.example", "mx.a.example", "postmaster@a.example"] {
+            let standing = Standing {
+                suppressions: vec![Suppression {
+                    name: name.into(),
+                    reason: "opt-out".into(),
+                    at: 1,
+                }],
+                ..Standing::default()
+            };
+            assert_eq!(
+                reason(&planned(
+                    &accused("a.example"),
+                    &standing,
+                    &Rules::default()
+                )),
+                Reason::Suppressed,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn many_with_the_same_failure_are_rather_ourselves() {
+        let failing: Vec<Sighting> = (0..8)
+            .flat_map(|i| accused(&format!("a{i}.example")))
+            .map(|s| Sighting {
+                class: Class::PlaintextAfterFailedHandshake,
+                cause: "no-shared-cipher".into(),
+                ..s
+            })
+            .collect();
+        assert_eq!(reason(&default(&failing)), Reason::LooksLocal);
+        // As many without STARTTLS are no wonder.
+        let plain: Vec<Sighting> = (0..8)
+            .flat_map(|i| accused(&format!("a{i}.example")))
+            .collect();
+        assert_eq!(default(&plain).letters.len(), 8);
+    }
+
+    #[test]
+    fn all_domains_of_one_operator_are_one_letter() {
+        let sightings: Vec<Sighting> = ["a.example", "b.example"]
+            .iter()
+            .flat_map(|domain| {
+                [118, 119].map(|day| {
+                    seen(domain)
+                        .at("mx.host.example", "host.example")
+                        .day(day)
+                        .clear(Class::PlaintextNotOffered)
+                })
+            })
+            .collect();
+        let plan = default(&sightings);
+        assert_eq!(plan.letters.len(), 1);
+        assert_eq!(plan.letters[0].contact.0, "postmaster@host.example");
+        assert_eq!(plan.letters[0].charge.domains.len(), 2);
+    }
+
+    #[test]
+    fn who_only_writes_to_us_is_left_alone() {
+        let from = |domain: &str| -> Vec<Sighting> {
+            [118, 119]
+                .map(|day| {
+                    seen(domain)
+                        .inbound()
+                        .day(day)
+                        .mails(3)
+                        .clear(Class::PlaintextCauseUnknown)
+                })
+                .to_vec()
+        };
+        assert_eq!(reason(&default(&from("a.example"))), Reason::OneWay);
+        // good1 gets mail from us.
+        let plan = default(&from("good1.example"));
+        assert_eq!(plan.letters[0].problem, Problem::InboundClear);
+    }
+
+    #[test]
+    fn reminders_come_twice_then_it_is_over() {
+        let plan_with = |case: Case| {
+            let standing = Standing {
+                cases: vec![case],
+                ..Standing::default()
+            };
+            planned(&accused("a.example"), &standing, &Rules::default())
+        };
+        let kind = |sent: &[i32]| {
+            plan_with(case("a.example", State::Sent, sent))
+                .letters
+                .first()
+                .map(|l| l.kind)
+        };
+        assert_eq!(kind(&[TODAY - 10]), None);
+        assert_eq!(kind(&[TODAY - 30]), Some(Kind::Reminder));
+        assert_eq!(kind(&[TODAY - 60, TODAY - 30]), None);
+        assert_eq!(kind(&[TODAY - 90, TODAY - 60]), Some(Kind::LastReminder));
+        assert_eq!(kind(&[1, 31, 91]), None);
+        // Nothing new since the last letter: nothing to remind of.
+        assert_eq!(
+            reason(&plan_with(case("a.example", State::Sent, &[TODAY]))),
+            Reason::TooRecent
+        );
+        for state in [
+            State::Bounced,
+            State::Answered,
+            State::Declined,
+            State::Exempt,
+        ] {
+            assert_eq!(
+                reason(&plan_with(case("a.example", state, &[1]))),
+                Reason::Closed,
+                "{state:?}"
+            );
+        }
+        assert_eq!(
+            reason(&plan_with(case("a.example", State::GivenUp, &[1, 31, 91]))),
+            Reason::GivenUp
+        );
+        // Fixed, and in clear again: a case of its own.
+        let again = plan_with(case("a.example", State::Relapsed, &[1]));
+        assert_eq!(again.letters[0].kind, Kind::Notice);
+        assert_ne!(again.letters[0].token, "AA");
+    }
+
+    #[test]
+    fn one_organisation_is_not_written_to_twice_a_month() {
+        let mut other = case("a.example", State::Sent, &[TODAY - 10]);
+        other.problem = "dane".into();
+        let standing = Standing {
+            cases: vec![other],
+            ..Standing::default()
+        };
+        assert_eq!(
+            reason(&planned(
+                &accused("a.example"),
+                &standing,
+                &Rules::default()
+            )),
+            Reason::TooRecent
+        );
+    }
+
+    #[test]
+    fn who_has_mended_it_is_thanked_once() {
+        let thanked = |state| {
+            let standing = Standing {
+                cases: vec![case("a.example", state, &[60])],
+                ..Standing::default()
+            };
+            planned(&[], &standing, &Rules::default())
+                .letters
+                .first()
+                .map(|l| l.kind)
+        };
+        assert_eq!(thanked(State::Fixed), Some(Kind::ThankYou));
+        assert_eq!(thanked(State::Thanked), None);
+    }
+
+    #[test]
+    fn some_are_left_alone_for_comparison_and_always_the_same() {
+        let sightings: Vec<Sighting> = (0..40)
+            .flat_map(|i| accused(&format!("a{i}.example")))
+            .collect();
+        let all = [
+            sightings,
+            (0..60)
+                .map(|i| seen(&format!("fine{i}.example")).sighting())
+                .collect(),
+        ]
+        .concat();
+        let rules = Rules {
+            control: 20,
+            ..Rules::default()
+        };
+        let first = planned(&all, &Standing::default(), &rules);
+        assert_eq!(first.letters.len() + first.controls.len(), 40);
+        assert!(
+            (3..=15).contains(&first.controls.len()),
+            "{}",
+            first.controls.len()
+        );
+        assert_eq!(first, planned(&all, &Standing::default(), &rules));
+    }
+
+    #[test]
+    fn another_plan_has_another_hash() {
+        let one = default(&accused("a.example"));
+        assert_eq!(one.hash(), default(&accused("a.example")).hash());
+        assert_ne!(one.hash(), default(&accused("b.example")).hash());
+    }
+}

@@ -1,0 +1,254 @@
+//! From a planned case to its letter: the evidence out of the store, the templates from their place, the words.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use maillog::Cause;
+
+use crate::campaign::letter::{Facts, Letters, Proof, Style, Us};
+use crate::campaign::software::Software;
+use crate::campaign::{Kind, Planned};
+use crate::mail::{self, Message};
+use crate::outcome::{Class, day_of};
+use crate::settings::Campaign;
+use crate::store::outreach::{Case, DraftLetter, Notice};
+use crate::store::{Claim, Store};
+
+use super::super::period::date;
+use super::Environment;
+
+/// Where mail servers take mail, if the log does not say.
+const SMTP: u16 = 25;
+/// Looked into if the settings name no other, and if it exists.
+const DIRECTORY: &str = "/etc/tlsnag/templates";
+
+/// Which settings are missing for letters to say who writes.
+pub(super) fn missing(settings: &Campaign) -> Vec<&'static str> {
+    [
+        ("name", &settings.name),
+        ("address", &settings.address),
+        ("organisation", &settings.organisation),
+        ("host", &settings.host),
+    ]
+    .into_iter()
+    .filter(|(_, value)| value.trim().is_empty())
+    .map(|(name, _)| name)
+    .collect()
+}
+
+/// Fails with what to set if letters could not say who writes.
+pub(super) fn require_identity(settings: &Campaign) -> anyhow::Result<()> {
+    match missing(settings).as_slice() {
+        [] => Ok(()),
+        names => bail!(
+            "letters must say who writes: set {} in the section [campaign] of the configuration file",
+            names.join(", ")
+        ),
+    }
+}
+
+/// The templates: the built-in ones with the operator's own in their places.
+pub(super) fn load(environment: &Environment) -> anyhow::Result<Letters> {
+    let named = environment.settings.templates.as_deref();
+    let directory = named.unwrap_or(Path::new(DIRECTORY)).join("mail");
+    let mut own = BTreeMap::new();
+    if directory.is_dir() {
+        collect(&directory, &directory, &mut own)?;
+    }
+    Letters::new(&own).with_context(|| format!("in {}", directory.display()))
+}
+
+fn collect(
+    root: &Path,
+    directory: &Path,
+    own: &mut BTreeMap<String, String>,
+) -> anyhow::Result<()> {
+    let entries = std::fs::read_dir(directory)
+        .with_context(|| format!("cannot read {}", directory.display()))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            collect(root, &path, own)?;
+        } else if path.extension().is_some_and(|ending| ending == "hbs") {
+            let name = path.strip_prefix(root).unwrap_or(&path).with_extension("");
+            let text = super::super::templates::read(&path)?;
+            own.insert(name.display().to_string(), text);
+        }
+    }
+    Ok(())
+}
+
+/// The claims of the store that a planned letter rests on, newest first.
+pub(super) fn evidence(store: &Store, planned: &Planned) -> anyhow::Result<Vec<Claim>> {
+    let mut claims = Vec::new();
+    for (domain, host) in &planned.charge.peers {
+        let name = if domain.is_empty() { host } else { domain };
+        claims.extend(store.claims(name)?.into_iter().filter(|claim| {
+            claim.direction == planned.direction.name()
+                && claim.host == *host
+                && claim.class == planned.main.0
+        }));
+    }
+    claims.sort_by_key(|claim| std::cmp::Reverse(claim.at));
+    claims.dedup();
+    Ok(claims)
+}
+
+/// Writes the letter of a planned case. `checked` is the day on which its servers were asked, or empty.
+pub(super) fn write(
+    letters: &Letters,
+    store: &Store,
+    planned: &Planned,
+    cases: &[Case],
+    checked: &str,
+    environment: &Environment,
+) -> anyhow::Result<DraftLetter> {
+    let settings = &environment.settings.campaign;
+    let facts = facts(store, planned, cases, checked, settings)?;
+    let letter = letters.render(
+        planned.problem,
+        planned.kind,
+        &settings.language,
+        Style::Plain,
+        &facts,
+    )?;
+    Ok(DraftLetter {
+        kind: planned.kind.name().to_string(),
+        address: planned.contact.0.clone(),
+        subject: letter.subject,
+        body: letter.body,
+        message_id: format!(
+            "<tlsnag.{}.{}@{}>",
+            planned.token,
+            planned.kind.name(),
+            settings.host
+        ),
+    })
+}
+
+fn facts(
+    store: &Store,
+    planned: &Planned,
+    cases: &[Case],
+    checked: &str,
+    settings: &Campaign,
+) -> anyhow::Result<Facts> {
+    let claims = evidence(store, planned)?;
+    let case = cases.iter().find(|case| case.token == planned.token);
+    let sent = case.and_then(|case| {
+        case.notices
+            .iter()
+            .map(|n| n.sent)
+            .filter(|at| *at > 0)
+            .min()
+    });
+    let said: Vec<&str> = claims
+        .iter()
+        .flat_map(|c| &c.lines)
+        .map(|line| line.text.as_str())
+        .collect();
+    let day_or_nothing = |day: Option<&i32>| day.map_or_else(String::new, |day| date(*day));
+    Ok(Facts {
+        us: Us {
+            person: settings.name.clone(),
+            organisation: settings.organisation.clone(),
+            host: settings.host.clone(),
+            url: settings.url.clone(),
+        },
+        token: planned.token.clone(),
+        direction: planned.direction,
+        organisation: planned.organisation.clone(),
+        domains: planned
+            .charge
+            .by_mails()
+            .into_iter()
+            .filter(|d| !d.is_empty())
+            .map(str::to_string)
+            .collect(),
+        hosts: planned
+            .charge
+            .hosts
+            .keys()
+            .filter(|host| !host.is_empty())
+            .cloned()
+            .collect(),
+        messages: planned.charge.mails,
+        is_held: planned.charge.in_clear == 0,
+        days: planned.charge.days.len(),
+        since: day_or_nothing(planned.charge.days.first()),
+        last: day_or_nothing(planned.charge.days.last()),
+        is_certain: matches!(
+            planned.main.0,
+            Class::PlaintextNotOffered | Class::TlsRequiredNotOffered
+        ) || !checked.is_empty(),
+        cause: Cause::from_name(&planned.main.1).unwrap_or(Cause::Unknown),
+        protocols: planned.charge.protocols.iter().cloned().collect(),
+        proof: claims
+            .iter()
+            .find(|claim| !claim.lines.is_empty())
+            .map(|claim| Proof {
+                // The line that settled it stands last.
+                lines: claim
+                    .lines
+                    .iter()
+                    .rev()
+                    .take(2)
+                    .rev()
+                    .map(|line| line.text.clone())
+                    .collect(),
+            }),
+        software: said.iter().find_map(|text| Software::guess(text)),
+        checked: checked.to_string(),
+        deadline: settings
+            .enforce_on
+            .clone()
+            .filter(|_| planned.kind == Kind::Deadline)
+            .unwrap_or_default(),
+        first_sent: match planned.kind {
+            Kind::Reminder | Kind::LastReminder => {
+                sent.map_or_else(String::new, |at| date(day_of(at)))
+            }
+            _ => String::new(),
+        },
+        fixed_on: date(day_of(planned.charge.last)),
+    })
+}
+
+/// The addresses at which the hosts of a planned letter were met.
+pub(super) fn addresses(planned: &Planned) -> Vec<(IpAddr, u16)> {
+    let places = planned.charge.hosts.values().flatten();
+    places
+        .filter_map(|(address, port)| {
+            let port = if *port == 0 { SMTP } else { *port };
+            Some((address.parse().ok()?, port))
+        })
+        .collect()
+}
+
+/// A letter with its headers, as it would be sent now.
+pub(super) fn message(
+    notice: &Notice,
+    token: &str,
+    now: i64,
+    settings: &Campaign,
+) -> anyhow::Result<Message> {
+    let answers = settings.reply_to.as_ref().unwrap_or(&settings.address);
+    let draft = mail::Draft {
+        from: (settings.name.clone(), settings.address.clone()),
+        reply_to: settings.reply_to.clone(),
+        to: notice.address.clone(),
+        sender: mail::message::return_path(answers, settings.delimiter.chars().next(), token),
+        subject: notice.subject.clone(),
+        body: notice.body.clone(),
+        message_id: notice.message_id.clone(),
+        date: now,
+        unattended: notice.kind == Kind::ThankYou.name() && settings.auto_thank,
+        unsubscribe: format!("mailto:{answers}?subject=stop%20{token}"),
+        tls_optional: true,
+        page: None,
+    };
+    Ok(Message::build(&draft)?)
+}

@@ -1,0 +1,161 @@
+//! `tlsnag campaign`: the outreach, step by step. Nothing leaves but through `send`, and nothing is sent that was not planned and could not be
+//! read before.
+//!
+//! | file | command |
+//! |---|---|
+//! | `plan` | who would be written to and who not; drafts the letters |
+//! | `letters` | from a planned case to its letter |
+//! | `preview` | the letters as they would be sent |
+//! | `send` | hands them over, one by one |
+//! | `replies` | reads what came back |
+//! | `status` | where each case stands, and what came of it |
+//! | `people` | contacts, suppressions and labels, by hand |
+
+mod letters;
+mod people;
+mod plan;
+mod preview;
+mod replies;
+mod send;
+mod status;
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+
+use crate::campaign::follow;
+use crate::outcome::day_of;
+use crate::query::sightings::find_sightings;
+use crate::query::{Period, Scope};
+use crate::store::Store;
+
+use super::{Environment, Status};
+
+/// Arguments of `campaign`.
+#[derive(Debug, Args)]
+#[command(after_help = STEPS)]
+pub struct CampaignArgs {
+    /// Which step.
+    #[command(subcommand)]
+    pub step: Step,
+}
+
+const STEPS: &str = "In this order:
+  tlsnag campaign plan                        who would be written to, and who not, with the reasons
+  tlsnag campaign preview                     the letters, to be read one by one
+  tlsnag campaign send --plan HASH --yes      sends them, some each day
+  tlsnag campaign replies ~/Maildir           bounces, robots, opt-outs; shows what humans wrote
+  tlsnag campaign status                      where each case stands, and what came of it
+Who writes is set in the section [campaign] of the configuration file: docs/outreach.md.";
+
+/// The steps.
+#[derive(Debug, Subcommand)]
+pub enum Step {
+    /// Decide who is written to and why, and who is not and why not; draft the letters
+    Plan(plan::PlanArgs),
+    /// Show the letters as they would be sent
+    Preview(preview::PreviewArgs),
+    /// Send the letters of a plan
+    Send(send::SendArgs),
+    /// Read what came back: a Maildir, an mbox, a file, or - for standard input
+    Replies(replies::RepliesArgs),
+    /// Say what a human has answered, or how a case ended
+    Label(people::LabelArgs),
+    /// Where each case stands, and what came of it
+    Status(status::StatusArgs),
+    /// Whom to write to about a domain or an organisation
+    Contact(people::ContactArgs),
+    /// Never write to an address, a domain, a host or an organisation again
+    Suppress(people::SuppressArgs),
+    /// Take a suppression back
+    Unsuppress(people::UnsuppressArgs),
+}
+
+/// Runs the command.
+pub(super) fn run(args: &CampaignArgs, environment: &Environment) -> anyhow::Result<Status> {
+    match &args.step {
+        Step::Plan(args) => plan::run(args, environment),
+        Step::Preview(args) => preview::run(args, environment),
+        Step::Send(args) => send::run(args, environment),
+        Step::Replies(args) => replies::run(args, environment),
+        Step::Label(args) => people::label(args, environment),
+        Step::Status(args) => status::run(args, environment),
+        Step::Contact(args) => people::contact(args, environment),
+        Step::Suppress(args) => people::suppress(args, environment),
+        Step::Unsuppress(args) => people::unsuppress(args, environment),
+    }
+}
+
+/// What the audit does for the outreach: moves cases on, and thanks by itself where that is set. Nothing else is ever sent by itself.
+pub(super) fn after_import(store: &mut Store, environment: &Environment) -> anyhow::Result<()> {
+    for moved in follow_up(store, environment)? {
+        environment.printer.remark(&moved);
+    }
+    if environment.settings.campaign.auto_thank {
+        plan::draft_thanks(store, environment)?;
+        let sent = send::send_thanks(store, environment)?;
+        if sent > 0 {
+            environment
+                .printer
+                .remark(&format!("Thank-yous sent: {sent}."));
+        }
+    }
+    Ok(())
+}
+
+/// How far back it is looked to see what became of a case.
+const FOLLOWED_DAYS: i32 = 365;
+
+/// Moves cases on by what the log says of them. Gives back what changed, for people.
+pub(super) fn follow_up(
+    store: &mut Store,
+    environment: &Environment,
+) -> anyhow::Result<Vec<String>> {
+    let cases = store.cases()?;
+    if cases.is_empty() {
+        return Ok(Vec::new());
+    }
+    let newest = store.newest()?.min(environment.now);
+    let today = day_of(newest);
+    let sightings = find_sightings(store, &last_days(today, FOLLOWED_DAYS))?;
+    let moves = follow::follow(&cases, &sightings, today);
+    let mut said = Vec::new();
+    for step in moves {
+        store.move_case(step.case, step.state, newest, &step.note)?;
+        let organisation = cases
+            .iter()
+            .find(|c| c.id == step.case)
+            .map_or("", |c| &c.organisation);
+        said.push(format!(
+            "{} {organisation}: {}, {}",
+            step.token,
+            step.state.name(),
+            step.note
+        ));
+    }
+    Ok(said)
+}
+
+/// So many days up to this one.
+fn last_days(today: i32, days: i32) -> Scope {
+    Scope {
+        period: Period {
+            from_day: Some(today - days + 1),
+            to_day: Some(today),
+        },
+        direction: None,
+        all: true,
+    }
+}
+
+/// The case of this token.
+fn case_of(store: &Store, token: &str) -> anyhow::Result<crate::store::outreach::Case> {
+    let wanted = token.trim().trim_start_matches("tlsnag-").to_uppercase();
+    let mut cases = store.cases()?;
+    match cases.iter().position(|case| case.token == wanted) {
+        Some(at) => Ok(cases.swap_remove(at)),
+        None => bail!(
+            "there is no case `{}`; `tlsnag campaign status` lists them",
+            token.escape_debug()
+        ),
+    }
+}

@@ -1,0 +1,275 @@
+//! What the operator sets by hand: contacts, who is not to be written to, what an answer meant.
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+
+use crate::campaign::contact::is_address;
+use crate::store::Store;
+use crate::store::outreach::State;
+
+use super::{Environment, Status, case_of};
+
+/// Arguments of `campaign contact`.
+#[derive(Debug, Args)]
+pub struct ContactArgs {
+    /// A domain or an organisation; without it, all contacts are listed
+    pub name: Option<String>,
+    /// Whom to write to about it; `-` takes the contact away
+    #[arg(requires = "name")]
+    pub address: Option<String>,
+    /// Your own words about it
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    pub note: String,
+    /// Take many in from a file with lines `name,address` or `name,address,note`
+    #[arg(long, value_name = "CSV", conflicts_with = "name")]
+    pub import: Option<std::path::PathBuf>,
+}
+
+/// Arguments of `campaign suppress`.
+#[derive(Debug, Args)]
+pub struct SuppressArgs {
+    /// An address, a domain, a host or an organisation; without it, all are listed
+    pub name: Option<String>,
+    /// Why
+    #[arg(long, default_value = "by hand", value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// Arguments of `campaign unsuppress`.
+#[derive(Debug, Args)]
+pub struct UnsuppressArgs {
+    /// As it was suppressed
+    pub name: String,
+}
+
+/// Arguments of `campaign label`.
+#[derive(Debug, Args)]
+pub struct LabelArgs {
+    /// The token of the case
+    pub token: String,
+    /// What the answer was
+    #[arg(value_enum)]
+    pub label: LabelArg,
+    /// Your own words about it
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    pub note: String,
+}
+
+/// What an answer was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LabelArg {
+    /// Thanks
+    Grateful,
+    /// Anger: nobody there is written to again
+    Annoyed,
+    /// Not their server
+    NotMyServer,
+    /// They will mend it
+    WillFix,
+    /// They will not
+    WillNotChange,
+    /// A robot after all: the case goes on
+    AutoReply,
+    /// Nothing is to be done about this case
+    Exempt,
+}
+
+/// Each label, the state it leads to, and whether nobody there is written to any more.
+const LABELS: &[(LabelArg, State, bool)] = &[
+    (LabelArg::Grateful, State::Answered, false),
+    (LabelArg::Annoyed, State::Declined, true),
+    (LabelArg::NotMyServer, State::Answered, false),
+    (LabelArg::WillFix, State::Answered, false),
+    (LabelArg::WillNotChange, State::Declined, false),
+    (LabelArg::AutoReply, State::Sent, false),
+    (LabelArg::Exempt, State::Exempt, false),
+];
+
+/// `campaign label`.
+pub(super) fn label(args: &LabelArgs, environment: &Environment) -> anyhow::Result<Status> {
+    let mut store = Store::open_existing(&environment.store)?;
+    let case = case_of(&store, &args.token)?;
+    let Some((_, state, ends)) = LABELS.iter().find(|(label, ..)| *label == args.label) else {
+        return Ok(Status::Done);
+    };
+    let value = args.label.to_possible_value();
+    let name = value.as_ref().map_or("", |value| value.get_name());
+    store.move_case(
+        case.id,
+        *state,
+        environment.now,
+        format!("{name} {}", args.note).trim_end(),
+    )?;
+    if *ends {
+        store.suppress(&case.organisation, name, environment.now)?;
+        store.suppress(&case.address, name, environment.now)?;
+    }
+    environment.printer.result(&format!(
+        "{} {}: {}\n",
+        case.token,
+        case.organisation,
+        state.name()
+    ))?;
+    Ok(Status::Done)
+}
+
+/// `campaign contact`.
+pub(super) fn contact(args: &ContactArgs, environment: &Environment) -> anyhow::Result<Status> {
+    let mut store = Store::open_existing(&environment.store)?;
+    if let Some(path) = &args.import {
+        let text = super::super::templates::read(path)?;
+        let rows = rows(&text)?;
+        for (name, address, note) in &rows {
+            store.set_contact(name, address, note, environment.now)?;
+        }
+        environment
+            .printer
+            .result(&format!("Contacts taken in: {}.\n", rows.len()))?;
+        return Ok(Status::Done);
+    }
+    match (&args.name, &args.address) {
+        (Some(name), Some(address)) if address == "-" => {
+            store.set_contact(name, "", "", environment.now)?
+        }
+        (Some(name), Some(address)) => {
+            check(address)?;
+            store.set_contact(name, address, &args.note, environment.now)?;
+        }
+        (wanted, _) => {
+            let all = store.contacts()?;
+            let shown: String = all
+                .iter()
+                .filter(|c| {
+                    wanted
+                        .as_ref()
+                        .is_none_or(|name| c.name == name.to_lowercase())
+                })
+                .map(|c| format!("{}  {}  {}\n", c.name, c.address, c.note))
+                .collect();
+            let nothing = "No contacts are set: letters go to the postmaster.\n".to_string();
+            environment
+                .printer
+                .result(if shown.is_empty() { &nothing } else { &shown })?;
+        }
+    }
+    Ok(Status::Done)
+}
+
+fn check(address: &str) -> anyhow::Result<()> {
+    if !is_address(address) {
+        bail!(
+            "expected a mail address such as postmaster@example.org, found `{}`",
+            address.escape_debug()
+        );
+    }
+    Ok(())
+}
+
+/// Name, address and note of each line, all of them checked before any is written.
+fn rows(text: &str) -> anyhow::Result<Vec<(String, String, String)>> {
+    let mut rows = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let mut cells = line
+            .splitn(3, ',')
+            .map(|cell| cell.trim().trim_matches('"').to_string());
+        let (name, address) = (
+            cells.next().unwrap_or_default(),
+            cells.next().unwrap_or_default(),
+        );
+        if at == 0 && !address.contains('@') {
+            // A line of headings.
+            continue;
+        }
+        if name.is_empty() || !is_address(&address) {
+            bail!(
+                "line {}: expected `name,address`, found `{}`",
+                at + 1,
+                line.escape_debug()
+            );
+        }
+        rows.push((name, address, cells.next().unwrap_or_default()));
+    }
+    Ok(rows)
+}
+
+/// `campaign suppress`.
+pub(super) fn suppress(args: &SuppressArgs, environment: &Environment) -> anyhow::Result<Status> {
+    let mut store = Store::open_existing(&environment.store)?;
+    let text = match &args.name {
+        Some(name) if name.trim().is_empty() => {
+            bail!("expected an address, a domain, a host or an organisation, found nothing")
+        }
+        Some(name) => match store.suppress(name, &args.reason, environment.now)? {
+            true => format!(
+                "Nobody at {} is written to any more.\n",
+                name.escape_debug()
+            ),
+            false => format!("{} was suppressed already.\n", name.escape_debug()),
+        },
+        None => {
+            let all = store.suppressions()?;
+            let day = |at| super::super::period::date(crate::outcome::day_of(at));
+            let lines = all
+                .iter()
+                .map(|s| format!("{}  {}  {}\n", day(s.at), s.name, s.reason));
+            match all.is_empty() {
+                true => "Nobody is suppressed.\n".to_string(),
+                false => lines.collect(),
+            }
+        }
+    };
+    environment.printer.result(&text)?;
+    Ok(Status::Done)
+}
+
+/// `campaign unsuppress`.
+pub(super) fn unsuppress(
+    args: &UnsuppressArgs,
+    environment: &Environment,
+) -> anyhow::Result<Status> {
+    let mut store = Store::open_existing(&environment.store)?;
+    if !store.unsuppress(&args.name)? {
+        bail!(
+            "{} is not suppressed; `tlsnag campaign suppress` lists who is",
+            args.name.escape_debug()
+        );
+    }
+    environment.printer.result(&format!(
+        "{} may be written to again.\n",
+        args.name.escape_debug()
+    ))?;
+    Ok(Status::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_contacts_from_a_file() {
+        let found = rows("name,address,note\n# x\na.example, ann@a.example, by phone, twice\nb.example,\"b@b.example\"\n").unwrap();
+        let of = |a: &str, b: &str, c: &str| (a.to_string(), b.to_string(), c.to_string());
+        assert_eq!(
+            found,
+            [
+                of("a.example", "ann@a.example", "by phone, twice"),
+                of("b.example", "b@b.example", "")
+            ]
+        );
+    }
+
+    #[test]
+    fn err_a_line_that_is_no_contact() {
+        let said = rows("a.example,ann@a.example\nb.example\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            said.starts_with("line 2: expected `name,address`"),
+            "{said}"
+        );
+    }
+}

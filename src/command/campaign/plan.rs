@@ -1,0 +1,502 @@
+//! `campaign plan`: decides, asks the servers concerned whether it is still so, drafts the letters, and shows all of it.
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::campaign::plan::{Reason, Rules, Skipped, Standing};
+use crate::campaign::{self, Kind, Plan, Planned, Problem};
+use crate::cli::FormatArg;
+use crate::mail::probe::{self, Answer};
+use crate::outcome::{Direction, day_of};
+use crate::query::limits::find_limits;
+use crate::query::sightings::find_sightings;
+use crate::report::{Column, Kind as CellKind, Note, Section, Table, Value};
+use crate::settings::Campaign;
+use crate::store::Store;
+use crate::store::outreach::{Case, Draft};
+
+use super::super::period::date;
+use super::super::report::{PrintArgs, put, write};
+use super::{Environment, Status, follow_up, last_days, letters};
+
+/// Arguments of `campaign plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Write only where at least so many mails are concerned [default: 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub min_messages: Option<u64>,
+    /// ... on at least so many days [default: 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=366))]
+    pub min_days: Option<u16>,
+    /// ... of so many days before the newest record [default: 14]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=366))]
+    pub days: Option<u16>,
+    /// Do not ask the servers today whether it is still so; the letters then speak of the log of its day
+    #[arg(long)]
+    pub no_probe: bool,
+    /// Leave so many of a hundred organisations alone, to compare with: 20%
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub control: Option<u64>,
+    /// Write about TLS older than 1.2 too
+    #[arg(long)]
+    pub old_tls: bool,
+    /// How to print it.
+    #[command(flatten)]
+    pub print: PrintArgs,
+}
+
+fn percent(text: &str) -> Result<u64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text);
+    match number.parse() {
+        Ok(percent) if percent <= 90 => Ok(percent),
+        _ => Err(format!(
+            "expected a share such as 20%, up to 90%, found `{text}`"
+        )),
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(args: &PlanArgs, environment: &Environment) -> anyhow::Result<Status> {
+    let mut store = Store::open_existing(&environment.store)?;
+    for moved in follow_up(&mut store, environment)? {
+        environment.printer.remark(&moved);
+    }
+    let settings = &environment.settings.campaign;
+    let days = args.days.map_or(settings.days, i32::from);
+    let today = day_of(store.newest()?.min(environment.now));
+    let scope = last_days(today, days);
+    let standing = Standing {
+        contacts: store.contacts()?,
+        suppressions: store.suppressions()?,
+        cases: store.cases()?,
+        smart_host: find_limits(&store, &scope)?.smart_host,
+    };
+    let mut plan = campaign::plan(
+        &find_sightings(&store, &scope)?,
+        &standing,
+        &rules(args, environment),
+        today,
+        days,
+    );
+    let checked = match args.no_probe {
+        true => String::new(),
+        false => {
+            ask(&mut plan, environment);
+            date(day_of(environment.now))
+        }
+    };
+    let hash = plan.hash();
+    let drafted = draft(
+        &mut store,
+        &plan,
+        &standing.cases,
+        &hash,
+        &checked,
+        environment,
+    )?;
+    let shown = Shown {
+        store: &store,
+        plan: &plan,
+        hash: &hash,
+        settings,
+        drafted,
+    };
+    if args.print.format == FormatArg::Json {
+        return put(
+            &shown.json(&scope)?,
+            plan.letters.len(),
+            &args.print,
+            environment,
+        );
+    }
+    write(&shown.table(), "plan", &scope, &args.print, environment)
+}
+
+fn rules(args: &PlanArgs, environment: &Environment) -> Rules {
+    let settings = &environment.settings.campaign;
+    let own = environment.settings.own_domains.iter();
+    Rules {
+        min_messages: args.min_messages.unwrap_or(settings.min_messages),
+        min_days: args.min_days.map_or(settings.min_days, usize::from),
+        control: args.control.unwrap_or(settings.control),
+        old_protocols: args.old_tls || settings.old_tls,
+        probing: !args.no_probe,
+        thanks: settings.thanks,
+        deadline: settings.enforce_on.clone(),
+        own_domains: own
+            .map(|d| d.trim_matches('.').to_ascii_lowercase())
+            .collect(),
+        ..Rules::default()
+    }
+}
+
+/// Asks the servers of each letter. Where one of them does what the letter says it does not, or cannot be asked, there is no letter.
+fn ask(plan: &mut Plan, environment: &Environment) {
+    let helo = match environment.settings.campaign.host.as_str() {
+        "" => "localhost",
+        host => host,
+    };
+    for mut letter in std::mem::take(&mut plan.letters) {
+        match settled(&letter, helo) {
+            Ok(problem) => {
+                letter.problem = problem;
+                plan.letters.push(letter);
+            }
+            Err((reason, detail)) => plan.skipped.push(Skipped {
+                direction: letter.direction,
+                name: letter.organisation.clone(),
+                domains: letter.charge.domains.keys().cloned().collect(),
+                problem: Some(letter.problem),
+                reason,
+                detail,
+            }),
+        }
+    }
+}
+
+/// What a look at all servers of a letter says it is to be about; or what speaks against it.
+fn settled(letter: &Planned, helo: &str) -> Result<Problem, (Reason, String)> {
+    let can_be_seen = letter.problem.is_like(Problem::Unclear);
+    if letter.kind == Kind::ThankYou || letter.direction == Direction::Inbound || !can_be_seen {
+        return Ok(letter.problem);
+    }
+    let addresses = letters::addresses(letter);
+    if addresses.is_empty() {
+        return Err((Reason::NotProbed, "no address is known".into()));
+    }
+    let mut found = letter.problem;
+    for (address, port) in addresses {
+        let (seen, said) = match probe::ask(address, port, helo) {
+            Answer::NotOffered => (Problem::NotOffered, "STARTTLS is not offered".to_string()),
+            Answer::Refused(said) => (Problem::Refused, format!("STARTTLS is refused: {said}")),
+            Answer::HandshakeFailed(said) => {
+                (Problem::Handshake, format!("the handshake fails: {said}"))
+            }
+            Answer::Works => return Err((Reason::Contradicted, format!("{address}: TLS works"))),
+            Answer::Unreachable(said) => {
+                return Err((Reason::NotProbed, format!("{address}: {said}")));
+            }
+        };
+        // The first answer explains what the log does not; every other one must be the same.
+        if found != seen && found != Problem::Unclear {
+            return Err((Reason::Contradicted, format!("{address}: {said}")));
+        }
+        found = seen;
+    }
+    Ok(found)
+}
+
+/// Puts the letters into the store. `false` if they cannot be written because nobody is set who writes them.
+fn draft(
+    store: &mut Store,
+    plan: &Plan,
+    cases: &[Case],
+    hash: &str,
+    checked: &str,
+    environment: &Environment,
+) -> anyhow::Result<bool> {
+    let can_write = letters::missing(&environment.settings.campaign).is_empty();
+    let mut drafts = Vec::new();
+    if can_write {
+        let letters = letters::load(environment)?;
+        for planned in &plan.letters {
+            let letter = letters::write(&letters, store, planned, cases, checked, environment)?;
+            drafts.push(Draft {
+                letter: Some(letter),
+                ..draft_of(planned)
+            });
+        }
+        drafts.extend(plan.controls.iter().map(draft_of));
+    }
+    store.replace_drafts(hash, &drafts, environment.now)?;
+    Ok(can_write)
+}
+
+/// Drafts the thank-yous that are due, beside what is drafted already.
+pub(super) fn draft_thanks(store: &mut Store, environment: &Environment) -> anyhow::Result<()> {
+    letters::require_identity(&environment.settings.campaign)?;
+    let standing = Standing {
+        suppressions: store.suppressions()?,
+        cases: store.cases()?,
+        ..Standing::default()
+    };
+    let thanks = campaign::plan(
+        &[],
+        &standing,
+        &Rules::default(),
+        day_of(environment.now),
+        1,
+    );
+    let letters = letters::load(environment)?;
+    let mut drafts = Vec::new();
+    for planned in &thanks.letters {
+        let letter = letters::write(&letters, store, planned, &standing.cases, "", environment)?;
+        drafts.push(Draft {
+            letter: Some(letter),
+            ..draft_of(planned)
+        });
+    }
+    Ok(store.add_drafts("thanks", &drafts, environment.now)?)
+}
+
+fn draft_of(planned: &Planned) -> Draft {
+    Draft {
+        token: planned.token.clone(),
+        direction: planned.direction,
+        organisation: planned.organisation.clone(),
+        problem: planned.problem.name().to_string(),
+        daily: planned.daily,
+        peers: planned.charge.peers.iter().cloned().collect(),
+        letter: None,
+    }
+}
+
+/// A plan to be shown.
+struct Shown<'a> {
+    store: &'a Store,
+    plan: &'a Plan,
+    hash: &'a str,
+    settings: &'a Campaign,
+    drafted: bool,
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema: &'static str,
+    plan: String,
+    from: String,
+    to: String,
+    rows: Vec<LetterRow>,
+    skipped: Vec<SkippedRow>,
+}
+
+#[derive(Serialize)]
+struct LetterRow {
+    token: String,
+    domain: String,
+    organisation: String,
+    direction: &'static str,
+    mx_hosts: Vec<String>,
+    contact: String,
+    contact_source: &'static str,
+    reason: &'static str,
+    class: &'static str,
+    cause: String,
+    certainty: &'static str,
+    messages: u64,
+    days: usize,
+    evidence: Vec<String>,
+    template: String,
+    language: String,
+}
+
+#[derive(Serialize)]
+struct SkippedRow {
+    domain: String,
+    organisation: String,
+    direction: &'static str,
+    problem: &'static str,
+    reason: &'static str,
+    words: &'static str,
+    detail: String,
+}
+
+/// How many occurrences are shown as evidence.
+const SHOWN: usize = 5;
+
+impl Shown<'_> {
+    /// For programs: a row for each domain of each letter, and one for each domain that gets none.
+    fn json(&self, scope: &crate::query::Scope) -> anyhow::Result<String> {
+        let mut rows = Vec::new();
+        for letter in &self.plan.letters {
+            let evidence: Vec<String> = letters::evidence(self.store, letter)?
+                .iter()
+                .take(SHOWN)
+                .flat_map(|claim| &claim.lines)
+                .map(|line| line.text.clone())
+                .collect();
+            let domains = letter.charge.by_mails();
+            rows.extend(
+                domains
+                    .into_iter()
+                    .map(|domain| self.letter_row(letter, domain, &evidence)),
+            );
+        }
+        let skipped = self.plan.skipped.iter().flat_map(skipped_rows).collect();
+        let day = |day: Option<i32>| day.map_or_else(String::new, date);
+        let document = Document {
+            schema: "tlsnag.plan/1",
+            plan: self.hash.to_string(),
+            from: day(scope.period.from_day),
+            to: day(scope.period.to_day),
+            rows,
+            skipped,
+        };
+        Ok(serde_json::to_string_pretty(&document)? + "\n")
+    }
+
+    fn letter_row(&self, letter: &Planned, domain: &str, evidence: &[String]) -> LetterRow {
+        LetterRow {
+            token: letter.token.clone(),
+            domain: domain.to_string(),
+            organisation: letter.organisation.clone(),
+            direction: letter.direction.name(),
+            mx_hosts: letter.charge.hosts.keys().cloned().collect(),
+            contact: letter.contact.0.clone(),
+            contact_source: letter.contact.1.name(),
+            reason: letter.problem.name(),
+            class: letter.main.0.name(),
+            cause: letter.main.1.clone(),
+            certainty: letter.certainty.words(),
+            messages: letter
+                .charge
+                .domains
+                .get(domain)
+                .map_or(0, |(mails, _)| *mails),
+            days: letter.charge.days.len(),
+            evidence: evidence.to_vec(),
+            template: letter.kind.name().to_string(),
+            language: self.settings.language.clone(),
+        }
+    }
+
+    /// For people.
+    fn table(&self) -> Table {
+        let (letters, skipped) = (&self.plan.letters, &self.plan.skipped);
+        let headline = match (letters.len(), skipped.len()) {
+            (0, 0) => "Nobody is to be written to: nothing in clear, and nothing that fails, was seen in these days.".to_string(),
+            (0, n) => format!("Nobody is to be written to; why not stands beside each of {n}."),
+            (1, n) => format!("1 letter would be written; {n} would get none, and why stands beside them."),
+            (l, n) => format!("{l} letters would be written; {n} would get none, and why stands beside them."),
+        };
+        Table {
+            headline,
+            to_do: letters.len(),
+            sections: vec![
+                Section {
+                    title: "Letters",
+                    columns: LETTERS,
+                    rows: letters.iter().map(letter_cells).collect(),
+                },
+                Section {
+                    title: "No letter",
+                    columns: SKIPPED,
+                    rows: skipped.iter().map(skipped_cells).collect(),
+                },
+            ],
+            notes: self.notes(),
+        }
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        let item = |text: String| Note::Item(text);
+        match (self.plan.letters.is_empty(), self.drafted) {
+            (true, _) => Vec::new(),
+            (_, false) => vec![Note::Paragraph(format!(
+                "No letters were drafted: they must say who writes. Set {} in the section [campaign] of the configuration file.",
+                letters::missing(self.settings).join(", ")
+            ))],
+            (_, true) => vec![
+                Note::Paragraph("Nothing was sent. Next:".into()),
+                item("read them: tlsnag campaign preview".into()),
+                item(format!(
+                    "send them: tlsnag campaign send --plan {} --yes",
+                    self.hash
+                )),
+                item("never write to somebody: tlsnag campaign suppress NAME".into()),
+            ],
+        }
+    }
+}
+
+const LETTERS: &[Column] = &[
+    Column::both("token", "token", CellKind::Text),
+    Column::both("organisation", "organisation", CellKind::Text),
+    Column::both("contact", "to", CellKind::Text),
+    Column::both("template", "letter", CellKind::Text),
+    Column::both("messages", "mails", CellKind::Number),
+    Column::both("days", "days", CellKind::Number),
+    Column::field("domains", CellKind::Text),
+    Column::field("mx_hosts", CellKind::Text),
+    Column::field("reason", CellKind::Text),
+    Column::both("certainty", "certainty", CellKind::Text),
+    Column::detail("why"),
+];
+
+fn letter_cells(letter: &Planned) -> Vec<Value> {
+    let owned = |names: Vec<&str>| Value::List(names.into_iter().map(str::to_string).collect());
+    let domains = letter.charge.by_mails();
+    let way = match letter.direction {
+        Direction::Outbound => format!("mail to {}", domains.join(", ")),
+        Direction::Inbound => format!(
+            "mail from {}",
+            letter
+                .charge
+                .hosts
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    };
+    let what = match letter.kind {
+        Kind::ThankYou => "is encrypted now".to_string(),
+        _ => letter.problem.row().words.to_string(),
+    };
+    vec![
+        Value::text(&letter.token),
+        Value::text(&letter.organisation),
+        Value::text(&letter.contact.0),
+        Value::text(letter.kind.name()),
+        Value::Number(letter.charge.mails),
+        Value::Number(letter.charge.days.len() as u64),
+        owned(domains),
+        Value::List(letter.charge.hosts.keys().cloned().collect()),
+        Value::text(letter.problem.name()),
+        Value::text(letter.certainty.words()),
+        Value::text(format!("{way} {what}")),
+    ]
+}
+
+const SKIPPED: &[Column] = &[
+    Column::both("direction", "way", CellKind::Text),
+    Column::both("organisation", "organisation", CellKind::Text),
+    Column::field("domains", CellKind::Text),
+    Column::both("problem", "about", CellKind::Text),
+    Column::both("reason", "", CellKind::Text),
+    Column::detail("why not"),
+];
+
+fn skipped_cells(skipped: &Skipped) -> Vec<Value> {
+    let why = match skipped.detail.as_str() {
+        "" => skipped.reason.words().to_string(),
+        detail => format!("{} ({detail})", skipped.reason.words()),
+    };
+    vec![
+        Value::text(match skipped.direction {
+            Direction::Outbound => "sent",
+            Direction::Inbound => "received",
+        }),
+        Value::text(&skipped.name),
+        Value::List(skipped.domains.clone()),
+        Value::text(skipped.problem.map_or("", Problem::name)),
+        Value::text(skipped.reason.name()),
+        Value::text(why),
+    ]
+}
+
+fn skipped_rows(skipped: &Skipped) -> Vec<SkippedRow> {
+    let row = |domain: &str| SkippedRow {
+        domain: domain.to_string(),
+        organisation: skipped.name.clone(),
+        direction: skipped.direction.name(),
+        problem: skipped.problem.map_or("", Problem::name),
+        reason: skipped.reason.name(),
+        words: skipped.reason.words(),
+        detail: skipped.detail.clone(),
+    };
+    match skipped.domains.as_slice() {
+        [] => vec![row("")],
+        domains => domains.iter().map(|domain| row(domain)).collect(),
+    }
+}

@@ -1,0 +1,288 @@
+//! `campaign send`: hands the letters of a plan over, one by one. `send_one` is the only way out.
+//!
+//! Before a letter leaves, the store marks it as being sent, in a transaction of its own that also looks for suppressions; after it has
+//! left, the store notes what was said. A run that dies in between leaves it marked: it is not sent again, and `status` shows it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use crate::campaign::Kind;
+use crate::mail::{Outbox, Refused, Security, Server};
+use crate::outcome::day_of;
+use crate::settings::Campaign;
+use crate::store::Store;
+use crate::store::outreach::{Notice, Progress};
+
+use super::super::intake;
+use super::super::period::date;
+use super::preview::drafts;
+use super::{Environment, Status, letters};
+
+/// A log that ended longer ago is no reason to write to anybody, in days.
+const STALE_DAYS: i32 = 7;
+
+/// Arguments of `campaign send`.
+#[derive(Debug, Args)]
+pub struct SendArgs {
+    /// The plan that was read, as `campaign plan` named it
+    #[arg(long, value_name = "HASH")]
+    pub plan: Option<String>,
+    /// Really send; without it, only say what would be sent
+    #[arg(long)]
+    pub yes: bool,
+    /// At most so many today, those sent before included [default: 10]
+    #[arg(long, value_name = "N")]
+    pub per_day: Option<usize>,
+    /// Hand them over by this program instead of the one in the settings
+    #[arg(long, value_name = "PROGRAM", group = "way")]
+    pub sendmail: Option<PathBuf>,
+    /// Hand them over to this SMTP server
+    #[arg(long, value_name = "HOST:PORT", group = "way")]
+    pub smtp: Option<String>,
+    /// Write them as files into this directory, for another program to send
+    #[arg(long, value_name = "DIR", group = "way")]
+    pub directory: Option<PathBuf>,
+}
+
+/// What a run did.
+#[derive(Default)]
+struct Tally {
+    sent: usize,
+    later: usize,
+    refused: usize,
+    unclear: usize,
+    unwanted: usize,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &SendArgs, environment: &Environment) -> anyhow::Result<Status> {
+    letters::require_identity(&environment.settings.campaign)?;
+    let mut store = Store::open_existing(&environment.store)?;
+    // Two at once would each count the other's letters too late.
+    let _lock = intake::lock(&environment.store)?;
+    let drafts = of_plan(&store, args)?;
+    let outbox = outbox(args, &environment.settings.campaign)?;
+    let newest = day_of(store.newest()?.min(environment.now));
+    let age = day_of(environment.now) - newest;
+    if age > STALE_DAYS {
+        bail!(
+            "the log ends on {}, {age} days ago: what was true then may be mended; import newer logs and plan anew",
+            date(newest)
+        );
+    }
+    let room = room(&store, args, environment)?;
+    if !args.yes {
+        let list: String = drafts
+            .iter()
+            .map(|(token, notice)| format!("{token}  {:13} {}\n", notice.kind, notice.address))
+            .collect();
+        environment.printer.result(&format!(
+            "{list}Nothing was sent: that takes --yes. Today there is room for {}.\n",
+            room.min(drafts.len())
+        ))?;
+        return Ok(Status::Done);
+    }
+    let tally = send_all(&mut store, &drafts, &outbox, room, environment)?;
+    environment.printer.result(&tally.in_words(drafts.len()))?;
+    Ok(Status::Done)
+}
+
+impl Tally {
+    fn in_words(&self, all: usize) -> String {
+        let done = self.sent + self.later + self.refused + self.unclear + self.unwanted;
+        let mut text = format!("Sent: {}", self.sent);
+        for (n, what) in [
+            (self.later, "refused for now, to be sent by the next run"),
+            (self.refused, "refused for good"),
+            (self.unclear, "perhaps sent, perhaps not: never sent again"),
+            (self.unwanted, "not wanted any more"),
+            (all - done, "left for another day"),
+        ] {
+            if n > 0 {
+                text.push_str(&format!("; {what}: {n}"));
+            }
+        }
+        text + ".\n"
+    }
+}
+
+/// The drafts, if they are those of the plan that was read.
+fn of_plan(store: &Store, args: &SendArgs) -> anyhow::Result<Vec<(String, Notice)>> {
+    let mut drafts = drafts(store)?;
+    let Some((_, first)) = drafts.first() else {
+        bail!("there is nothing to send; `tlsnag campaign plan` drafts letters");
+    };
+    let present = first.plan.clone();
+    match &args.plan {
+        Some(hash) => drafts.retain(|(_, notice)| notice.plan == *hash),
+        None if !args.yes => {}
+        None => {
+            bail!("expected --plan HASH, the plan that was read; `tlsnag campaign plan` names it")
+        }
+    }
+    if drafts.is_empty() {
+        bail!(
+            "the plan is {present} now, not {}: read it again with `tlsnag campaign preview`",
+            args.plan.as_deref().unwrap_or_default().escape_debug()
+        );
+    }
+    Ok(drafts)
+}
+
+/// How many may go out today.
+fn room(store: &Store, args: &SendArgs, environment: &Environment) -> anyhow::Result<usize> {
+    let most = args
+        .per_day
+        .unwrap_or(environment.settings.campaign.per_day);
+    let today = day_of(environment.now);
+    let sent = store
+        .notices()?
+        .into_iter()
+        .filter(|n| n.progress.may_have_left() && day_of(n.sent) == today);
+    Ok(most.saturating_sub(sent.count()))
+}
+
+fn send_all(
+    store: &mut Store,
+    drafts: &[(String, Notice)],
+    outbox: &Outbox,
+    room: usize,
+    environment: &Environment,
+) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    let mut written_to = BTreeSet::new();
+    let mut attempts = 0;
+    for (token, notice) in drafts {
+        if attempts == room {
+            break;
+        }
+        // One address may stand for several organisations.
+        if !written_to.insert(notice.address.to_lowercase()) {
+            continue;
+        }
+        if attempts > 0 && !matches!(outbox, Outbox::Directory(_)) {
+            std::thread::sleep(Duration::from_secs(environment.settings.campaign.pace));
+        }
+        attempts += 1;
+        send_one(store, token, notice, outbox, environment, &mut tally)?;
+    }
+    Ok(tally)
+}
+
+/// The one way out. Whether somebody may be written to is asked here, of the store, and nowhere later.
+fn send_one(
+    store: &mut Store,
+    token: &str,
+    notice: &Notice,
+    outbox: &Outbox,
+    environment: &Environment,
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
+    let now = environment.now;
+    let message = letters::message(notice, token, now, &environment.settings.campaign)?;
+    if !store.begin_sending(notice.id, now)? {
+        tally.unwanted += 1;
+        return Ok(());
+    }
+    let (progress, said) = match outbox.send(&message, token) {
+        Ok(said) => (Progress::Sent, said),
+        Err(Refused::Temporary(said)) => (Progress::Draft, said),
+        Err(Refused::Permanent(said)) => (Progress::Refused, said),
+        Err(Refused::Unclear(said)) => (Progress::Unclear, said),
+        Err(Refused::Unable(said)) => {
+            store.end_sending(notice, Progress::Draft, &said, now)?;
+            bail!("{said}");
+        }
+    };
+    store
+        .end_sending(notice, progress, &said, now)
+        .with_context(|| {
+            format!(
+                "{token} was handed over ({}), which could not be noted",
+                progress.name()
+            )
+        })?;
+    environment.printer.remark(&format!(
+        "{token} {}: {}, {said}",
+        notice.address,
+        progress.name()
+    ));
+    match progress {
+        Progress::Sent => tally.sent += 1,
+        Progress::Refused => tally.refused += 1,
+        Progress::Unclear => tally.unclear += 1,
+        Progress::Draft | Progress::Sending => tally.later += 1,
+    }
+    Ok(())
+}
+
+/// Thank-yous that are drafted, for the audit that may send them by itself.
+pub(super) fn send_thanks(store: &mut Store, environment: &Environment) -> anyhow::Result<usize> {
+    let drafts: Vec<_> = drafts(store)?
+        .into_iter()
+        .filter(|(_, notice)| notice.kind == Kind::ThankYou.name())
+        .collect();
+    let settings = &environment.settings.campaign;
+    let outbox = settings_outbox(settings)?;
+    let tally = send_all(store, &drafts, &outbox, settings.per_day, environment)?;
+    Ok(tally.sent)
+}
+
+fn outbox(args: &SendArgs, settings: &Campaign) -> anyhow::Result<Outbox> {
+    Ok(match (&args.sendmail, &args.smtp, &args.directory) {
+        (Some(program), ..) => Outbox::Sendmail(program.clone()),
+        (_, Some(server), _) => Outbox::Smtp(server_of(server, settings)?),
+        (.., Some(directory)) => Outbox::Directory(directory.clone()),
+        _ => settings_outbox(settings)?,
+    })
+}
+
+fn settings_outbox(settings: &Campaign) -> anyhow::Result<Outbox> {
+    match &settings.smtp {
+        Some(server) => Ok(Outbox::Smtp(server_of(server, settings)?)),
+        None => Ok(Outbox::Sendmail(settings.sendmail.clone())),
+    }
+}
+
+fn server_of(text: &str, settings: &Campaign) -> anyhow::Result<Server> {
+    let parsed = text
+        .rsplit_once(':')
+        .and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let Some((host, port)) = parsed else {
+        bail!(
+            "expected an SMTP server as HOST:PORT, found `{}`",
+            text.escape_debug()
+        );
+    };
+    let security = match settings.smtp_security.as_str() {
+        "starttls" => Security::Starttls,
+        "tls" => Security::Tls,
+        "none" => Security::None,
+        other => bail!("smtp_security: expected starttls, tls or none, found `{other}`"),
+    };
+    let login = match &settings.smtp_login {
+        None => None,
+        Some(path) => {
+            let text = super::super::templates::read(path)?;
+            let pair = text.trim_end_matches(['\r', '\n']).split_once(':');
+            let Some((user, password)) = pair else {
+                bail!(
+                    "expected `user:password` in {}, found no colon",
+                    path.display()
+                );
+            };
+            Some((user.to_string(), password.to_string()))
+        }
+    };
+    Ok(Server {
+        host: host.trim_matches(['[', ']']).to_string(),
+        port,
+        security,
+        login,
+        helo: settings.host.clone(),
+    })
+}

@@ -1,0 +1,137 @@
+//! `campaign status`: where each case stands, and what came of it all.
+
+use clap::Args;
+
+use crate::campaign::score::{Rate, Score, score};
+use crate::outcome::Direction;
+use crate::query::Scope;
+use crate::report::{Column, Kind, Note, Section, Table, Value};
+use crate::store::Store;
+use crate::store::outreach::{Case, Progress};
+
+use super::super::report::{PrintArgs, write};
+use super::{Environment, Status, follow_up};
+
+/// Arguments of `campaign status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// How to print it.
+    #[command(flatten)]
+    pub print: PrintArgs,
+}
+
+const COLUMNS: &[Column] = &[
+    Column::both("token", "token", Kind::Text),
+    Column::both("organisation", "organisation", Kind::Text),
+    Column::both("problem", "about", Kind::Text),
+    Column::both("direction", "way", Kind::Text),
+    Column::both("state", "state", Kind::Text),
+    Column::both("changed", "since", Kind::Date),
+    Column::both("letters", "letters", Kind::Number),
+    Column::both("last_letter", "last letter", Kind::Date),
+    Column::both("contact", "to", Kind::Text),
+    Column::both("remark", "", Kind::Detail),
+];
+
+/// Runs the command.
+pub(super) fn run(args: &StatusArgs, environment: &Environment) -> anyhow::Result<Status> {
+    let mut store = Store::open_existing(&environment.store)?;
+    for moved in follow_up(&mut store, environment)? {
+        environment.printer.remark(&moved);
+    }
+    let cases = store.cases()?;
+    let score = score(&cases, &store.outreach_events()?);
+    let table = Table {
+        headline: headline(&cases, &score),
+        to_do: cases
+            .iter()
+            .filter(|case| case.state.name() == "answered")
+            .count(),
+        sections: vec![Section {
+            title: "",
+            columns: COLUMNS,
+            rows: cases.iter().map(cells).collect(),
+        }],
+        notes: notes(&score),
+    };
+    write(&table, "status", &Scope::ALL, &args.print, environment)
+}
+
+fn headline(cases: &[Case], score: &Score) -> String {
+    match (cases.len(), score.written.all) {
+        (0, _) => {
+            "Nobody was written to yet: `tlsnag campaign plan` says who could be.".to_string()
+        }
+        (n, 0) => format!("{n} cases; nobody was written to yet."),
+        (_, _) => format!(
+            "{} of {} who were written to have mended it.",
+            score.written.fixed, score.written.all
+        ),
+    }
+}
+
+fn cells(case: &Case) -> Vec<Value> {
+    let left = || case.notices.iter().filter(|n| n.progress.may_have_left());
+    let unclear = case
+        .notices
+        .iter()
+        .any(|n| matches!(n.progress, Progress::Unclear | Progress::Sending));
+    let remark = match unclear {
+        true => "a letter may or may not have gone out: look into the mail server's log",
+        false => "",
+    };
+    let way = match case.direction {
+        Direction::Outbound => "sent",
+        Direction::Inbound => "received",
+    };
+    vec![
+        Value::text(&case.token),
+        Value::text(&case.organisation),
+        Value::text(&case.problem),
+        Value::text(way),
+        Value::text(case.state.name()),
+        Value::Time(case.changed),
+        Value::Number(left().count() as u64),
+        left()
+            .map(|n| n.sent)
+            .max()
+            .map_or(Value::text(""), Value::Time),
+        Value::text(&case.address),
+        Value::text(remark),
+    ]
+}
+
+fn notes(score: &Score) -> Vec<Note> {
+    let rate = |what: &str, rate: Rate| {
+        let (low, high) = rate.interval();
+        Note::Item(format!(
+            "{what}: {} of {} mended it (19 times in 20 the true share lies between {:.0} % and {:.0} %)",
+            rate.fixed,
+            rate.all,
+            100.0 * low,
+            100.0 * high
+        ))
+    };
+    let mut notes = Vec::new();
+    if score.written.all > 0 {
+        notes.push(rate("Written to", score.written));
+    }
+    if score.control.all > 0 {
+        notes.push(rate("Left alone for comparison", score.control));
+    }
+    if let Some(days) = score.median_days {
+        notes.push(Note::Item(format!(
+            "From the first letter to TLS: {days} days (median)"
+        )));
+        notes.push(Note::Item(format!(
+            "Mails a day that go over TLS now: {:.1}",
+            score.daily
+        )));
+    }
+    for (n, what) in [(score.answered, "Answered"), (score.bounced, "Came back")] {
+        if n > 0 {
+            notes.push(Note::Item(format!("{what}: {n}")));
+        }
+    }
+    notes
+}

@@ -1,0 +1,436 @@
+//! What an answer is: a bounce, a delay, a robot, somebody who wants no more of it, a human; and which letter it answers.
+//!
+//! A letter is known by the token it carries in its envelope sender, its Message-ID and its subject. Only tokens we have given out count,
+//! and a token in quoted text alone decides nothing. What a human means, a human reads.
+
+use mail_parser::{Message, MessageParser, MimeHeaders};
+
+/// A letter that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its token, in capitals.
+    pub token: String,
+    /// Its Message-ID, with the angle brackets.
+    pub message_id: String,
+}
+
+/// What an answer is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It came back for good, with the status (RFC 3463) if told.
+    Bounce(String),
+    /// It is late, or came back for now: nothing is lost yet.
+    Delay(String),
+    /// A robot: out of office, a ticket number.
+    Robot,
+    /// No more of it.
+    OptOut,
+    /// Somebody shows us that mail to us fails because of TLS: our own side.
+    OurSide,
+    /// To be read by a human.
+    Human,
+}
+
+impl Kind {
+    /// The word shown.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Kind::Bounce(_) => "bounce",
+            Kind::Delay(_) => "delay",
+            Kind::Robot => "robot",
+            Kind::OptOut => "opt-out",
+            Kind::OurSide => "our-side",
+            Kind::Human => "human",
+        }
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The letter it answers; `None` if it answers none of ours.
+    pub token: Option<String>,
+    /// What it is.
+    pub kind: Kind,
+    /// Who wrote it, as claimed.
+    pub from: String,
+    /// Its subject.
+    pub subject: String,
+    /// Its first words, without what is quoted.
+    pub excerpt: String,
+}
+
+/// Words that end it, as the first of a subject or a text.
+const STOP: &[&str] = &[
+    "stop",
+    "stopp",
+    "unsubscribe",
+    "abmelden",
+    "austragen",
+    "remove",
+    "opt-out",
+    "optout",
+];
+/// A line that is longer than this is a sentence, which a human reads.
+const STOP_WORDS: usize = 4;
+/// What robots put before a subject.
+const ROBOTS: &[&str] = &[
+    "automatic reply",
+    "auto-reply",
+    "autoreply",
+    "out of office",
+    "out of the office",
+    "automatische antwort",
+    "abwesenheit",
+    "abwesend",
+    "vacation",
+];
+/// Where what is quoted begins.
+const QUOTES: &[&str] = &[
+    "-----original message",
+    "----- original",
+    "-----urspr",
+    "begin forwarded message",
+];
+/// How much of a text is shown.
+const EXCERPT: usize = 300;
+
+/// Reads one message. `None` if it is none.
+pub fn read(bytes: &[u8], known: &[Known]) -> Option<Reply> {
+    let message = MessageParser::default().parse(bytes)?;
+    let text = message.body_text(0).unwrap_or_default().into_owned();
+    let own = unquoted(&text);
+    let from = message
+        .from()
+        .and_then(|list| list.first())
+        .and_then(|a| a.address())
+        .unwrap_or_default()
+        .to_string();
+    let subject = message.subject().unwrap_or_default().to_string();
+    let report = report(&message, &text, &from);
+    let token = token(&message, bytes, report.is_some(), known);
+    let kind = match report {
+        Some(kind) => kind,
+        None if is_robot(&message, &subject) => Kind::Robot,
+        None if is_stop(&subject, &own) => Kind::OptOut,
+        None if is_our_side(&text) => Kind::OurSide,
+        None => Kind::Human,
+    };
+    Some(Reply {
+        token,
+        kind,
+        from,
+        subject,
+        excerpt: own.chars().take(EXCERPT).collect(),
+    })
+}
+
+/// A delivery report (RFC 3464), or what a server that knows none of those writes in its place.
+fn report(message: &Message<'_>, text: &str, from: &str) -> Option<Kind> {
+    let status = message.parts.iter().find(|part| {
+        part.content_type().is_some_and(|kind| {
+            kind.ctype() == "message" && kind.subtype() == Some("delivery-status")
+        })
+    });
+    if let Some(part) = status {
+        let fields = String::from_utf8_lossy(part.contents()).into_owned();
+        let field = |name: &str| {
+            fields.lines().find_map(|line| {
+                let (key, value) = line.split_once(':')?;
+                key.trim()
+                    .eq_ignore_ascii_case(name)
+                    .then(|| value.trim().to_string())
+            })
+        };
+        let code = field("Status").unwrap_or_default();
+        return Some(
+            match field("Action").unwrap_or_default().to_lowercase().as_str() {
+                "failed" if code.starts_with('4') => Kind::Delay(code),
+                "failed" => Kind::Bounce(code),
+                "delayed" => Kind::Delay(code),
+                // delivered, relayed, expanded
+                _ => Kind::Robot,
+            },
+        );
+    }
+    let local = from.split('@').next().unwrap_or_default().to_lowercase();
+    let is_daemon = local == "mailer-daemon" || raw(message, "Return-Path").trim() == "<>";
+    if !is_daemon
+        || !raw(message, "Auto-Submitted").trim().is_empty()
+            && is_robot(message, "")
+            && !looks_failed(text)
+    {
+        return None;
+    }
+    let code = text
+        .split(|c: char| !c.is_ascii_digit() && c != '.')
+        .find(|word| {
+            let digits: Vec<&str> = word.split('.').collect();
+            digits.len() == 3
+                && matches!(digits[0], "4" | "5")
+                && digits.iter().all(|d| !d.is_empty() && d.len() <= 3)
+        })
+        .unwrap_or_default()
+        .to_string();
+    match code.starts_with('4') {
+        _ if !looks_failed(text) => None,
+        true => Some(Kind::Delay(code)),
+        false => Some(Kind::Bounce(code)),
+    }
+}
+
+/// What servers say of mail that did not arrive.
+fn looks_failed(text: &str) -> bool {
+    let text = text.to_lowercase();
+    [
+        "could not be delivered",
+        "wasn't able to deliver",
+        "was not able to deliver",
+        "delivery to the following",
+        "undeliverable",
+        "permanent error",
+        "delivery failed",
+        "user unknown",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
+}
+
+fn raw<'m>(message: &'m Message<'_>, name: &'static str) -> &'m str {
+    message.header_raw(name).unwrap_or_default()
+}
+
+/// Which letter it answers: by the address it came to, by what it refers to, by its subject; a report by the letter it brings back.
+fn token(message: &Message<'_>, bytes: &[u8], is_report: bool, known: &[Known]) -> Option<String> {
+    const PLACES: &[&str] = &[
+        "Delivered-To",
+        "X-Original-To",
+        "Envelope-To",
+        "To",
+        "Cc",
+        "In-Reply-To",
+        "References",
+        "Subject",
+    ];
+    let mut places: String = PLACES
+        .iter()
+        .map(|name| raw(message, name))
+        .collect::<Vec<_>>()
+        .join("\n");
+    places.push_str(message.subject().unwrap_or_default());
+    if is_report {
+        places.push_str(&String::from_utf8_lossy(bytes));
+    }
+    let places = places.to_uppercase();
+    known
+        .iter()
+        .find(|letter| {
+            places.contains(&letter.message_id.to_uppercase())
+                || ["TLSNAG-", "TLSNAG.", "STOP ", "STOP%20"]
+                    .iter()
+                    .any(|before| is_there(&places, &format!("{before}{}", letter.token)))
+        })
+        .map(|letter| letter.token.clone())
+}
+
+/// Whether `word` stands in `text` and does not go on there.
+fn is_there(text: &str, word: &str) -> bool {
+    text.match_indices(word)
+        .any(|(at, _)| !text[at + word.len()..].starts_with(|c: char| c.is_ascii_alphanumeric()))
+}
+
+/// Sent by a program (RFC 3834, and what came before it).
+fn is_robot(message: &Message<'_>, subject: &str) -> bool {
+    let submitted = raw(message, "Auto-Submitted").trim().to_lowercase();
+    let precedence = raw(message, "Precedence").trim().to_lowercase();
+    let subject = subject.trim().to_lowercase();
+    (!submitted.is_empty() && !submitted.starts_with("no"))
+        || matches!(
+            precedence.as_str(),
+            "auto_reply" | "auto-reply" | "bulk" | "junk" | "list"
+        )
+        || [
+            "X-Autoreply",
+            "X-Autorespond",
+            "X-Auto-Reply-From",
+            "X-Mail-Autoreply",
+        ]
+        .into_iter()
+        .any(|name| message.header_raw(name).is_some())
+        || ROBOTS.iter().any(|word| subject.starts_with(word))
+}
+
+/// Whether the subject, or the first line they wrote themselves, is a word that ends it and little more.
+fn is_stop(subject: &str, own: &str) -> bool {
+    let says = |line: &str| {
+        let mut words = line
+            .split(|c: char| !c.is_alphanumeric() && c != '-')
+            .filter(|word| !word.is_empty());
+        let first = words.next().unwrap_or_default().to_lowercase();
+        STOP.contains(&first.as_str()) && words.count() < STOP_WORDS
+    };
+    // What follows `Re:` is our own subject.
+    says(subject)
+        || own
+            .lines()
+            .find(|line| !line.trim().is_empty())
+            .is_some_and(says)
+}
+
+/// The bounce of a large sender whose servers could not do TLS with ours.
+fn is_our_side(text: &str) -> bool {
+    let text = text.to_lowercase();
+    text.contains("tls negotiation failed")
+        || (text.contains("starttls")
+            && text.contains("required")
+            && text.contains("does not support"))
+}
+
+/// What they wrote themselves.
+fn unquoted(text: &str) -> String {
+    let mut own = String::new();
+    for line in text.lines() {
+        let trimmed = line.trim();
+        let lower = trimmed.to_lowercase();
+        let introduces = (lower.starts_with("on ") && lower.ends_with("wrote:"))
+            || (lower.starts_with("am ") && lower.ends_with("schrieb:"));
+        if trimmed == "--" || introduces || QUOTES.iter().any(|quote| lower.starts_with(quote)) {
+            break;
+        }
+        if !trimmed.starts_with('>') {
+            own.push_str(trimmed);
+            own.push('\n');
+        }
+    }
+    own.trim().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known() -> Vec<Known> {
+        vec![Known {
+            token: "4F2A91C0".into(),
+            message_id: "<tlsnag.4F2A91C0.notice@mail.us.example>".into(),
+        }]
+    }
+
+    fn is(text: &str) -> (Option<String>, Kind) {
+        let reply = read(text.replace('\n', "\r\n").as_bytes(), &known()).unwrap();
+        (reply.token, reply.kind)
+    }
+
+    fn ours(kind: Kind) -> (Option<String>, Kind) {
+        (Some("4F2A91C0".into()), kind)
+    }
+
+    #[test]
+    fn a_report_tells_what_became_of_which_letter() {
+        let report = |action: &str, status: &str| {
+            format!(
+                "From: MAILER-DAEMON@a.example\nTo: ann+tlsnag-4f2a91c0@us.example\nSubject: Undelivered Mail\nMIME-Version: 1.0\nAuto-Submitted: auto-replied\nContent-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\n\n--b\nContent-Type: text/plain\n\nsorry\n\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.a.example\n\nFinal-Recipient: rfc822; postmaster@a.example\nAction: {action}\nStatus: {status}\nDiagnostic-Code: smtp; 550 no\n\n--b\nContent-Type: message/rfc822\n\nMessage-ID: <tlsnag.4F2A91C0.notice@mail.us.example>\nSubject: x\n\nx\n\n--b--\n"
+            )
+        };
+        assert_eq!(
+            is(&report("failed", "5.1.1")),
+            ours(Kind::Bounce("5.1.1".into()))
+        );
+        assert_eq!(
+            is(&report("delayed", "4.4.1")),
+            ours(Kind::Delay("4.4.1".into()))
+        );
+        assert_eq!(is(&report("delivered", "2.0.0")), ours(Kind::Robot));
+        // Sent to a plain address: known by the letter it brings back.
+        let plain = report("failed", "5.7.1").replace("ann+tlsnag-4f2a91c0@", "ann@");
+        assert_eq!(is(&plain), ours(Kind::Bounce("5.7.1".into())));
+        let old = "Return-Path: <>\nFrom: Mail Delivery System <Mailer-Daemon@a.example>\nTo: ann+tlsnag-4f2a91c0@us.example\nSubject: Mail delivery failed\n\nA message that you sent could not be delivered. This is a permanent error:\n  postmaster@a.example\n    550 5.1.1 user unknown\n";
+        assert_eq!(is(old), ours(Kind::Bounce("5.1.1".into())));
+    }
+
+    #[test]
+    fn a_robot_is_no_human_and_ends_nothing() {
+        for header in [
+            "Auto-Submitted: auto-replied",
+            "Precedence: auto_reply",
+            "X-Autoreply: yes",
+        ] {
+            let text = format!(
+                "From: bob@a.example\nTo: ann@us.example\nIn-Reply-To: <tlsnag.4F2A91C0.notice@mail.us.example>\n{header}\nSubject: stop\n\nstop\n"
+            );
+            assert_eq!(is(&text), ours(Kind::Robot), "{header}");
+        }
+        let text = "From: bob@a.example\nTo: ann+tlsnag-4f2a91c0@us.example\nSubject: Out of office: Re: TLS\n\nI am away.\n";
+        assert_eq!(is(text), ours(Kind::Robot));
+    }
+
+    #[test]
+    fn who_says_stop_is_heard_and_nobody_else_is_taken_for_it() {
+        let from = "From: bob@a.example\nTo: tls@us.example\n";
+        let reply = "In-Reply-To: <tlsnag.4F2A91C0.notice@mail.us.example>\nSubject: Re: TLS [tlsnag-4F2A91C0]\n";
+        assert_eq!(
+            is(&format!("{from}Subject: stop 4F2A91C0\n\n")),
+            ours(Kind::OptOut)
+        );
+        assert_eq!(
+            is(&format!("{from}{reply}\nStop!\n\n> answer \"stop\"\n")),
+            ours(Kind::OptOut)
+        );
+        assert_eq!(
+            is(&format!("{from}{reply}\nBitte abmelden.\n")),
+            ours(Kind::Human)
+        );
+        assert_eq!(
+            is(&format!("{from}{reply}\nabmelden bitte\n")),
+            ours(Kind::OptOut)
+        );
+        for text in [
+            "Thank you! We shall fix it.\n\n> To hear no more of this, answer \"stop\".\n",
+            "Stop by our office and we can look at it together on Monday.\n",
+            "On Monday Ann wrote:\nstop\n",
+        ] {
+            assert_eq!(
+                is(&format!("{from}{reply}\n{text}")),
+                ours(Kind::Human),
+                "{text}"
+            );
+        }
+        // A token nobody was given.
+        assert_eq!(
+            is(&format!("{from}Subject: stop 4F2A91C0AA\n\n")),
+            (None, Kind::OptOut)
+        );
+        // Ours, but only somewhere in the text.
+        assert_eq!(
+            is(&format!("{from}Subject: hello\n\nstop [tlsnag-4F2A91C0]\n")).0,
+            None
+        );
+    }
+
+    #[test]
+    fn a_bounce_of_a_large_sender_is_about_our_side() {
+        let text = "From: user@big.example\nTo: ann@us.example\nSubject: cannot reach you\n\nYour server said: TLS Negotiation failed, the certificate doesn't match the host., code: 0 (starttls error 71)\n";
+        assert_eq!(is(text), (None, Kind::OurSide));
+    }
+
+    #[test]
+    fn any_octets_are_read() {
+        for bytes in [
+            &b""[..],
+            b"\0\xff\xfe",
+            b"Subject: \xff\r\n\r\n\xff",
+            b"Content-Type: multipart/report; boundary=\"\"\r\n\r\n----\r\n",
+        ] {
+            let _ = read(bytes, &known());
+        }
+        let reply = read(
+            b"From: x@y.example\r\nSubject: a\r\n\r\nhello\r\n",
+            &known(),
+        )
+        .unwrap();
+        assert_eq!(
+            (reply.from.as_str(), reply.excerpt.as_str()),
+            ("x@y.example", "hello")
+        );
+    }
+}

@@ -1,0 +1,715 @@
+//! The memory of the outreach: cases with their history, drafts and what was sent, contacts, and who is not to be written to.
+//!
+//! It decides nothing but one thing, because only the store can decide it for good: [`Store::begin_sending`] lets a draft go out at
+//! most once, and never to somebody who does not want it.
+
+use rusqlite::{Connection, Row, TransactionBehavior, params};
+
+use crate::outcome::Direction;
+
+use super::{Result, Store};
+
+/// Where a case stands. The words are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum State {
+    /// A letter is drafted.
+    Planned,
+    /// Not written to on purpose, to compare with those who are.
+    Control,
+    /// A letter was sent.
+    Sent,
+    /// It came back for good.
+    Bounced,
+    /// Somebody answered.
+    Answered,
+    /// They will not change it.
+    Declined,
+    /// The operator has said that nothing is to be done.
+    Exempt,
+    /// All letters were sent and nothing happened.
+    GivenUp,
+    /// The log shows TLS since.
+    Fixed,
+    /// And they were thanked.
+    Thanked,
+    /// It was fixed, and came back: another case goes on from here.
+    Relapsed,
+}
+
+/// Each state, its word, and whether the case is still open: whether something is to come.
+pub const STATES: &[(State, &str, bool)] = &[
+    (State::Planned, "planned", true),
+    (State::Control, "control", true),
+    (State::Sent, "sent", true),
+    (State::Bounced, "bounced", true),
+    (State::Answered, "answered", true),
+    (State::Declined, "declined", true),
+    (State::Exempt, "exempt", true),
+    (State::GivenUp, "given-up", true),
+    (State::Fixed, "fixed", false),
+    (State::Thanked, "thanked", false),
+    (State::Relapsed, "relapsed", false),
+];
+
+impl State {
+    /// The word stored and shown.
+    pub fn name(self) -> &'static str {
+        let row = STATES.iter().find(|(state, ..)| *state == self);
+        row.map_or("", |(_, name, _)| name)
+    }
+
+    /// Reads a word.
+    pub fn from_name(name: &str) -> Option<State> {
+        let row = STATES.iter().find(|(_, word, _)| *word == name);
+        row.map(|(state, ..)| *state)
+    }
+
+    /// Whether the fault is there still, as far as known.
+    pub fn is_open(self) -> bool {
+        STATES
+            .iter()
+            .any(|(state, _, open)| *state == self && *open)
+    }
+}
+
+/// A domain and the host that takes its mail, or the client that brings it.
+pub type PeerNames = (String, String);
+
+/// One organisation and one problem.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    /// Its number.
+    pub id: i64,
+    /// Stands in subjects and envelope senders.
+    pub token: String,
+    /// Which way the mail goes.
+    pub direction: Direction,
+    /// Who runs the hosts: a registrable domain.
+    pub organisation: String,
+    /// The word of a problem.
+    pub problem: String,
+    /// Where it stands.
+    pub state: State,
+    /// Whom we wrote to, or are about to.
+    pub address: String,
+    /// Messages a day when the case was opened.
+    pub daily: f64,
+    /// When, in seconds since 1970 UTC.
+    pub opened: i64,
+    /// When it came into this state.
+    pub changed: i64,
+    /// What it is about.
+    pub peers: Vec<PeerNames>,
+    /// All that was planned or sent, oldest first.
+    pub notices: Vec<Notice>,
+}
+
+/// What becomes of a letter. The words are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It can be read and changed.
+    Draft,
+    /// It is being handed over. If it stays so, a run died then: whether it went out is not known, and it is never sent again.
+    Sending,
+    /// Handed over.
+    Sent,
+    /// Refused for good.
+    Refused,
+    /// The connection died when it may have been taken.
+    Unclear,
+}
+
+const PROGRESS: &[(Progress, &str)] = &[
+    (Progress::Draft, "draft"),
+    (Progress::Sending, "sending"),
+    (Progress::Sent, "sent"),
+    (Progress::Refused, "refused"),
+    (Progress::Unclear, "unclear"),
+];
+
+impl Progress {
+    /// The word stored and shown.
+    pub fn name(self) -> &'static str {
+        let row = PROGRESS.iter().find(|(progress, _)| *progress == self);
+        row.map_or("", |(_, name)| name)
+    }
+
+    fn from_name(name: &str) -> Progress {
+        let row = PROGRESS.iter().find(|(_, word)| *word == name);
+        // What is not known is not sent again.
+        row.map_or(Progress::Unclear, |(progress, _)| *progress)
+    }
+
+    /// Whether it went out, or may have.
+    pub fn may_have_left(self) -> bool {
+        matches!(self, Progress::Sending | Progress::Sent | Progress::Unclear)
+    }
+}
+
+/// One letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Its number.
+    pub id: i64,
+    /// The case.
+    pub case: i64,
+    /// The word of its kind.
+    pub kind: String,
+    /// The plan it belongs to.
+    pub plan: String,
+    /// What became of it.
+    pub progress: Progress,
+    /// The recipient.
+    pub address: String,
+    /// Its subject.
+    pub subject: String,
+    /// Its text.
+    pub body: String,
+    /// Its Message-ID, with the angle brackets.
+    pub message_id: String,
+    /// When it was drafted.
+    pub planned: i64,
+    /// When it was handed over; 0 if it was not.
+    pub sent: i64,
+    /// What the mail server said to it.
+    pub answer: String,
+}
+
+/// A case to be opened, or to be brought up to date, with the letter to write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// Stands for the case, whether it is there already or not.
+    pub token: String,
+    /// Which way the mail goes.
+    pub direction: Direction,
+    /// Who runs the hosts.
+    pub organisation: String,
+    /// The word of a problem.
+    pub problem: String,
+    /// Messages a day.
+    pub daily: f64,
+    /// What it is about.
+    pub peers: Vec<PeerNames>,
+    /// The letter; `None` if it is not to be written, for comparison.
+    pub letter: Option<DraftLetter>,
+}
+
+/// A letter to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DraftLetter {
+    /// The word of its kind.
+    pub kind: String,
+    /// The recipient.
+    pub address: String,
+    /// Its subject.
+    pub subject: String,
+    /// Its text.
+    pub body: String,
+    /// Its Message-ID, with the angle brackets.
+    pub message_id: String,
+}
+
+/// Somebody who is not to be written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppression {
+    /// An address, a domain, or an organisation; in lower case.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+    /// Since when, in seconds since 1970 UTC.
+    pub at: i64,
+}
+
+/// Whom to write to about a domain or an organisation, as the operator knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// A domain or an organisation, in lower case.
+    pub name: String,
+    /// The address.
+    pub address: String,
+    /// The operator's own words.
+    pub note: String,
+}
+
+/// What something in the history is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The token of the case.
+    pub token: String,
+    /// When.
+    pub at: i64,
+    /// A state or a label.
+    pub what: String,
+    /// Words.
+    pub note: String,
+}
+
+impl Store {
+    /// All cases, oldest first.
+    pub fn cases(&self) -> Result<Vec<Case>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, token, direction, organisation, problem, state, address, daily, opened, changed FROM outreach ORDER BY id",
+        )?;
+        let mut cases = statement
+            .query_map([], case)?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut peers = self.connection.prepare_cached(
+            "SELECT domain, host FROM outreach_peer WHERE outreach = ?1 ORDER BY domain, host",
+        )?;
+        for case in &mut cases {
+            let names = peers.query_map([case.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            case.peers = names.collect::<rusqlite::Result<_>>()?;
+        }
+        for notice in self.notices()? {
+            if let Ok(at) = cases.binary_search_by_key(&notice.case, |case| case.id) {
+                cases[at].notices.push(notice);
+            }
+        }
+        Ok(cases)
+    }
+
+    /// All letters, oldest first.
+    pub fn notices(&self) -> Result<Vec<Notice>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, outreach, kind, plan, state, address, subject, body, message_id, planned, sent, answer
+             FROM notice ORDER BY id",
+        )?;
+        let notices = statement.query_map([], notice)?;
+        Ok(notices.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Puts these drafts in the place of all that were not sent yet, and opens the cases they are about.
+    pub fn replace_drafts(&mut self, plan: &str, drafts: &[Draft], now: i64) -> Result<()> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute("DELETE FROM notice WHERE state = 'draft'", [])?;
+        // A case that was only planned, and is so no longer, leaves no trace: nobody was written to.
+        for table in ["outreach_peer", "outreach_event"] {
+            transaction.execute(
+                &format!("DELETE FROM {table} WHERE outreach IN (SELECT id FROM outreach WHERE state = 'planned')"),
+                [],
+            )?;
+        }
+        transaction.execute("DELETE FROM outreach WHERE state = 'planned'", [])?;
+        for draft in drafts {
+            write_draft(&transaction, plan, draft, now)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Puts these drafts beside those that wait, but for cases that have one waiting.
+    pub fn add_drafts(&mut self, plan: &str, drafts: &[Draft], now: i64) -> Result<()> {
+        let waiting: Vec<i64> = self
+            .notices()?
+            .into_iter()
+            .filter(|notice| notice.progress == Progress::Draft)
+            .map(|notice| notice.case)
+            .collect();
+        let cases = self.cases()?;
+        let waits = |token: &str| {
+            cases
+                .iter()
+                .any(|case| case.token == token && waiting.contains(&case.id))
+        };
+        let transaction = self.connection.transaction()?;
+        for draft in drafts.iter().filter(|draft| !waits(&draft.token)) {
+            write_draft(&transaction, plan, draft, now)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Whether a draft may go out now; if so it is marked as being sent, and this is never said of it again.
+    pub fn begin_sending(&mut self, notice: i64, now: i64) -> Result<bool> {
+        let marked = self.connection.execute(
+            "UPDATE notice SET state = 'sending', sent = ?2 WHERE id = ?1 AND state = 'draft'
+             AND NOT EXISTS (SELECT 1 FROM suppression AS s WHERE s.name = LOWER(notice.address)
+               OR LOWER(notice.address) LIKE '%@' || s.name
+               OR s.name IN (SELECT organisation FROM outreach AS o WHERE o.id = notice.outreach)
+               OR s.name IN (SELECT token FROM outreach AS o WHERE o.id = notice.outreach)
+               OR s.name IN (SELECT domain FROM outreach_peer AS p WHERE p.outreach = notice.outreach)
+               OR s.name IN (SELECT host FROM outreach_peer AS p WHERE p.outreach = notice.outreach))",
+            params![notice, now],
+        )?;
+        Ok(marked == 1)
+    }
+
+    /// What became of a letter that [`Store::begin_sending`] let go. `progress` [`Progress::Draft`]: it was refused for now.
+    pub fn end_sending(
+        &mut self,
+        notice: &Notice,
+        progress: Progress,
+        answer: &str,
+        now: i64,
+    ) -> Result<()> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute(
+            "UPDATE notice SET state = ?2, answer = ?3, sent = CASE WHEN ?2 = 'draft' THEN 0 ELSE ?4 END WHERE id = ?1",
+            params![notice.id, progress.name(), answer, now],
+        )?;
+        let state = match (progress, notice.kind.as_str()) {
+            (Progress::Draft, _) => None,
+            (Progress::Refused, _) => Some(State::Bounced),
+            (_, "thank-you") => Some(State::Thanked),
+            _ => Some(State::Sent),
+        };
+        if let Some(state) = state {
+            move_case(&transaction, notice.case, state, now, answer)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Puts a case into a state, and says so in its history.
+    pub fn move_case(&mut self, case: i64, state: State, now: i64, note: &str) -> Result<()> {
+        let transaction = self.connection.transaction()?;
+        move_case(&transaction, case, state, now, note)?;
+        // What was drafted for it is no longer true.
+        transaction.execute(
+            "DELETE FROM notice WHERE outreach = ?1 AND state = 'draft'",
+            [case],
+        )?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Adds to the history of a case what changes nothing.
+    pub fn note_event(&mut self, case: i64, now: i64, what: &str, note: &str) -> Result<()> {
+        add_event(&self.connection, case, now, what, note)
+    }
+
+    /// The whole history, oldest first.
+    pub fn outreach_events(&self) -> Result<Vec<Event>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT o.token, e.at, e.what, e.note FROM outreach_event AS e JOIN outreach AS o ON o.id = e.outreach
+             ORDER BY e.at, e.id",
+        )?;
+        let events = statement.query_map([], |row| {
+            Ok(Event {
+                token: row.get(0)?,
+                at: row.get(1)?,
+                what: row.get(2)?,
+                note: row.get(3)?,
+            })
+        })?;
+        Ok(events.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Nobody of this name is written to any more. `false` if it was known already; then the first reason stays.
+    pub fn suppress(&mut self, name: &str, reason: &str, now: i64) -> Result<bool> {
+        let added = self.connection.execute(
+            "INSERT INTO suppression (name, reason, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            params![name.trim().to_lowercase(), reason, now],
+        )?;
+        Ok(added == 1)
+    }
+
+    /// Takes a suppression back, by hand. `false` if there is none.
+    pub fn unsuppress(&mut self, name: &str) -> Result<bool> {
+        let sql = "DELETE FROM suppression WHERE name = ?1";
+        Ok(self.connection.execute(sql, [name.trim().to_lowercase()])? == 1)
+    }
+
+    /// All suppressions, by name.
+    pub fn suppressions(&self) -> Result<Vec<Suppression>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT name, reason, at FROM suppression ORDER BY name")?;
+        let all = statement.query_map([], |row| {
+            Ok(Suppression {
+                name: row.get(0)?,
+                reason: row.get(1)?,
+                at: row.get(2)?,
+            })
+        })?;
+        Ok(all.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Whom to write to about `name`. An empty address takes the contact away.
+    pub fn set_contact(&mut self, name: &str, address: &str, note: &str, now: i64) -> Result<()> {
+        let name = name.trim().trim_end_matches('.').to_lowercase();
+        match address.trim() {
+            "" => self
+                .connection
+                .execute("DELETE FROM contact WHERE name = ?1", [name])?,
+            address => self.connection.execute(
+                "INSERT OR REPLACE INTO contact (name, address, note, at) VALUES (?1, ?2, ?3, ?4)",
+                params![name, address, note, now],
+            )?,
+        };
+        Ok(())
+    }
+
+    /// The operator's own contacts, by name.
+    pub fn contacts(&self) -> Result<Vec<Contact>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT name, address, note FROM contact ORDER BY name")?;
+        let all = statement.query_map([], |row| {
+            Ok(Contact {
+                name: row.get(0)?,
+                address: row.get(1)?,
+                note: row.get(2)?,
+            })
+        })?;
+        Ok(all.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+/// Deletes the cases about a domain or a host, with their letters and their history. Gives back how many.
+pub(super) fn forget_cases(connection: &Connection, name: &str) -> Result<u64> {
+    let about = "SELECT outreach FROM outreach_peer WHERE domain = ?1 OR host = ?1";
+    for table in ["notice", "outreach_event"] {
+        connection.execute(
+            &format!("DELETE FROM {table} WHERE outreach IN ({about})"),
+            [name],
+        )?;
+    }
+    let mut statement =
+        connection.prepare(&format!("{about} GROUP BY outreach ORDER BY outreach"))?;
+    let cases = statement
+        .query_map([name], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<i64>>>()?;
+    for case in &cases {
+        connection.execute("DELETE FROM outreach_peer WHERE outreach = ?1", [case])?;
+        connection.execute("DELETE FROM outreach WHERE id = ?1", [case])?;
+    }
+    Ok(cases.len() as u64)
+}
+
+/// Deletes a person as a contact, and the letters to them. That their case was written about stays known, or they would be written to
+/// anew. Gives back how many of both.
+pub(super) fn forget_contact(connection: &Connection, address: &str) -> Result<u64> {
+    connection.execute(
+        "UPDATE outreach SET address = '' WHERE LOWER(address) = ?1",
+        [address],
+    )?;
+    let letters = connection.execute("DELETE FROM notice WHERE LOWER(address) = ?1", [address])?;
+    let contacts =
+        connection.execute("DELETE FROM contact WHERE LOWER(address) = ?1", [address])?;
+    Ok((letters + contacts) as u64)
+}
+
+fn write_draft(connection: &Connection, plan: &str, draft: &Draft, now: i64) -> Result<()> {
+    let address = draft.letter.as_ref().map_or("", |l| l.address.as_str());
+    let first = match draft.letter {
+        Some(_) => State::Planned,
+        None => State::Control,
+    };
+    let opened = connection.execute(
+        "INSERT INTO outreach (token, direction, organisation, problem, state, address, daily, opened, changed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT (token) DO NOTHING",
+        params![
+            draft.token,
+            draft.direction.name(),
+            draft.organisation,
+            draft.problem,
+            first.name(),
+            address,
+            draft.daily,
+            now
+        ],
+    )?;
+    let sql = "SELECT id FROM outreach WHERE token = ?1";
+    let case: i64 = connection.query_row(sql, [&draft.token], |row| row.get(0))?;
+    if opened == 1 {
+        add_event(connection, case, now, first.name(), "")?;
+    }
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO outreach_peer (outreach, domain, host) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    )?;
+    for (domain, host) in &draft.peers {
+        insert.execute(params![case, domain, host])?;
+    }
+    if let Some(letter) = &draft.letter {
+        connection
+            .prepare_cached(
+                "INSERT INTO notice (outreach, kind, plan, state, address, subject, body, message_id, planned, sent, answer)
+                 VALUES (?1, ?2, ?3, 'draft', ?4, ?5, ?6, ?7, ?8, 0, '')",
+            )?
+            .execute(params![
+                case,
+                letter.kind,
+                plan,
+                letter.address,
+                letter.subject,
+                letter.body,
+                letter.message_id,
+                now
+            ])?;
+    }
+    Ok(())
+}
+
+fn move_case(connection: &Connection, case: i64, state: State, now: i64, note: &str) -> Result<()> {
+    connection.execute(
+        "UPDATE outreach SET state = ?2, changed = ?3 WHERE id = ?1",
+        params![case, state.name(), now],
+    )?;
+    add_event(connection, case, now, state.name(), note)
+}
+
+fn add_event(connection: &Connection, case: i64, now: i64, what: &str, note: &str) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO outreach_event (outreach, at, what, note) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![case, now, what, note])?;
+    Ok(())
+}
+
+fn case(row: &Row<'_>) -> rusqlite::Result<Case> {
+    let (direction, state): (String, String) = (row.get(2)?, row.get(5)?);
+    Ok(Case {
+        id: row.get(0)?,
+        token: row.get(1)?,
+        direction: match direction == Direction::Inbound.name() {
+            true => Direction::Inbound,
+            false => Direction::Outbound,
+        },
+        organisation: row.get(3)?,
+        problem: row.get(4)?,
+        // A state that is not known is one in which nothing is done.
+        state: State::from_name(&state).unwrap_or(State::Exempt),
+        address: row.get(6)?,
+        daily: row.get(7)?,
+        opened: row.get(8)?,
+        changed: row.get(9)?,
+        peers: Vec::new(),
+        notices: Vec::new(),
+    })
+}
+
+fn notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
+    let progress: String = row.get(4)?;
+    Ok(Notice {
+        id: row.get(0)?,
+        case: row.get(1)?,
+        kind: row.get(2)?,
+        plan: row.get(3)?,
+        progress: Progress::from_name(&progress),
+        address: row.get(5)?,
+        subject: row.get(6)?,
+        body: row.get(7)?,
+        message_id: row.get(8)?,
+        planned: row.get(9)?,
+        sent: row.get(10)?,
+        answer: row.get(11)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(token: &str, organisation: &str) -> Draft {
+        Draft {
+            token: token.into(),
+            direction: Direction::Outbound,
+            organisation: organisation.into(),
+            problem: "not-offered".into(),
+            daily: 1.5,
+            peers: vec![(format!("mail.{organisation}"), format!("mx.{organisation}"))],
+            letter: Some(DraftLetter {
+                kind: "notice".into(),
+                address: format!("postmaster@mail.{organisation}"),
+                subject: "s".into(),
+                body: "b\n".into(),
+                message_id: format!("<{token}@us.example>"),
+            }),
+        }
+    }
+
+    fn store() -> Store {
+        let mut store = Store::in_memory().unwrap();
+        let drafts = [draft("AA", "a.example"), draft("BB", "b.example")];
+        store.replace_drafts("p1", &drafts, 100).unwrap();
+        store
+    }
+
+    #[test]
+    fn planning_anew_replaces_what_was_not_sent() {
+        let mut store = store();
+        let first = store.notices().unwrap().remove(0);
+        assert!(store.begin_sending(first.id, 200).unwrap());
+        store
+            .end_sending(&first, Progress::Sent, "250 ok", 201)
+            .unwrap();
+        store
+            .replace_drafts("p2", &[draft("CC", "c.example")], 300)
+            .unwrap();
+        let cases = store.cases().unwrap();
+        let found: Vec<_> = cases
+            .iter()
+            .map(|c| (c.token.as_str(), c.state.name(), c.notices.len()))
+            .collect();
+        assert_eq!(found, [("AA", "sent", 1), ("CC", "planned", 1)]);
+        let what: Vec<String> = store
+            .outreach_events()
+            .unwrap()
+            .into_iter()
+            .map(|e| e.what)
+            .collect();
+        assert_eq!(what, ["planned", "sent", "planned"]);
+    }
+
+    #[test]
+    fn a_letter_goes_out_once() {
+        let mut store = store();
+        let notice = store.notices().unwrap().remove(0);
+        assert!(store.begin_sending(notice.id, 200).unwrap());
+        assert!(!store.begin_sending(notice.id, 200).unwrap());
+        for progress in [Progress::Sent, Progress::Refused, Progress::Unclear] {
+            store.end_sending(&notice, progress, "", 201).unwrap();
+            assert!(
+                !store.begin_sending(notice.id, 202).unwrap(),
+                "{progress:?}"
+            );
+        }
+        // refused for now
+        store
+            .end_sending(&notice, Progress::Draft, "450 later", 203)
+            .unwrap();
+        assert!(store.begin_sending(notice.id, 204).unwrap());
+    }
+
+    #[test]
+    fn nobody_is_written_to_who_does_not_want_it() {
+        for name in [
+            "postmaster@mail.a.example",
+            "Postmaster@Mail.A.Example",
+            "mail.a.example",
+            "mx.a.example",
+            "a.example",
+        ] {
+            let mut store = store();
+            assert!(store.suppress(name, "opt-out", 150).unwrap());
+            assert!(!store.suppress(name, "again", 160).unwrap());
+            let notices = store.notices().unwrap();
+            assert!(!store.begin_sending(notices[0].id, 200).unwrap(), "{name}");
+            assert!(store.begin_sending(notices[1].id, 200).unwrap(), "{name}");
+            assert!(store.unsuppress(name).unwrap());
+            assert!(store.begin_sending(notices[0].id, 200).unwrap(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_contact_is_set_and_taken_away() {
+        let mut store = Store::in_memory().unwrap();
+        store
+            .set_contact("A.Example.", "ann@a.example", "by phone", 1)
+            .unwrap();
+        assert_eq!(store.contacts().unwrap()[0].name, "a.example");
+        store.set_contact("a.example", "", "", 2).unwrap();
+        assert!(store.contacts().unwrap().is_empty());
+    }
+
+    #[test]
+    fn every_state_has_its_word() {
+        for (state, word, _) in STATES {
+            assert_eq!(State::from_name(word), Some(*state));
+        }
+    }
+}

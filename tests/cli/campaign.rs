@@ -1,0 +1,658 @@
+//! The outreach, from the log to the thank-you; and what must never happen on the way.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::sandbox::{Ran, Sandbox};
+
+const SETTINGS: &str = "[campaign]\nname = \"Ann Example\"\naddress = \"ann@us.example\"\norganisation = \"the Example Institute\"\nhost = \"mail.us.example\"\npace = 0\n";
+
+/// What a peer does on a day.
+#[derive(Clone, Copy)]
+enum Does {
+    /// It takes mail over TLS.
+    Tls,
+    /// It does not offer STARTTLS, which we require.
+    NotOffered,
+    /// The handshake fails, and the mail goes in clear.
+    Breaks,
+}
+
+/// The log lines of one delivery on a day of November 2026.
+fn delivery(day: u32, domain: &str, does: Does) -> String {
+    let host = format!("mx.{domain}[192.0.2.{}]:25", 1 + domain.len() % 200);
+    let line = |second: u32, text: &str| {
+        format!(
+            "2026-11-{day:02}T10:00:{second:02}+00:00 mail postfix/smtp[{}]: {text}\n",
+            100 + domain.len()
+        )
+    };
+    let to = |status: &str| {
+        line(
+            2,
+            &format!(
+                "4F{day:02}: to=<bob@{domain}>, relay={host}, delay=1, delays=0/0/1/0, dsn=2.0.0, status={status}"
+            ),
+        )
+    };
+    let taken = to("sent (250 2.0.0 Ok: queued as AA)");
+    match does {
+        Does::Tls => {
+            let up = format!(
+                "Trusted TLS connection established to {host}: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)"
+            );
+            line(1, &up) + &taken
+        }
+        Does::NotOffered => to(&format!(
+            "deferred (TLS is required, but was not offered by host mx.{domain}[192.0.2.9])"
+        ))
+        .replace("dsn=2.0.0", "dsn=4.7.4"),
+        Does::Breaks => {
+            let failed = format!("SSL_connect error to {host}: -1\n");
+            let why = "warning: TLS library problem: error:0A00018A:SSL routines::dh key too small:../ssl/statem/statem_clnt.c:2088:\n";
+            line(1, failed.trim_end()) + &line(1, why.trim_end()) + &taken
+        }
+    }
+}
+
+/// A log of some days: `others` take mail over TLS, and each of `peers` does the same every day.
+fn log(days: std::ops::RangeInclusive<u32>, peers: &[(&str, Does)]) -> String {
+    let mut text = String::new();
+    for day in days {
+        for other in 0..12 {
+            text.push_str(&delivery(day, &format!("good{other}.example"), Does::Tls));
+        }
+        for (domain, does) in peers {
+            text.push_str(&delivery(day, domain, *does));
+        }
+    }
+    text
+}
+
+/// A day at seven in the morning.
+fn on(day: u32) -> String {
+    format!("2026-11-{day:02}T07:00:00Z")
+}
+
+fn campaign(sandbox: &Sandbox, day: u32, args: &[&str]) -> Ran {
+    let settings = sandbox.path("c.toml");
+    let settings = settings.to_string_lossy().into_owned();
+    let all = [&["--config", &settings, "campaign"], args].concat();
+    sandbox.run_with(&all, &[("TLSNAG_NOW", &on(day))])
+}
+
+fn import(sandbox: &Sandbox, day: u32, name: &str, text: &str) {
+    sandbox.write(name, text);
+    sandbox
+        .run_with(&["import", "--quiet", name], &[("TLSNAG_NOW", &on(day))])
+        .ok();
+}
+
+/// A sandbox with settings, and a week of log in which these peers do this.
+fn with(peers: &[(&str, Does)]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("c.toml", SETTINGS);
+    import(&sandbox, 9, "week1.log", &log(2..=8, peers));
+    sandbox
+}
+
+fn plan(sandbox: &Sandbox, day: u32) -> Value {
+    campaign(sandbox, day, &["plan", "--no-probe", "--format", "json"])
+        .ok()
+        .json()
+}
+
+fn strings(rows: &Value, field: &str) -> Vec<String> {
+    let rows = rows.as_array().cloned().unwrap_or_default();
+    rows.iter()
+        .map(|row| row[field].as_str().unwrap_or_default().to_string())
+        .collect()
+}
+
+/// A program in the place of sendmail, which does `script` with the mail on its standard input and its arguments.
+fn sendmail(sandbox: &Sandbox, script: &str) -> PathBuf {
+    let path = sandbox.write("sendmail", format!("#!/bin/sh\n{script}\n"));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+/// Takes each mail into a file of its own, named by its recipient and a number.
+fn taking(sandbox: &Sandbox) -> PathBuf {
+    let out = sandbox.path("taken");
+    std::fs::create_dir_all(&out).unwrap();
+    // The recipient is the last argument; two mails to one make two files.
+    sendmail(
+        sandbox,
+        &format!(
+            "for to; do :; done\ncat > \"$(mktemp {}/\"$to\".XXXXXX)\"",
+            out.display()
+        ),
+    )
+}
+
+fn taken(sandbox: &Sandbox) -> Vec<String> {
+    let entries = std::fs::read_dir(sandbox.path("taken")).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .map(|name| name.rsplit_once('.').unwrap().0.to_string())
+        .collect();
+    names.sort();
+    names
+}
+
+fn send(sandbox: &Sandbox, day: u32, plan: &str, program: &Path) -> Ran {
+    let program = program.to_string_lossy().into_owned();
+    campaign(
+        sandbox,
+        day,
+        &["send", "--plan", plan, "--yes", "--sendmail", &program],
+    )
+}
+
+fn status_of(sandbox: &Sandbox, day: u32, organisation: &str) -> String {
+    let rows = campaign(sandbox, day, &["status", "--format", "json"])
+        .ok()
+        .json();
+    let rows = rows["rows"].as_array().cloned().unwrap_or_default();
+    let row = rows
+        .into_iter()
+        .rev()
+        .find(|row| row["organisation"] == organisation);
+    row.map_or_else(String::new, |row| {
+        row["state"].as_str().unwrap_or_default().to_string()
+    })
+}
+
+/// An answer to a letter.
+fn answer(sandbox: &Sandbox, name: &str, headers: &str, body: &str) {
+    let directory = sandbox.path("mail/new");
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join(name), format!("{headers}\r\n\r\n{body}\r\n")).unwrap();
+}
+
+#[test]
+fn the_whole_story() {
+    let names = ["a.example", "b.example", "c.example", "d.example"];
+    let sandbox = with(&names.map(|name| (name, Does::NotOffered)));
+    let plan = plan(&sandbox, 9);
+    let mut domains = strings(&plan["rows"], "domain");
+    domains.sort();
+    assert_eq!(domains, names);
+    assert_eq!(strings(&plan["rows"], "reason"), ["not-offered"; 4]);
+    let hash = plan["plan"].as_str().unwrap().to_string();
+
+    // Read before it is sent.
+    let shown = campaign(&sandbox, 9, &["preview"]).ok().out;
+    for words in [
+        "To: postmaster@a.example",
+        "TLS-Required: No",
+        "List-Unsubscribe: <mailto:",
+        "had to wait",
+        "postfix tls enable-server",
+    ] {
+        assert!(shown.contains(words), "{words}\n{shown}");
+    }
+    assert!(!shown.contains("bob"), "no persons:\n{shown}");
+
+    let program = taking(&sandbox);
+    let said = send(&sandbox, 9, &hash, &program).ok();
+    assert!(said.out.contains("Sent: 4."), "{}", said.out);
+    let all = names.map(|name| format!("postmaster@{name}"));
+    assert_eq!(taken(&sandbox), all);
+    // Again: there is nothing left of it, and nothing new to plan.
+    send(&sandbox, 9, &hash, &program).fails_with(&["nothing to send"]);
+    let again = self::plan(&sandbox, 10);
+    assert_eq!(
+        (
+            again["rows"].as_array().unwrap().len(),
+            taken(&sandbox).len()
+        ),
+        (0, 4)
+    );
+    assert_eq!(strings(&again["skipped"], "reason"), ["too-recent"; 4]);
+
+    // b wants no more, c came back, d answers.
+    let rows = campaign(&sandbox, 10, &["status", "--format", "json"])
+        .ok()
+        .json();
+    let token = |name: &str| {
+        let rows = rows["rows"].as_array().unwrap();
+        rows.iter().find(|r| r["organisation"] == name).unwrap()["token"]
+            .as_str()
+            .unwrap()
+            .to_string()
+    };
+    let to = |name: &str| format!("To: ann+tlsnag-{}@us.example", token(name).to_lowercase());
+    answer(
+        &sandbox,
+        "1",
+        &format!(
+            "From: root@b.example\r\nTo: ann@us.example\r\nSubject: stop {}",
+            token("b.example")
+        ),
+        "",
+    );
+    answer(
+        &sandbox,
+        "2",
+        &format!(
+            "From: MAILER-DAEMON@us.example\r\n{}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b",
+            to("c.example")
+        ),
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; us.example\r\n\r\nFinal-Recipient: rfc822; postmaster@c.example\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b--",
+    );
+    answer(
+        &sandbox,
+        "3",
+        &format!(
+            "From: dora@d.example\r\n{}\r\nSubject: Re: TLS",
+            to("d.example")
+        ),
+        "Thanks, we look into it.\r\n\r\n> answer \"stop\".",
+    );
+    let said = campaign(&sandbox, 10, &["replies", "mail"]).ok().out;
+    assert!(
+        said.contains("| Thanks, we look into it.") && said.lines().count() == 5,
+        "{said}"
+    );
+    assert_eq!(
+        campaign(&sandbox, 10, &["replies", "mail"]).ok().out,
+        "Nothing new.\n"
+    );
+    let states = names.map(|name| status_of(&sandbox, 10, name));
+    assert_eq!(states, ["sent", "declined", "bounced", "answered"]);
+    campaign(
+        &sandbox,
+        10,
+        &[
+            "label",
+            &token("d.example"),
+            "will-fix",
+            "--note",
+            "next week",
+        ],
+    )
+    .ok();
+
+    // The second week: a and b do TLS, the others do not.
+    let week = log(
+        9..=15,
+        &[
+            ("a.example", Does::Tls),
+            ("b.example", Does::Tls),
+            ("c.example", Does::NotOffered),
+            ("d.example", Does::NotOffered),
+        ],
+    );
+    import(&sandbox, 16, "week2.log", &week);
+    let states = names.map(|name| status_of(&sandbox, 16, name));
+    assert_eq!(states, ["fixed", "fixed", "bounced", "answered"]);
+
+    // One thank-you: to a, for b wants no mail, not even that.
+    let thanks = self::plan(&sandbox, 16);
+    assert_eq!(
+        (
+            strings(&thanks["rows"], "template"),
+            strings(&thanks["rows"], "contact")
+        ),
+        (
+            vec!["thank-you".into()],
+            vec!["postmaster@a.example".into()]
+        )
+    );
+    send(&sandbox, 16, thanks["plan"].as_str().unwrap(), &program).ok();
+    assert_eq!(taken(&sandbox).len(), 5);
+    assert_eq!(
+        self::plan(&sandbox, 17)["rows"].as_array().unwrap().len(),
+        0
+    );
+    let status = campaign(&sandbox, 17, &["status"]).ok().out;
+    for words in [
+        "2 of 4 who were written to have mended it.",
+        "thanked",
+        "Came back: 1",
+        "Answered: 1",
+        "6 days (median)",
+    ] {
+        assert!(status.contains(words), "{words}\n{status}");
+    }
+
+    // It comes back: a case of its own, and not at once.
+    import(
+        &sandbox,
+        24,
+        "week3.log",
+        &log(16..=23, &[("a.example", Does::NotOffered)]),
+    );
+    assert_eq!(
+        strings(&self::plan(&sandbox, 24)["skipped"], "reason")
+            .first()
+            .map(String::as_str),
+        Some("too-recent")
+    );
+    assert_eq!(status_of(&sandbox, 24, "a.example"), "relapsed");
+}
+
+#[test]
+fn nobody_is_written_to_after_one_day_of_log() {
+    let sandbox = Sandbox::new();
+    sandbox.write("c.toml", SETTINGS);
+    import(
+        &sandbox,
+        9,
+        "day.log",
+        &log(
+            8..=8,
+            &[("a.example", Does::NotOffered), ("b.example", Does::Breaks)],
+        ),
+    );
+    let plan = plan(&sandbox, 9);
+    assert_eq!(plan["rows"].as_array().unwrap().len(), 0);
+    assert!(!strings(&plan["skipped"], "reason").contains(&String::new()));
+}
+
+#[test]
+fn nothing_is_sent_without_the_plan_that_was_read() {
+    let sandbox = with(&[("a.example", Does::NotOffered)]);
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    let program = taking(&sandbox);
+    let path = program.to_string_lossy().into_owned();
+    campaign(&sandbox, 9, &["send", "--yes", "--sendmail", &path])
+        .fails_with(&["expected --plan HASH"]);
+    campaign(
+        &sandbox,
+        9,
+        &[
+            "send",
+            "--plan",
+            "000000000000",
+            "--yes",
+            "--sendmail",
+            &path,
+        ],
+    )
+    .fails_with(&["read it again", &hash]);
+    let dry = campaign(&sandbox, 9, &["send", "--plan", &hash, "--sendmail", &path])
+        .ok()
+        .out;
+    assert!(
+        dry.contains("Nothing was sent") && dry.contains("postmaster@a.example"),
+        "{dry}"
+    );
+    // A log that ended long ago is no reason to write.
+    campaign(
+        &sandbox,
+        20,
+        &["send", "--plan", &hash, "--yes", "--sendmail", &path],
+    )
+    .fails_with(&["the log ends on 2026-11-08"]);
+    assert!(taken(&sandbox).is_empty());
+}
+
+#[test]
+fn who_is_suppressed_after_the_plan_gets_nothing() {
+    let sandbox = with(&[
+        ("a.example", Does::NotOffered),
+        ("b.example", Does::NotOffered),
+    ]);
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    campaign(&sandbox, 9, &["suppress", "A.Example"]).ok();
+    // To read the logs again does not bring it back.
+    import(
+        &sandbox,
+        9,
+        "week1.log",
+        &log(
+            2..=8,
+            &[
+                ("a.example", Does::NotOffered),
+                ("b.example", Does::NotOffered),
+            ],
+        ),
+    );
+    let program = taking(&sandbox);
+    let said = send(&sandbox, 9, &hash, &program).ok().out;
+    assert!(said.contains("not wanted any more: 1"), "{said}");
+    assert_eq!(taken(&sandbox), ["postmaster@b.example"]);
+    assert_eq!(
+        strings(&plan(&sandbox, 9)["skipped"], "reason"),
+        ["suppressed", "too-recent"]
+    );
+}
+
+#[test]
+fn only_so_many_a_day() {
+    let names: Vec<String> = (0..7).map(|i| format!("a{i}.example")).collect();
+    let peers: Vec<(&str, Does)> = names
+        .iter()
+        .map(|name| (name.as_str(), Does::NotOffered))
+        .collect();
+    let sandbox = with(&peers);
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    sandbox.write("c.toml", format!("{SETTINGS}per_day = 3\n"));
+    let program = taking(&sandbox);
+    for (day, all) in [(9, 3), (9, 3), (10, 6), (11, 7)] {
+        send(&sandbox, day, &hash, &program);
+        assert_eq!(taken(&sandbox).len(), all, "on day {day}");
+    }
+}
+
+#[test]
+fn a_refusal_for_now_is_tried_again_and_one_for_good_ends_the_case() {
+    let sandbox = with(&[("a.example", Does::NotOffered)]);
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    let later = sendmail(&sandbox, "cat >/dev/null; echo busy >&2; exit 75");
+    assert!(
+        send(&sandbox, 9, &hash, &later)
+            .ok()
+            .out
+            .contains("refused for now, to be sent by the next run: 1")
+    );
+    let never = sendmail(&sandbox, "cat >/dev/null; echo no such user >&2; exit 67");
+    assert!(
+        send(&sandbox, 9, &hash, &never)
+            .ok()
+            .out
+            .contains("refused for good: 1")
+    );
+    assert_eq!(status_of(&sandbox, 9, "a.example"), "bounced");
+    assert_eq!(
+        strings(&plan(&sandbox, 10)["skipped"], "reason"),
+        ["closed"]
+    );
+}
+
+#[test]
+fn whoever_dies_while_sending_sends_nothing_twice_and_loses_nothing() {
+    let names: Vec<String> = (0..60).map(|i| format!("a{i}.example")).collect();
+    let fine: Vec<String> = (0..60).map(|i| format!("fine{i}.example")).collect();
+    let bad = names.iter().map(|name| (name.as_str(), Does::NotOffered));
+    let good = fine.iter().map(|name| (name.as_str(), Does::Tls));
+    let sandbox = with(&bad.chain(good).collect::<Vec<_>>());
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    let program = taking(&sandbox).to_string_lossy().into_owned();
+    let settings = sandbox.path("c.toml").to_string_lossy().into_owned();
+    let args = [
+        "--config",
+        &settings,
+        "campaign",
+        "send",
+        "--plan",
+        &hash,
+        "--yes",
+        "--sendmail",
+        &program,
+        "--per-day",
+        "99",
+    ];
+    for round in 0..100_u64 {
+        let mut child = sandbox.command(&args);
+        child
+            .env("TLSNAG_NOW", on(9))
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null());
+        let mut child = child.spawn().unwrap();
+        // From before anything is opened to well into the third letter.
+        std::thread::sleep(std::time::Duration::from_micros(500 + round * 611 % 48_000));
+        child.kill().ok();
+        child.wait().unwrap();
+    }
+    send(&sandbox, 9, &hash, Path::new(&program));
+    // What a killed run had started may still be writing.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let taken = taken(&sandbox);
+    let different: BTreeSet<&String> = taken.iter().collect();
+    assert_eq!(different.len(), taken.len(), "nobody gets two: {taken:?}");
+    let rows = campaign(&sandbox, 9, &["status", "--format", "json"])
+        .ok()
+        .json();
+    assert_eq!(rows["rows"].as_array().unwrap().len(), names.len());
+    assert!(
+        taken.len() >= 3,
+        "the run was killed before it could send: {taken:?}"
+    );
+    for row in rows["rows"].as_array().unwrap() {
+        let address = row["contact"].as_str().unwrap().to_string();
+        if row["state"] == "sent" {
+            assert!(different.contains(&address), "{address} is said to be sent");
+        } else {
+            // Marked as being sent when the run died: said, and never sent again.
+            assert!(
+                row["remark"].as_str().unwrap().contains("may or may not"),
+                "{row}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_server_that_does_tls_today_is_not_accused() {
+    let sandbox = Sandbox::new();
+    sandbox.write("c.toml", SETTINGS);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        use std::io::{BufRead, BufReader, Write};
+        // First it does not offer STARTTLS, then it does.
+        for answers in [
+            &["220 hi", "250 mx", "221 bye"][..],
+            &["220 hi", "250-mx\r\n250 STARTTLS", "454 not now", "221 bye"],
+        ] {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            for answer in answers {
+                stream.write_all(format!("{answer}\r\n").as_bytes()).ok();
+                lines.next();
+            }
+        }
+    });
+    let text = log(2..=8, &[("z.example", Does::NotOffered)]).replace(
+        "mx.z.example[192.0.2.10]:25",
+        &format!("mx.z.example[127.0.0.1]:{port}"),
+    );
+    assert!(text.contains("127.0.0.1"), "the address was replaced");
+    sandbox.write("z.log", text);
+    sandbox
+        .run_with(
+            &[
+                "import",
+                "--quiet",
+                "--own-network",
+                "198.51.100.0/24",
+                "z.log",
+            ],
+            &[("TLSNAG_NOW", &on(9))],
+        )
+        .ok();
+    let probed = || {
+        campaign(&sandbox, 9, &["plan", "--format", "json"])
+            .ok()
+            .json()
+    };
+    let first = probed();
+    assert_eq!(strings(&first["rows"], "domain"), ["z.example"]);
+    assert!(
+        campaign(&sandbox, 9, &["preview"])
+            .ok()
+            .out
+            .contains("Asked again on 2026-11-09")
+    );
+    let second = probed();
+    assert_eq!(strings(&second["rows"], "domain"), Vec::<String>::new());
+    assert_eq!(strings(&second["skipped"], "reason"), ["contradicted"]);
+    server.join().unwrap();
+}
+
+#[test]
+fn wrong_commands_say_what_was_expected() {
+    let sandbox = with(&[("a.example", Does::NotOffered)]);
+    campaign(&sandbox, 9, &["preview"]).fails_with(&["no such draft", "campaign plan"]);
+    campaign(&sandbox, 9, &["send", "--plan", "x", "--yes"]).fails_with(&["nothing to send"]);
+    campaign(&sandbox, 9, &["label", "NOSUCH", "grateful"])
+        .fails_with(&["there is no case `NOSUCH`"]);
+    campaign(&sandbox, 9, &["contact", "a.example", "not an address"])
+        .fails_with(&["expected a mail address"]);
+    campaign(&sandbox, 9, &["replies", "nowhere"]).fails_with(&["cannot read nowhere"]);
+    campaign(&sandbox, 9, &["unsuppress", "a.example"]).fails_with(&["is not suppressed"]);
+    campaign(&sandbox, 9, &["plan", "--control", "200%"])
+        .fails_with(&["expected a share such as 20%"]);
+    // Nobody is set who writes: the plan is shown, and no letter made.
+    sandbox.write("c.toml", "");
+    let shown = campaign(&sandbox, 9, &["plan", "--no-probe"]).ok().out;
+    assert!(
+        shown.contains("Set name, address, organisation, host"),
+        "{shown}"
+    );
+    campaign(&sandbox, 9, &["preview"]).fails_with(&["letters must say who writes"]);
+}
+
+#[test]
+fn the_operators_own_contact_and_language_are_used() {
+    let sandbox = with(&[("a.example", Does::Breaks)]);
+    sandbox.write("c.toml", format!("{SETTINGS}language = \"de\"\n"));
+    sandbox.write(
+        "contacts.csv",
+        "name,address\na.example,hostmaster@hoster.example\n",
+    );
+    campaign(&sandbox, 9, &["contact", "--import", "contacts.csv"]).ok();
+    plan(&sandbox, 9);
+    let shown = campaign(&sandbox, 9, &["preview"]).ok().out;
+    for words in [
+        "To: hostmaster@hoster.example",
+        "Guten Tag,",
+        "Diffie-Hellman",
+        "gingen 7 Mails",
+    ] {
+        assert!(shown.contains(words), "{words}\n{shown}");
+    }
+}
+
+#[test]
+fn what_is_forgotten_is_forgotten_in_the_outreach_too() {
+    let sandbox = with(&[
+        ("a.example", Does::NotOffered),
+        ("b.example", Does::NotOffered),
+    ]);
+    campaign(&sandbox, 9, &["contact", "b.example", "bob@b.example"]).ok();
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    send(&sandbox, 9, &hash, &taking(&sandbox)).ok();
+    let said = sandbox.run(&["forget", "a.example"]).ok().out;
+    assert!(said.contains("of the outreach 1"), "{said}");
+    sandbox.run(&["forget", "bob@b.example"]).ok();
+    let bytes = std::fs::read(sandbox.path("store.db")).unwrap();
+    for name in ["a.example", "bob@b.example"] {
+        assert!(
+            !bytes.windows(name.len()).any(|w| w == name.as_bytes()),
+            "{name} is still in the file"
+        );
+    }
+    // Written to once is written to once, even so.
+    assert_eq!(
+        strings(&plan(&sandbox, 10)["skipped"], "reason"),
+        ["too-recent"]
+    );
+    sandbox.run(&["store", "check"]).ok();
+}

@@ -33,6 +33,8 @@ pub struct Settings {
     pub evidence_days: Option<u32>,
     /// A directory with templates of the operator's own: `html/NAME.hbs` takes the place of the built-in one.
     pub templates: Option<PathBuf>,
+    /// Who reports come from, with `--mail-to`; else the recipient.
+    pub mail_from: Option<String>,
     /// The outreach: section `[campaign]`.
     pub campaign: Campaign,
 }

@@ -6,7 +6,7 @@ use crate::store::Store;
 
 use super::intake::{self, ReadingArgs};
 use super::period::PeriodArgs;
-use super::report::{self, PrintArgs};
+use super::report::{self, MailArgs, PrintArgs};
 use super::{Environment, Status, campaign};
 
 /// Arguments of `audit`.
@@ -21,6 +21,9 @@ pub struct AuditArgs {
     /// How to print the summary.
     #[command(flatten)]
     pub print: PrintArgs,
+    /// Whom to mail it to.
+    #[command(flatten)]
+    pub mail: MailArgs,
 }
 
 /// Runs the command.
@@ -29,5 +32,9 @@ pub(super) fn run(args: &AuditArgs, environment: &Environment) -> anyhow::Result
     environment.printer.remark(&intake.to_string());
     let mut store = Store::open_existing(&environment.store)?;
     campaign::after_import(&mut store, environment)?;
+    if !args.mail.mail_to.is_empty() {
+        let how = (&args.mail, &args.print);
+        return report::mail(&store, "summary", &args.period, how, environment);
+    }
     report::print(&store, "summary", &args.period, &args.print, environment)
 }

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod forget;
 pub mod import;
 pub mod intake;
+mod mailed;
 pub mod peer;
 mod period;
 pub mod policy;

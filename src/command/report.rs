@@ -12,7 +12,7 @@ use crate::report::{self, Format, Page, Table};
 use crate::store::Store;
 
 use super::period::PeriodArgs;
-use super::{Environment, Status, intake, templates};
+use super::{Environment, Status, intake, mailed, templates};
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
@@ -26,6 +26,20 @@ pub struct ReportArgs {
     /// How to print it.
     #[command(flatten)]
     pub print: PrintArgs,
+    /// Whom to mail it to.
+    #[command(flatten)]
+    pub mail: MailArgs,
+}
+
+/// Whom a report is mailed to, and when.
+#[derive(Clone, Debug, Default, Args)]
+pub struct MailArgs {
+    /// Mail the report to this address instead of printing it, as text with a page attached. May be given again
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "output")]
+    pub mail_to: Vec<String>,
+    /// ... only if there is something to act on
+    #[arg(long, requires = "mail_to")]
+    pub only_if_action: bool,
 }
 
 /// How and where a result is printed.
@@ -57,7 +71,16 @@ pub(super) fn run(args: &ReportArgs, environment: &Environment) -> anyhow::Resul
         );
     }
     let store = Store::open_existing(&environment.store)?;
-    print(&store, &args.name, &args.period, &args.print, environment)
+    if args.mail.mail_to.is_empty() {
+        return print(&store, &args.name, &args.period, &args.print, environment);
+    }
+    mail(
+        &store,
+        &args.name,
+        &args.period,
+        (&args.mail, &args.print),
+        environment,
+    )
 }
 
 /// Prints a report of a store.
@@ -84,6 +107,41 @@ pub(super) fn print(
     }
     let table = (report.build)(store, &scope)?;
     write(&table, report.name, &scope, print, environment)
+}
+
+/// Mails a report: its text, and a page with it.
+pub(super) fn mail(
+    store: &Store,
+    name: &str,
+    period: &PeriodArgs,
+    (args, print): (&MailArgs, &PrintArgs),
+    environment: &Environment,
+) -> anyhow::Result<Status> {
+    let Some(report) = report::find(name) else {
+        bail!("there is no report `{name}`")
+    };
+    let scope = period.scope(environment.now, newest_day(store)?)?;
+    let table = (report.build)(store, &scope)?;
+    let status = match print.exit_code && table.to_do > 0 {
+        true => Status::SomethingToDo,
+        false => Status::Done,
+    };
+    if args.only_if_action && table.to_do == 0 {
+        return Ok(status);
+    }
+    let page = match report.name == report::ALL[0].name {
+        true => report::page::build(store, &scope, intake::retention(store, environment)?)?,
+        false => Page::of(report.name, &table),
+    };
+    let letter = mailed::Report {
+        headline: &table.headline,
+        text: &report::format::render(Format::Text, report.name, &scope, &table),
+        page: &templates::load(environment)?.render(&page, &scope)?,
+    };
+    for address in &args.mail_to {
+        mailed::send(&letter, address, environment)?;
+    }
+    Ok(status)
 }
 
 /// Prints a table where and how it is wanted.

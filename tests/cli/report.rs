@@ -326,3 +326,79 @@ fn metrics_are_of_the_summary_only() {
         .run(&["report", "domains", "--format", "prometheus"])
         .fails_with(&["for the summary only", "domains"]);
 }
+
+#[test]
+fn a_report_is_mailed_with_its_page_and_only_if_there_is_something_to_do() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = Sandbox::new();
+    let program = sandbox.write("sendmail", "#!/bin/sh\necho \"$@\" > taken; cat >> taken\n");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.write(
+        "c.toml",
+        format!(
+            "mail_from = \"mx@us.example\"\n[campaign]\nsendmail = \"{}\"\n",
+            program.display()
+        ),
+    );
+    let taken = || std::fs::read_to_string(sandbox.path("taken")).unwrap_or_default();
+    let audit = |log: &str, more: &[&str]| {
+        let log = sample(log).to_string_lossy().into_owned();
+        let args = [
+            &[
+                "--config",
+                "c.toml",
+                "--quiet",
+                "audit",
+                &log,
+                "--all",
+                "--mail-to",
+                "root",
+            ],
+            more,
+        ]
+        .concat();
+        sandbox.run(&args).ok()
+    };
+    assert_eq!(audit("postfix/rfc3339.log", &["--only-if-action"]).out, "");
+    let mail = taken();
+    assert!(
+        mail.starts_with("-i -f mx@us.example -- root@localhost\n"),
+        "{mail}"
+    );
+    for words in [
+        "Subject: tlsnag: ",
+        "Auto-Submitted: auto-generated",
+        "Content-Disposition: attachment; filename=\"tlsnag.html\"",
+        "multipart/mixed",
+    ] {
+        assert!(
+            mail.contains(words),
+            "{words}\n{}",
+            &mail[..1500.min(mail.len())]
+        );
+    }
+    // Nothing to act on: no mail.
+    std::fs::remove_file(sandbox.path("taken")).unwrap();
+    let day = [
+        "--config",
+        "c.toml",
+        "report",
+        "plaintext",
+        "--since",
+        "2001-01-01",
+        "--until",
+        "2001-01-02",
+        "--mail-to",
+        "root",
+    ];
+    sandbox
+        .run(&[&day[..], &["--only-if-action"]].concat())
+        .ok();
+    assert_eq!(taken(), "");
+    sandbox.run(&day).ok();
+    assert!(taken().contains("Subject: tlsnag: "), "{}", taken());
+    sandbox.write("sendmail", "#!/bin/sh\ncat >/dev/null; exit 75\n");
+    sandbox
+        .run(&day)
+        .fails_with(&["the report to root was not taken"]);
+}

@@ -16,7 +16,7 @@ mod people;
 mod plan;
 mod preview;
 mod replies;
-mod send;
+pub(super) mod send;
 mod status;
 
 use anyhow::bail;

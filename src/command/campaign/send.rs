@@ -241,7 +241,8 @@ fn outbox(args: &SendArgs, settings: &Campaign) -> anyhow::Result<Outbox> {
     })
 }
 
-fn settings_outbox(settings: &Campaign) -> anyhow::Result<Outbox> {
+/// Where mail goes by the settings.
+pub(in super::super) fn settings_outbox(settings: &Campaign) -> anyhow::Result<Outbox> {
     match &settings.smtp {
         Some(server) => Ok(Outbox::Smtp(server_of(server, settings)?)),
         None => Ok(Outbox::Sendmail(settings.sendmail.clone())),

@@ -22,6 +22,7 @@ pub mod peer;
 mod plaintext;
 pub mod policy;
 mod protocols;
+mod scoreboard;
 pub mod store;
 pub mod summary;
 mod table;
@@ -105,6 +106,11 @@ pub const ALL: &[Report] = &[
         name: "good-news",
         help: "Who got better: in clear or failing before, nothing but TLS since",
         build: good_news::build,
+    },
+    Report {
+        name: "scoreboard",
+        help: "Who has switched TLS on after a letter; with --all, who has not",
+        build: scoreboard::build,
     },
 ];
 

@@ -320,6 +320,13 @@ fn the_whole_story() {
         assert!(status.contains(words), "{words}\n{status}");
     }
 
+    let board = sandbox.run(&["report", "scoreboard"]).ok().out;
+    assert!(
+        board.contains("2 of 4 organisations who were written to encrypt mail with us now.")
+            && !board.contains("c.example"),
+        "{board}"
+    );
+
     // It comes back: a case of its own, and not at once.
     import(
         &sandbox,
@@ -655,4 +662,31 @@ fn what_is_forgotten_is_forgotten_in_the_outreach_too() {
         ["too-recent"]
     );
     sandbox.run(&["store", "check"]).ok();
+}
+
+#[test]
+fn the_way_to_requiring_tls_names_whom_it_hits_and_who_knows() {
+    let sandbox = with(&[("a.example", Does::Breaks), ("b.example", Does::Breaks)]);
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    campaign(&sandbox, 9, &["suppress", "b.example"]).ok();
+    send(&sandbox, 9, &hash, &taking(&sandbox)).ok();
+    let said = campaign(&sandbox, 9, &["enforce", "--on", "2027-03-01"])
+        .ok()
+        .out;
+    for words in [
+        "mail sent: 2 peers would lose 14 mails",
+        "written to so far: 1 of 2 peers",
+        "the day is 2027-03-01, in 112 days",
+        "tlsnag policy --for postfix --base encrypt",
+        "postqueue -p",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    assert!(
+        campaign(&sandbox, 9, &["enforce", "--on", "2026-11-20"])
+            .ok()
+            .out
+            .contains("less than the 28")
+    );
+    campaign(&sandbox, 9, &["enforce", "--on", "soon"]).fails_with(&["expected a day such as"]);
 }

@@ -9,8 +9,10 @@
 //! | `send` | hands them over, one by one |
 //! | `replies` | reads what came back |
 //! | `status` | where each case stands, and what came of it |
+//! | `enforce` | the way to requiring TLS |
 //! | `people` | contacts, suppressions and labels, by hand |
 
+mod enforce;
 mod letters;
 mod people;
 mod plan;
@@ -62,6 +64,8 @@ pub enum Step {
     Label(people::LabelArgs),
     /// Where each case stands, and what came of it
     Status(status::StatusArgs),
+    /// The way to requiring TLS, step by step: whom it hits, who knows of it, what to set, how to go back
+    Enforce(enforce::EnforceArgs),
     /// Whom to write to about a domain or an organisation
     Contact(people::ContactArgs),
     /// Never write to an address, a domain, a host or an organisation again
@@ -79,6 +83,7 @@ pub(super) fn run(args: &CampaignArgs, environment: &Environment) -> anyhow::Res
         Step::Replies(args) => replies::run(args, environment),
         Step::Label(args) => people::label(args, environment),
         Step::Status(args) => status::run(args, environment),
+        Step::Enforce(args) => enforce::run(args, environment),
         Step::Contact(args) => people::contact(args, environment),
         Step::Suppress(args) => people::suppress(args, environment),
         Step::Unsuppress(args) => people::unsuppress(args, environment),

@@ -31,6 +31,7 @@
 //! below holds that.
 
 pub mod breakdown;
+pub mod binomial;
 pub mod certainty;
 pub mod changes;
 pub mod clients;
@@ -40,6 +41,7 @@ pub mod doctor;
 pub mod domains;
 pub mod failures;
 pub mod good_news;
+pub mod history;
 pub mod hosts;
 pub mod limits;
 pub mod logging;
@@ -47,11 +49,16 @@ pub mod peer;
 pub mod plaintext;
 pub mod policy;
 pub mod protocols;
+mod scan;
 pub mod servers;
 pub mod services;
 pub mod sightings;
+pub mod shifts;
 pub mod silence;
+pub mod strata;
 pub mod summary;
+#[cfg(test)]
+mod synthetic;
 pub mod tally;
 pub mod whatif;
 

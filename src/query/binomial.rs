@@ -1,0 +1,196 @@
+//! How far a share may lie from what was counted: exact bounds of a binomial share (Clopper and Pearson, 1934), and a bound of what
+//! chance can do to a sum of several.
+//!
+//! Pure mathematics: what is counted, and whether the counts are independent, is the caller's business. Counts need not be whole, since
+//! mail that came in one burst counts as less than it is.
+
+/// Bounds that hold in 95 of 100 cases.
+const MISSED: f64 = 0.05;
+/// Terms of a continued fraction, and halvings of an interval: more than either ever needs.
+const MOST_TERMS: usize = 300;
+const HALVINGS: usize = 60;
+/// Smaller than any difference that matters here.
+const TINY: f64 = 1e-14;
+
+/// The share of all, 0 to 1, that `hits` of `trials` leave possible: lower and upper 95 % bound.
+pub fn bounds(hits: f64, trials: f64) -> (f64, f64) {
+    if trials <= 0.0 {
+        return (0.0, 1.0);
+    }
+    let misses = (trials - hits).max(0.0);
+    let lower = match hits > 0.0 {
+        true => beta_quantile(MISSED / 2.0, hits, misses + 1.0),
+        false => 0.0,
+    };
+    let upper = match misses > 0.0 {
+        true => beta_quantile(1.0 - MISSED / 2.0, hits + 1.0, misses),
+        false => 1.0,
+    };
+    (lower, upper)
+}
+
+/// Where the beta distribution reaches `probability`.
+fn beta_quantile(probability: f64, a: f64, b: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..HALVINGS {
+        let middle = f64::midpoint(low, high);
+        match incomplete_beta(middle, a, b) < probability {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    f64::midpoint(low, high)
+}
+
+/// The regularised incomplete beta function I_x(a, b), by its continued fraction.
+fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
+    if x <= 0.0 || x >= 1.0 {
+        return x.clamp(0.0, 1.0);
+    }
+    let log_front = ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * x.ln() + b * (1.0 - x).ln();
+    // The fraction converges fast on this side only; the other is its complement.
+    match x < (a + 1.0) / (a + b + 2.0) {
+        true => log_front.exp() * fraction(x, a, b) / a,
+        false => 1.0 - log_front.exp() * fraction(1.0 - x, b, a) / b,
+    }
+}
+
+/// The continued fraction of the incomplete beta function, by Lentz's method.
+fn fraction(x: f64, a: f64, b: f64) -> f64 {
+    let not_zero = |value: f64| if value.abs() < 1e-300 { 1e-300 } else { value };
+    let mut c = 1.0;
+    let mut d = 1.0 / not_zero(1.0 - (a + b) * x / (a + 1.0));
+    let mut product = d;
+    for term in 1..MOST_TERMS {
+        let m = term as f64;
+        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
+        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
+        let mut step = 1.0;
+        for numerator in [even, odd] {
+            d = 1.0 / not_zero(1.0 + numerator * d);
+            c = not_zero(1.0 + numerator / c);
+            step = c * d;
+            product *= step;
+        }
+        if (step - 1.0).abs() < TINY {
+            break;
+        }
+    }
+    product
+}
+
+/// The logarithm of the gamma function of a positive number (Lanczos, g = 7).
+fn ln_gamma(x: f64) -> f64 {
+    const COEFFICIENTS: [f64; 8] = [
+        676.520_368_121_885_1,
+        -1_259.139_216_722_402_8,
+        771.323_428_777_653_1,
+        -176.615_029_162_140_6,
+        12.507_343_278_686_905,
+        -0.138_571_095_265_720_12,
+        9.984_369_578_019_572e-6,
+        1.505_632_735_149_311_6e-7,
+    ];
+    if x < 0.5 {
+        // The reflection formula.
+        return (std::f64::consts::PI / (std::f64::consts::PI * x).sin()).ln() - ln_gamma(1.0 - x);
+    }
+    let x = x - 1.0;
+    let terms = COEFFICIENTS.iter().enumerate();
+    let sum = terms.fold(0.999_999_999_999_809_9, |sum, (n, c)| {
+        sum + c / (x + n as f64 + 1.0)
+    });
+    let t = x + 7.5;
+    0.5 * (2.0 * std::f64::consts::PI).ln() + (x + 0.5) * t.ln() - t + sum.ln()
+}
+
+/// Some trials, each of which hits with a certain probability.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trials {
+    /// How many.
+    pub(super) n: f64,
+    /// The probability, between 0 and 1.
+    pub(super) p: f64,
+}
+
+/// How far beyond chance it is that all of these hit `hits` times together: the exponent Λ of Chernoff's bound exp(−Λ) of the
+/// probability of so many (or, below what is to be expected, of so few). It holds exactly for any counts, also for a handful of rare
+/// hits, where a normal distribution misleads; drawing without return makes it smaller still (Hoeffding, 1963).
+pub(super) fn surprise(hits: f64, trials: &[Trials]) -> f64 {
+    let expected: f64 = trials.iter().map(|t| t.n * t.p).sum();
+    let sign = if hits >= expected { 1.0 } else { -1.0 };
+    // The exponent is concave in the tilt; its slope is the hits missing at that tilt.
+    let slope = |tilt: f64| {
+        let odds = (sign * tilt).exp();
+        let tilted = |t: &Trials| t.n * t.p * odds / (1.0 - t.p + t.p * odds);
+        sign * (hits - trials.iter().map(tilted).sum::<f64>())
+    };
+    let (mut low, mut high) = (0.0, 30.0);
+    for _ in 0..24 {
+        let middle = f64::midpoint(low, high);
+        match slope(middle) > 0.0 {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    // Any tilt gives a bound that holds: the lower end is as good as the best.
+    let odds = (sign * low).exp();
+    let cost = |t: &Trials| t.n * (1.0 - t.p + t.p * odds).ln();
+    (sign * low * hits - trials.iter().map(cost).sum::<f64>()).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 5e-5, "{found}, not {expected}");
+    }
+
+    #[test]
+    fn the_bounds_are_those_of_the_tables() {
+        for (hits, trials, lower, upper) in [
+            (0.0, 10.0, 0.0, 0.308_50),
+            (10.0, 10.0, 0.691_50, 1.0),
+            (5.0, 10.0, 0.187_09, 0.812_91),
+            (1.0, 100.0, 0.000_253, 0.054_46),
+            (38.0, 521.0, 0.052_11, 0.098_75),
+            (0.0, 1.0, 0.0, 0.975),
+        ] {
+            let found = bounds(hits, trials);
+            near(found.0, lower);
+            near(found.1, upper);
+        }
+        assert_eq!(bounds(0.0, 0.0), (0.0, 1.0));
+    }
+
+    #[test]
+    fn large_counts_come_near_the_normal_distribution() {
+        let (lower, upper) = bounds(750_000.0, 1_000_000.0);
+        near(lower, 0.749_15);
+        near(upper, 0.750_85);
+    }
+
+    #[test]
+    fn gamma_is_that_of_the_factorials() {
+        near(ln_gamma(11.0), 3_628_800.0_f64.ln());
+        near(ln_gamma(0.5), std::f64::consts::PI.sqrt().ln());
+        near(ln_gamma(0.25), 1.288_02);
+    }
+
+    #[test]
+    fn the_surprise_bounds_the_true_probability_from_above() {
+        // All of five hits at 5/105: (1/21)^5, which the bound reaches.
+        let rare = [Trials {
+            n: 5.0,
+            p: 1.0 / 21.0,
+        }];
+        near(surprise(5.0, &rare), 5.0 * 21.0_f64.ln());
+        // 60 or more of 100 at a half happen with probability 0.0284.
+        let fair = [Trials { n: 60.0, p: 0.5 }, Trials { n: 40.0, p: 0.5 }];
+        let bound = (-surprise(60.0, &fair)).exp();
+        assert!((0.0284..0.14).contains(&bound), "{bound}");
+        near((-surprise(40.0, &fair)).exp(), bound);
+        near(surprise(50.0, &fair), 0.0);
+    }
+}

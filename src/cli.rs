@@ -23,7 +23,7 @@ pub struct Cli {
     pub common: Common,
 }
 
-const EXIT: &str = "Exit status: 0 done; 1 done, and there is something to act on (only with --exit-code); 2 could not.";
+const EXIT: &str = "Exit status: 0 done; 1 done, and there is something to act on (only with --exit-code or --alert); 2 could not.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]

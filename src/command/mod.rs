@@ -1,5 +1,6 @@
 //! The commands: each assembles the stages for one purpose. Nothing else knows more than one stage.
 
+mod alert;
 pub mod audit;
 pub mod campaign;
 mod check;

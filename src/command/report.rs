@@ -7,12 +7,13 @@ use clap::Args;
 
 use crate::cli::FormatArg;
 use crate::outcome::day_of;
+use crate::output::shows_unicode;
 use crate::query::Scope;
 use crate::report::{self, Format, Page, Table};
 use crate::store::Store;
 
 use super::period::PeriodArgs;
-use super::{Environment, Status, intake, mailed, templates};
+use super::{Environment, Status, alert, intake, mailed, templates};
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
@@ -26,6 +27,9 @@ pub struct ReportArgs {
     /// How to print it.
     #[command(flatten)]
     pub print: PrintArgs,
+    /// Of `changes`: only what is new since the last time this was asked for; nothing and status 0 if nothing is, else status 1
+    #[arg(long)]
+    pub alert: bool,
     /// Whom to mail it to.
     #[command(flatten)]
     pub mail: MailArgs,
@@ -71,6 +75,9 @@ pub(super) fn run(args: &ReportArgs, environment: &Environment) -> anyhow::Resul
         );
     }
     let store = Store::open_existing(&environment.store)?;
+    if args.alert {
+        return alert::run(&store, args, environment);
+    }
     if args.mail.mail_to.is_empty() {
         return print(&store, &args.name, &args.period, &args.print, environment);
     }
@@ -152,8 +159,37 @@ pub(super) fn write(
     print: &PrintArgs,
     environment: &Environment,
 ) -> anyhow::Result<Status> {
+    let text = rendered(table, name, scope, print, environment)?;
+    put(&text, table.to_do, print, environment)
+}
+
+/// Prints a table and says whether it was taken: the reader of a pipe may have gone.
+pub(super) fn print_whole(
+    table: &Table,
+    name: &str,
+    scope: &Scope,
+    print: &PrintArgs,
+    environment: &Environment,
+) -> anyhow::Result<bool> {
+    let text = rendered(table, name, scope, print, environment)?;
+    match &print.output {
+        Some(_) => put(&text, 0, print, environment).map(|_| true),
+        None => Ok(environment.printer.answer(&text)?),
+    }
+}
+
+fn rendered(
+    table: &Table,
+    name: &str,
+    scope: &Scope,
+    print: &PrintArgs,
+    environment: &Environment,
+) -> anyhow::Result<String> {
     let written = |format| report::format::render(format, name, scope, table);
-    let text = match print.format {
+    Ok(match print.format {
+        FormatArg::Text if !shows_unicode() => {
+            report::format::text::in_ascii(&written(Format::Text))
+        }
         FormatArg::Text => written(Format::Text),
         FormatArg::Json => written(Format::Json),
         FormatArg::Csv => written(Format::Csv),
@@ -165,8 +201,7 @@ pub(super) fn write(
             let page = Page::of(name, table);
             templates::load(environment)?.render(&page, scope)?
         }
-    };
-    put(&text, table.to_do, print, environment)
+    })
 }
 
 /// Puts a text where it is wanted.

@@ -3,5 +3,5 @@
 mod print;
 mod progress;
 
-pub use print::{Printer, error};
+pub use print::{Printer, error, shows_unicode};
 pub use progress::Progress;

@@ -14,10 +14,15 @@ pub struct Printer {
 impl Printer {
     /// A result, as it is. Fails on a full disk, not on a closed pipe.
     pub fn result(&self, text: &str) -> std::io::Result<()> {
+        self.answer(text).map(|_| ())
+    }
+
+    /// The same, and whether somebody took it: the reader of a pipe may have gone.
+    pub fn answer(&self, text: &str) -> std::io::Result<bool> {
         let mut out = std::io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            other => other,
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+            other => other.map(|()| true),
         }
     }
 
@@ -32,6 +37,18 @@ impl Printer {
     pub fn warning(&self, text: &str) {
         line(&format!("tlsnag: warning: {text}"));
     }
+}
+
+/// Whether the locale has more signs than ASCII. Cron has mostly none.
+pub fn shows_unicode() -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .filter_map(std::env::var_os)
+        .find(|value| !value.is_empty());
+    set.is_some_and(|value| {
+        let name = value.to_string_lossy().to_lowercase();
+        name.contains("utf-8") || name.contains("utf8")
+    })
 }
 
 /// An error that ends the run, with its causes.

@@ -139,6 +139,16 @@ pub(super) fn surprise(hits: f64, trials: &[Trials]) -> f64 {
     (sign * low * hits - trials.iter().map(cost).sum::<f64>()).max(0.0)
 }
 
+/// How much likelier so many hits are if the share is what was found than if it is what was expected: the logarithm. The hits of two sides
+/// whose common share is p fall so with a probability of at most (n + 1) exp(−d₁ − d₂), for n trials in all (the method of types).
+pub(super) fn divergence(hits: f64, trials: Trials) -> f64 {
+    let term = |found: f64, p: f64| match found > 0.0 {
+        true => found * (found / (trials.n * p)).ln(),
+        false => 0.0,
+    };
+    (term(hits, trials.p) + term(trials.n - hits, 1.0 - trials.p)).max(0.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +186,16 @@ mod tests {
         near(ln_gamma(11.0), 3_628_800.0_f64.ln());
         near(ln_gamma(0.5), std::f64::consts::PI.sqrt().ln());
         near(ln_gamma(0.25), 1.288_02);
+    }
+
+    #[test]
+    fn two_sides_that_could_not_differ_more_are_as_likely_as_their_number_says() {
+        // All of 18 here and none of 18 there: one of 36 over 18 ways.
+        let sides = [18.0, 0.0].map(|hits| divergence(hits, Trials { n: 18.0, p: 0.5 }));
+        let bound = 37.0 * (-sides[0] - sides[1]).exp();
+        let exact = 1.0 / 9_075_135_300.0;
+        assert!((exact..100.0 * exact).contains(&bound), "{bound}");
+        near(divergence(9.0, Trials { n: 18.0, p: 0.5 }), 0.0);
     }
 
     #[test]

@@ -1,33 +1,27 @@
-//! How did the share of mail over TLS change against the period before, and which peers carry the change?
+//! How did the share of mail over TLS change against the period before, since when, and what carries the change: one peer, one operator of
+//! mail servers, many who have nothing to do with each other, or we ourselves?
 //!
-//! The share of a direction is S = Σ wᵢ rᵢ over its peers: wᵢ is a peer's part of the mail whose channel is known, rᵢ the part of that
-//! which went over TLS. The change from period 0 to period 1 falls apart, without a rest, into what each peer did and how much each wrote:
-//!
-//! ```text
-//! rate of i = (wᵢ⁰ + wᵢ¹) / 2 · (rᵢ¹ − rᵢ⁰)
-//! mix of i  = (wᵢ¹ − wᵢ⁰) · ((rᵢ⁰ + rᵢ¹) / 2 − (S⁰ + S¹) / 2)
-//! ```
-//!
-//! A peer without mail in one of the periods keeps the rate of the other: it changed the mix only. On which day a change began is not
-//! asked here.
+//! `parts` takes the change apart, `shifts` has the days, `fallback` what became of mail that failed. Here it is put together, and called
+//! by its name. What chance, or more mail of some and less of others, can do, is not called a change of what peers do.
 
 use std::collections::BTreeMap;
 
-use crate::outcome::Direction;
+use crate::outcome::{Direction, day_of};
 use crate::store::{Result, Store};
 
-use super::failures::who;
-use super::tally::Group;
-use super::{Period, Scope, ask, read_direction};
+use super::binomial::bounds;
+use super::fallback::{Turn, find_turns};
+use super::history::{Cell, Channel, History, NameId, find_history};
+use super::parts::{Facets, Part, by_peer, facets, sum};
+use super::shifts::{Course, Shift, differ, find_course, find_course_of_one};
+use super::strata::PeerDay;
+use super::verdict::{Shape, shape};
+use super::{Period, Scope};
 
-/// With fewer mails than this in either period, a share says nothing.
-const ENOUGH: u64 = 20;
-/// What a change is called that is smaller than this: none. In parts of one.
-const NOTICEABLE: f64 = 0.005;
-/// A difference within so many standard errors of two equal shares is chance.
-const CHANCE: f64 = 4.0;
-/// A peer that carries at least this part of a change is its bearer.
-const BEARER: f64 = 0.6;
+/// A peer whose share moved by less than this, in parts of one, has not lost or won TLS.
+const PEER_MOVES: f64 = 0.1;
+/// A peer without any TLS is sure to have none if its share could not be above this.
+const SURELY_NONE: f64 = 0.2;
 
 /// Mail whose channel is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,41 +45,65 @@ impl Known {
     }
 }
 
-/// What one peer did to the share.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Part {
-    /// Outbound the recipient domain; inbound the organisation, name or address of the client.
-    pub peer: String,
-    /// Its mail in the period before, and in this one.
-    pub before: Known,
-    /// The same now.
-    pub now: Known,
-    /// By how much its own rate moved the share of all, -1 to 1.
-    pub rate: f64,
-    /// By how much the amount of its mail did.
-    pub mix: f64,
+/// What a peer's own TLS has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Become {
+    /// It had TLS, and has none any more, in mail enough to say so.
+    SwitchedOff,
+    /// It had TLS, and none since, but in little mail.
+    NoneLately,
+    /// It has less than before.
+    Partial,
+    /// It has more than before.
+    Regained,
 }
 
-impl Part {
-    /// Both together.
-    pub fn effect(&self) -> f64 {
-        self.rate + self.mix
+impl Become {
+    /// The word for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Become::SwitchedOff => "switched-off",
+            Become::NoneLately => "none-lately",
+            Become::Partial => "partial",
+            Become::Regained => "regained",
+        }
+    }
+
+    /// What a peer's share before and after says.
+    pub fn of(before: Known, after: Known) -> Become {
+        let (then, now) = (before.share().unwrap_or(0.0), after.share().unwrap_or(0.0));
+        if now >= then {
+            Become::Regained
+        } else if after.encrypted > 0 {
+            Become::Partial
+        } else if bounds(0.0, after.total() as f64).1 < SURELY_NONE {
+            Become::SwitchedOff
+        } else {
+            Become::NoneLately
+        }
     }
 }
 
-/// How to call what happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// Too few messages to say.
-    TooFew,
-    /// No change worth a word.
-    Steady,
-    /// One peer carries most of it.
-    OnePeer,
-    /// Many peers changed at once: rather we, or the network between, than they.
-    ManyPeers,
-    /// Peers are as they were; who writes how much has changed.
-    Mix,
+/// A peer that lost TLS it had, or won it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moved {
+    /// Outbound the recipient domain; inbound the organisation, name or address of the client.
+    pub peer: String,
+    /// Who runs its server.
+    pub operator: String,
+    /// When, and from what to what.
+    pub shift: Shift,
+    /// What it has come to.
+    pub what: Become,
+}
+
+/// A change by the day, taken apart: the days before it against the days since.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// When, and from what to what.
+    pub shift: Shift,
+    /// What carries it.
+    pub cause: Change,
 }
 
 /// The change of one direction.
@@ -101,6 +119,16 @@ pub struct Change {
     pub shape: Shape,
     /// The peers that did something to the share: those in the direction of the change first, by how much.
     pub parts: Vec<Part>,
+    /// The same by operator, service, reason and protocol.
+    pub facets: Facets,
+    /// What the days of both periods say.
+    pub course: Course,
+    /// The changes by the day that came about in this period, each with what carries it.
+    pub found: Vec<Found>,
+    /// Peers that lost or won TLS in this period, the earliest first.
+    pub moved: Vec<Moved>,
+    /// Outbound: mail whose failures end otherwise than before.
+    pub turns: Vec<Turn>,
 }
 
 impl Change {
@@ -111,14 +139,12 @@ impl Change {
             _ => 0.0,
         }
     }
-}
 
-const SQL: &str = "SELECT direction, domain, organisation, host, address, tls, class, cause, fault, delivery, SUM(n), SUM(messages),
-         SUM(handshakes), MIN(first_seen), MAX(last_seen)
-  FROM facts
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND (delivery = 'sent' OR messages > 0)
-  GROUP BY direction, domain, organisation, host, address, tls, class, cause, fault, delivery
-  ORDER BY direction, domain, organisation, host, address, tls, class, cause, fault, delivery";
+    /// Peers that have less TLS than they had.
+    pub fn lost(&self) -> impl Iterator<Item = &Moved> {
+        self.moved.iter().filter(|m| m.what != Become::Regained)
+    }
+}
 
 /// The period before that of the scope, of as many days; `None` if it is open.
 pub fn period_before(scope: &Scope) -> Option<Scope> {
@@ -130,228 +156,435 @@ pub fn period_before(scope: &Scope) -> Option<Scope> {
     Some(Scope { period, ..*scope })
 }
 
-/// The change of each direction asked for; nothing if the period is open.
+/// The scope with an end: that of the newest record, if none was named.
+pub fn closed(store: &Store, scope: &Scope) -> Result<Scope> {
+    let newest = store.newest()?;
+    let mut scope = *scope;
+    if scope.period.to_day.is_none() && newest > 0 {
+        scope.period.to_day = Some(day_of(newest));
+    }
+    Ok(scope)
+}
+
+/// The change of each direction asked for; nothing if the period has no beginning.
 pub fn find_changes(store: &Store, scope: &Scope) -> Result<Vec<Change>> {
-    let Some(earlier) = period_before(scope) else {
+    let scope = &closed(store, scope)?;
+    let (Some(earlier), Some(first_day)) = (period_before(scope), scope.period.from_day) else {
         return Ok(Vec::new());
     };
-    let (before, now) = (load(store, &earlier)?, load(store, scope)?);
-    let asked = [Direction::Outbound, Direction::Inbound]
-        .into_iter()
-        .filter(|d| scope.includes(*d));
-    Ok(asked
-        .map(|direction| change(direction, &before, &now))
-        .collect())
-}
-
-type Peers = BTreeMap<(Direction, String), Known>;
-
-fn load(store: &Store, scope: &Scope) -> Result<Peers> {
-    let mut peers = Peers::new();
-    let rows = ask(store, SQL, scope, |row| {
-        let direction = read_direction(row, 0)?;
-        let names = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
-        Ok((direction, who(direction, names), Group::read(row, 5)?))
-    })?;
-    for (direction, peer, group) in rows {
-        let n = match direction {
-            Direction::Outbound => group.n,
-            Direction::Inbound => group.messages,
-        };
-        let known = peers.entry((direction, peer)).or_default();
-        match group.tls.as_str() {
-            "encrypted" => known.encrypted += n,
-            "plaintext" => known.plaintext += n,
-            _ => {}
-        }
-    }
-    Ok(peers)
-}
-
-fn change(direction: Direction, before: &Peers, now: &Peers) -> Change {
-    let sum = |peers: &Peers| {
-        let one_way = peers.iter().filter(|((d, _), _)| *d == direction);
-        one_way.fold(Known::default(), |sum, (_, known)| Known {
-            encrypted: sum.encrypted + known.encrypted,
-            plaintext: sum.plaintext + known.plaintext,
-        })
+    let both = Scope {
+        period: Period {
+            from_day: earlier.period.from_day,
+            ..scope.period
+        },
+        ..*scope
     };
-    let whole = (sum(before), sum(now));
-    let names = before
-        .keys()
-        .chain(now.keys())
-        .filter(|(d, _)| *d == direction);
-    let names: std::collections::BTreeSet<_> = names.collect();
-    let parts = names.into_iter().filter_map(|key| {
-        let mail = (
-            before.get(key).copied().unwrap_or_default(),
-            now.get(key).copied().unwrap_or_default(),
-        );
-        part(&key.1, mail, whole)
-    });
+    let history = find_history(store, &both)?;
+    let mut changes = Vec::new();
+    for direction in [Direction::Outbound, Direction::Inbound] {
+        if !scope.includes(direction) {
+            continue;
+        }
+        let mut change = change(&history, direction, first_day);
+        if direction == Direction::Outbound {
+            change.turns = find_turns(store, scope, &earlier)?;
+        }
+        changes.push(change);
+    }
+    Ok(changes)
+}
+
+/// The change of one direction at a day: what was before it, and what is since.
+pub(super) fn change(history: &History, direction: Direction, first_day: i32) -> Change {
+    let one_way = history.cells.iter().filter(|c| c.direction == direction);
+    let cells: Vec<&Cell> = one_way.filter(|c| c.channel != Channel::Unknown).collect();
+    let mail = history.peer_days(direction);
+    let mut change = Change {
+        course: find_course(&mail),
+        moved: moved(history, &mail, first_day),
+        ..parts(history, direction, &cells, first_day)
+    };
+    change.shape = called(history, &change, &cells, &mail, first_day);
+    let since = change.course.shifts().iter().filter(|s| s.end >= first_day);
+    change.found = since.map(|s| found(history, &change, &mail, s)).collect();
+    change
+}
+
+/// The parts of a change, before it has a name.
+fn parts(history: &History, direction: Direction, cells: &[&Cell], first_day: i32) -> Change {
+    let (before, now) = sum(cells, first_day);
     let mut change = Change {
         direction,
-        before: whole.0,
-        now: whole.1,
-        shape: Shape::TooFew,
-        parts: parts.collect(),
-    };
-    let sign = change.difference().signum();
-    change
-        .parts
-        .sort_by(|a, b| (sign * b.effect()).total_cmp(&(sign * a.effect())));
-    change.shape = shape(&change);
-    change
-}
-
-/// What a peer did to the share of all; `None` if one of the periods has no mail at all.
-fn part(peer: &str, (before, now): (Known, Known), whole: (Known, Known)) -> Option<Part> {
-    let (all_before, all_now) = (whole.0.share()?, whole.1.share()?);
-    let weight = |known: Known, whole: Known| known.total() as f64 / whole.total() as f64;
-    let weights = (weight(before, whole.0), weight(now, whole.1));
-    let rate_before = before.share().or(now.share())?;
-    let rate_now = now.share().or(before.share())?;
-    let middle = f64::midpoint(all_before, all_now);
-    Some(Part {
-        peer: peer.to_string(),
         before,
         now,
-        rate: f64::midpoint(weights.0, weights.1) * (rate_now - rate_before),
-        mix: (weights.1 - weights.0) * (f64::midpoint(rate_before, rate_now) - middle),
-    })
+        shape: Shape::TooFew,
+        parts: by_peer(history, cells, first_day),
+        facets: facets(history, cells, first_day),
+        course: Course::TooFew,
+        found: Vec::new(),
+        moved: Vec::new(),
+        turns: Vec::new(),
+    };
+    let sign = change.difference().signum();
+    sort(&mut change, if sign == 0.0 { -1.0 } else { sign });
+    change
 }
 
-/// How far two shares of equal mail lie apart by chance, were each mail a draw of its own.
-fn standard_error(change: &Change) -> f64 {
-    let (before, now) = (change.before.total() as f64, change.now.total() as f64);
-    let all = (change.before.encrypted + change.now.encrypted) as f64 / (before + now);
-    (all * (1.0 - all) * (1.0 / before + 1.0 / now)).sqrt()
+fn called(
+    history: &History,
+    change: &Change,
+    cells: &[&Cell],
+    mail: &[PeerDay],
+    first_day: i32,
+) -> Shape {
+    let ours = ours(history, cells, first_day, (change.before, change.now));
+    shape(change, differ(mail, first_day), ours)
 }
 
-fn shape(change: &Change) -> Shape {
-    if change.before.total() < ENOUGH || change.now.total() < ENOUGH {
-        return Shape::TooFew;
+/// Takes a change by the day apart. The days on the way are left out.
+fn found(history: &History, whole: &Change, mail: &[PeerDay], shift: &Shift) -> Found {
+    let is_level = |day: i32| {
+        [shift.days_before, shift.days_after]
+            .iter()
+            .any(|(first, last)| (*first..=*last).contains(&day))
+    };
+    let one_way = history
+        .cells
+        .iter()
+        .filter(|c| c.direction == whole.direction);
+    let cells: Vec<&Cell> = one_way
+        .filter(|c| c.channel != Channel::Unknown && is_level(c.day))
+        .collect();
+    let mail: Vec<PeerDay> = mail.iter().filter(|d| is_level(d.day)).copied().collect();
+    let mut cause = parts(history, whole.direction, &cells, shift.end);
+    cause.moved.clone_from(&whole.moved);
+    cause.shape = called(history, &cause, &cells, &mail, shift.end);
+    Found {
+        shift: *shift,
+        cause,
     }
-    let difference = change.difference();
-    if difference.abs() < NOTICEABLE.max(CHANCE * standard_error(change)) {
-        return Shape::Steady;
+}
+
+/// What moved the share in the direction of the change comes first.
+fn sort(change: &mut Change, sign: f64) {
+    let by_effect = |a: f64, b: f64| (sign * b).total_cmp(&(sign * a));
+    let facets = &mut change.facets;
+    for parts in [
+        &mut change.parts,
+        &mut facets.operators,
+        &mut facets.services,
+    ] {
+        parts.sort_by(|a, b| by_effect(a.effect(), b.effect()));
     }
-    let rates: f64 = change.parts.iter().map(|p| p.rate).sum();
-    let largest = change.parts.first().map_or(0.0, Part::effect);
-    if largest / difference >= BEARER {
-        Shape::OnePeer
-    } else if rates / difference >= 0.5 {
-        Shape::ManyPeers
-    } else {
-        Shape::Mix
+    for components in [&mut facets.reasons, &mut facets.protocols] {
+        components.sort_by(|a, b| by_effect(a.effect, b.effect));
     }
+}
+
+/// By how much clear text that is our own fault moved the share, -1 to 1.
+fn ours(history: &History, cells: &[&Cell], first_day: i32, whole: (Known, Known)) -> f64 {
+    let ours: Vec<&Cell> = cells
+        .iter()
+        .filter(|c| c.channel == Channel::Plaintext && history.name(c.fault) == "us")
+        .copied()
+        .collect();
+    let (before, now) = sum(&ours, first_day);
+    let part = |ours: Known, all: Known| ours.plaintext as f64 / all.total().max(1) as f64;
+    part(before, whole.0) - part(now, whole.1)
+}
+
+/// The peers that lost or won TLS since a day. Each is judged by its own mail alone.
+fn moved(history: &History, mail: &[PeerDay], first_day: i32) -> Vec<Moved> {
+    let mut peers: BTreeMap<NameId, Vec<PeerDay>> = BTreeMap::new();
+    for day in mail {
+        peers.entry(day.peer).or_default().push(*day);
+    }
+    let has_both = |days: &Vec<PeerDay>| {
+        days.iter().any(|d| d.encrypted.n > 0) && days.iter().any(|d| d.plaintext.n > 0)
+    };
+    peers.retain(|_, days| has_both(days));
+    let looked_at = peers.len();
+    let mut moved = Vec::new();
+    for days in peers.values() {
+        let course = find_course_of_one(days, looked_at);
+        let Some(shift) = course.shifts().last() else {
+            continue;
+        };
+        if shift.end < first_day || shift.difference().abs() < PEER_MOVES {
+            continue;
+        }
+        moved.extend(days.last().map(|day| Moved {
+            peer: history.name(day.peer).to_string(),
+            operator: history.name(day.operator).to_string(),
+            what: Become::of(shift.before, shift.after),
+            shift: *shift,
+        }));
+    }
+    moved.sort_by(|a, b| (a.shift.onset, &a.peer).cmp(&(b.shift.onset, &b.peer)));
+    moved
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::history::Why;
+    use super::super::synthetic::{FIRST_DAY, Site};
+    use super::super::verdict::OurSign;
     use super::*;
+    use crate::outcome::Class;
     use proptest::prelude::*;
 
-    fn peers(mail: &[(&str, u64, u64)]) -> Peers {
-        let known = |(peer, encrypted, plaintext): &(&str, u64, u64)| {
-            let known = Known {
-                encrypted: *encrypted,
-                plaintext: *plaintext,
-            };
-            ((Direction::Outbound, peer.to_string()), known)
-        };
-        mail.iter().map(known).collect()
+    fn usual(_: &PeerDay) -> Why {
+        Why {
+            service: "postfix/smtp on mx",
+            class: Class::PlaintextNotOffered,
+            cause: "",
+            fault: "peer",
+        }
     }
 
-    fn outbound(before: &[(&str, u64, u64)], now: &[(&str, u64, u64)]) -> Change {
-        change(Direction::Outbound, &peers(before), &peers(now))
+    /// The change at day 30 of a site's 60 days.
+    fn change_of(site: &Site, seed: u64, why: impl Fn(&PeerDay) -> Why) -> Change {
+        let site = Site { days: 60, ..*site };
+        let history = History::of_peer_days(&site.history(seed), why);
+        change(&history, Direction::Outbound, FIRST_DAY + 30)
+    }
+
+    fn shape_of(site: &Site, seed: u64) -> Shape {
+        change_of(site, seed, usual).shape
     }
 
     #[test]
-    fn one_large_peer_that_loses_tls_carries_the_fall() {
-        let change = outbound(
-            &[("big.example", 250, 0), ("small.example", 500, 250)],
-            &[("big.example", 0, 250), ("small.example", 500, 250)],
-        );
+    fn one_large_peer_that_loses_tls_carries_the_fall_and_is_named() {
+        let site = Site {
+            rate: |peer, day, usual| if peer == 0 && day >= 35 { 0.0 } else { usual },
+            ..Site::default()
+        };
+        let change = change_of(&site, 1, usual);
         assert_eq!(change.shape, Shape::OnePeer);
-        let first = &change.parts[0];
-        assert_eq!(first.peer, "big.example");
-        assert!((first.rate + 0.25).abs() < 1e-9 && first.mix.abs() < 1e-9);
-        assert!((change.difference() + 0.25).abs() < 1e-9);
-    }
-
-    #[test]
-    fn many_peers_at_once_are_no_one_peer() {
-        let names: Vec<String> = (0..20).map(|n| format!("p{n}.example")).collect();
-        let all = |encrypted, plaintext| -> Vec<(&str, u64, u64)> {
-            names
-                .iter()
-                .map(|n| (n.as_str(), encrypted, plaintext))
-                .collect()
+        assert_eq!(change.parts[0].peer, "p0.example");
+        let [moved] = change.moved.as_slice() else {
+            panic!("one peer moved: {:?}", change.moved);
         };
-        assert_eq!(outbound(&all(10, 0), &all(5, 5)).shape, Shape::ManyPeers);
-    }
-
-    #[test]
-    fn more_mail_of_a_peer_in_clear_is_a_change_of_the_mix() {
-        let before: Vec<(&str, u64, u64)> = vec![
-            ("tls.example", 90, 0),
-            ("a.example", 0, 5),
-            ("b.example", 0, 5),
-        ];
-        let now: Vec<(&str, u64, u64)> = vec![
-            ("tls.example", 90, 0),
-            ("a.example", 0, 30),
-            ("b.example", 0, 30),
-        ];
-        let change = outbound(&before, &now);
-        assert_eq!(change.shape, Shape::Mix);
-        assert!(change.parts.iter().all(|p| p.rate == 0.0));
-    }
-
-    #[test]
-    fn what_chance_can_make_is_no_change() {
         assert_eq!(
-            outbound(&[("a", 95, 5)], &[("a", 91, 9)]).shape,
-            Shape::Steady
+            (moved.peer.as_str(), moved.what),
+            ("p0.example", Become::SwitchedOff)
         );
+        assert_eq!(moved.shift.onset - FIRST_DAY, 35);
+        let [found] = change.found.as_slice() else {
+            panic!("one change by the day: {:?}", change.found);
+        };
+        assert_eq!(found.shift.onset - FIRST_DAY, 35);
         assert_eq!(
-            outbound(&[("a", 950, 50)], &[("a", 800, 200)]).shape,
-            Shape::OnePeer
+            (&found.cause.shape, &found.cause.parts[0].peer),
+            (&Shape::OnePeer, &change.parts[0].peer)
         );
     }
 
     #[test]
-    fn little_mail_and_little_change_are_said_to_be_that() {
+    fn a_peer_with_less_tls_is_told_from_one_with_none() {
+        let site = Site {
+            rate: |peer, day, usual| if peer == 0 && day >= 35 { 0.5 } else { usual },
+            ..Site::default()
+        };
+        assert_eq!(change_of(&site, 1, usual).moved[0].what, Become::Partial);
+        let known = |encrypted, plaintext| Known {
+            encrypted,
+            plaintext,
+        };
+        assert_eq!(Become::of(known(9, 0), known(0, 16)), Become::NoneLately);
+        assert_eq!(Become::of(known(9, 0), known(0, 17)), Become::SwitchedOff);
+    }
+
+    #[test]
+    fn many_at_once_are_rather_we_than_they() {
+        let site = Site {
+            rate: |_, day, usual| if day >= 40 { 0.6 * usual } else { usual },
+            ..Site::default()
+        };
+        assert_eq!(shape_of(&site, 2), Shape::OurSide(OurSign::AllAtOnce));
+    }
+
+    #[test]
+    fn several_unrelated_peers_among_others_are_many_and_two_are_few() {
+        let site = Site {
+            rate: |peer, day, usual| match peer {
+                2..8 if day >= 40 => 0.0,
+                2..8 => 1.0,
+                _ => usual,
+            },
+            ..Site::default()
+        };
+        assert_eq!(shape_of(&site, 3), Shape::ManyPeers);
+        let two = Site {
+            rate: |peer, day, usual| match peer {
+                2..4 if day >= 40 => 0.0,
+                2..4 => 1.0,
+                _ => usual,
+            },
+            ..Site::default()
+        };
+        assert_eq!(shape_of(&two, 3), Shape::FewPeers);
+    }
+
+    #[test]
+    fn our_cipher_list_is_known_by_the_one_reason_unrelated_peers_have() {
+        let site = Site {
+            rate: |peer, day, usual| match peer {
+                2..12 if day >= 40 => 0.0,
+                2..12 => 1.0,
+                _ => usual,
+            },
+            ..Site::default()
+        };
+        let why = |day: &PeerDay| Why {
+            class: Class::PlaintextAfterFailedHandshake,
+            cause: if (2..12).contains(&day.peer) {
+                "no-shared-cipher"
+            } else {
+                "eof"
+            },
+            fault: "either",
+            ..usual(day)
+        };
+        let change = change_of(&site, 4, why);
+        let reason = "plaintext-fallback-after-failed-handshake: no-shared-cipher";
         assert_eq!(
-            outbound(&[("a", 3, 0)], &[("a", 0, 300)]).shape,
-            Shape::TooFew
+            change.shape,
+            Shape::OurSide(OurSign::SameReason(reason.into()))
         );
+        let ours = |day: &PeerDay| Why {
+            fault: "us",
+            ..usual(day)
+        };
         assert_eq!(
-            outbound(&[("a", 300, 0)], &[("a", 400, 0)]).shape,
-            Shape::Steady
+            change_of(&site, 4, ours).shape,
+            Shape::OurSide(OurSign::Fault)
         );
-        assert!(outbound(&[], &[("a", 400, 0)]).parts.is_empty());
+    }
+
+    #[test]
+    fn one_of_our_services_that_alone_has_it_is_named() {
+        let site = Site {
+            rate: |peer, day, usual| match peer {
+                1..30 if day >= 40 => 0.2,
+                1..30 => 1.0,
+                _ => usual,
+            },
+            ..Site::default()
+        };
+        let why = |day: &PeerDay| Why {
+            service: if (1..30).contains(&day.peer) {
+                "postfix/smtp on mx1"
+            } else {
+                "postfix/smtp on mx2"
+            },
+            ..usual(day)
+        };
+        let expected = OurSign::Service("postfix/smtp on mx1".into());
+        assert_eq!(change_of(&site, 5, why).shape, Shape::OurSide(expected));
+    }
+
+    #[test]
+    fn several_domains_of_one_operator_are_that() {
+        let site = Site {
+            rate: |peer, day, usual| match peer {
+                1..7 if day >= 40 => 0.0,
+                1..7 => 1.0,
+                _ => usual,
+            },
+            ..Site::default()
+        };
+        let site = Site { days: 60, ..site };
+        let mut mail = site.history(6);
+        for day in mail.iter_mut().filter(|d| (1..7).contains(&d.peer)) {
+            day.operator = 1;
+        }
+        let history = History::of_peer_days(&mail, usual);
+        let change = change(&history, Direction::Outbound, FIRST_DAY + 30);
+        assert_eq!(change.shape, Shape::OneOperator);
+        assert_eq!(change.facets.operators[0].peer, "p1.example");
+    }
+
+    #[test]
+    fn who_writes_more_is_the_mix_and_opposite_changes_are_not_steady() {
+        let site = Site {
+            rate: |peer, _, usual| if (1..4).contains(&peer) { 0.0 } else { usual },
+            amount: |peer, day| {
+                if (1..4).contains(&peer) && day >= 30 {
+                    5.0
+                } else {
+                    1.0
+                }
+            },
+            ..Site::default()
+        };
+        let change = change_of(&site, 7, usual);
+        assert_eq!((change.shape, change.moved.len()), (Shape::Mix, 0));
+        let opposite = Site {
+            rate: |peer, day, usual| match (peer, day >= 40) {
+                (1, late) => f64::from(u8::from(late)),
+                (2 | 3, late) => f64::from(u8::from(!late)),
+                _ => usual,
+            },
+            amount: |peer, _| if (2..4).contains(&peer) { 0.6 } else { 0.7 },
+            ..Site::default()
+        };
+        assert_eq!(shape_of(&opposite, 8), Shape::Cancelling);
+    }
+
+    #[test]
+    fn of_quiet_months_none_is_called_a_change_of_what_peers_do() {
+        for seed in 0..60 {
+            let change = change_of(&Site::default(), seed, usual);
+            let quiet = matches!(change.shape, Shape::Steady | Shape::Mix);
+            assert!(
+                quiet && change.moved.is_empty(),
+                "{seed}: {:?} {:?}",
+                change.shape,
+                change.moved
+            );
+        }
+    }
+
+    #[test]
+    fn little_mail_is_said_to_be_that() {
+        let site = Site {
+            messages: 0.3,
+            ..Site::default()
+        };
+        assert_eq!(shape_of(&site, 9), Shape::TooFew);
+        let none = change(&History::default(), Direction::Outbound, FIRST_DAY);
+        assert!(none.parts.is_empty() && none.shape == Shape::TooFew);
     }
 
     proptest! {
         #[test]
         fn the_parts_add_up_to_the_whole(
-            mail in prop::collection::vec(((0u64..50, 0u64..50), (0u64..50, 0u64..50)), 1..30)
+            mail in prop::collection::vec((0u32..30, 0i32..4, 0u64..50, 0u64..50), 1..60)
         ) {
-            let (before, now): (Vec<_>, Vec<_>) = mail.into_iter().unzip();
-            let named = |mail: Vec<(u64, u64)>| -> Peers {
-                let numbered = mail.into_iter().enumerate();
-                numbered
-                    .map(|(n, (encrypted, plaintext))| {
-                        let known = Known { encrypted, plaintext };
-                        ((Direction::Outbound, format!("p{n}")), known)
-                    })
-                    .collect()
-            };
-            let change = change(Direction::Outbound, &named(before), &named(now));
-            let sum: f64 = change.parts.iter().map(Part::effect).sum();
-            prop_assert!((sum - change.difference()).abs() < 1e-9, "{} {}", sum, change.difference());
+            let one = |n| super::super::strata::Mail { n, first: 0, last: 0 };
+            let mut days: Vec<PeerDay> = mail
+                .into_iter()
+                .map(|(peer, day, encrypted, plaintext)| PeerDay {
+                    day,
+                    peer,
+                    operator: peer % 5,
+                    encrypted: one(encrypted),
+                    plaintext: one(plaintext),
+                })
+                .collect();
+            days.sort_by_key(|d| d.day);
+            let history = History::of_peer_days(&days, usual);
+            let change = change(&history, Direction::Outbound, 2);
+            if change.before.total() > 0 && change.now.total() > 0 {
+                let sum = |parts: &[Part]| parts.iter().map(Part::effect).sum::<f64>();
+                let facets = &change.facets;
+                let reasons = facets.reasons.iter().map(|c| c.effect).sum::<f64>();
+                let protocols = facets.protocols.iter().map(|c| c.effect).sum::<f64>();
+                for found in [sum(&change.parts), sum(&facets.operators), sum(&facets.services), reasons, protocols] {
+                    prop_assert!((found - change.difference()).abs() < 1e-9, "{} {}", found, change.difference());
+                }
+            }
         }
     }
 }

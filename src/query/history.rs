@@ -169,6 +169,53 @@ impl History {
 }
 
 #[cfg(test)]
+impl History {
+    /// A history of mail sent, as tests make it: peers and operators are called by their numbers.
+    pub(super) fn of_peer_days(mail: &[PeerDay], why: impl Fn(&PeerDay) -> Why) -> History {
+        let (mut history, mut numbers) = (History::default(), HashMap::new());
+        for day in mail {
+            let Why {
+                service,
+                class,
+                cause,
+                fault,
+            } = why(day);
+            for (channel, mail) in [
+                (Channel::Encrypted, day.encrypted),
+                (Channel::Plaintext, day.plaintext),
+            ] {
+                let clear = channel == Channel::Plaintext;
+                let mut number = |name: String| history.number(&mut numbers, name);
+                let cell = Cell {
+                    day: day.day,
+                    direction: Direction::Outbound,
+                    peer: number(format!("p{}.example", day.peer)),
+                    operator: number(format!("p{}.example", day.operator)),
+                    service: number(service.into()),
+                    channel,
+                    class: if clear { class } else { Class::TlsTrusted },
+                    cause: number(if clear { cause.into() } else { String::new() }),
+                    fault: number(if clear { fault } else { "nobody" }.into()),
+                    protocol: number(if clear { "" } else { "TLSv1.3" }.into()),
+                    mail,
+                };
+                history.cells.extend((mail.n > 0).then_some(cell));
+            }
+        }
+        history
+    }
+}
+
+/// What tests say about the mail of a day.
+#[cfg(test)]
+pub(super) struct Why {
+    pub(super) service: &'static str,
+    pub(super) class: Class,
+    pub(super) cause: &'static str,
+    pub(super) fault: &'static str,
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::fixture::{self, DAY, outbound};

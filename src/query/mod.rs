@@ -7,7 +7,10 @@
 //! | `clients` | inbound: how does mail come from each client |
 //! | `breakdown` | how mail falls apart by who the others are and which TLS is used |
 //! | `good_news` | who got better |
-//! | `changes` | how the share over TLS moved, and who carries it |
+//! | `trend` | how the share over TLS went from day to day, and when it changed |
+//! | `changes` | how the share over TLS moved, since when, and who carries it |
+//! | `news` | which changes have not been told before |
+//! | `fallback` | where a failed handshake has another end than before |
 //! | `correspondents` | with whom do we exchange mail regularly |
 //! | `failures` | what fails because of TLS, and whose fault it is |
 //! | `plaintext` | who exchanges mail with us in clear |
@@ -26,6 +29,8 @@
 //! | `sightings` | what was seen of each peer, day by day |
 //! | `tally` | what several of them share: counters, and the problem that dominates |
 //! | `certainty` | how sure a claim is |
+//! | `history`, `parts`, `verdict` | of a change: who wrote when and how, what carries it, what it is called |
+//! | `shifts`, `scan`, `strata`, `binomial` | of a change: its days, and what chance could have made |
 //!
 //! The SQL reads the views `facts` and `totals` and keeps to what SQLite, PostgreSQL, ClickHouse, DuckDB and Spark understand alike; a test
 //! below holds that.
@@ -41,10 +46,13 @@ pub mod doctor;
 pub mod domains;
 pub mod failures;
 pub mod good_news;
+pub mod fallback;
 pub mod history;
 pub mod hosts;
 pub mod limits;
 pub mod logging;
+pub mod news;
+pub mod parts;
 pub mod peer;
 pub mod plaintext;
 pub mod policy;
@@ -60,6 +68,8 @@ pub mod summary;
 #[cfg(test)]
 mod synthetic;
 pub mod tally;
+pub mod trend;
+pub mod verdict;
 pub mod whatif;
 
 use rusqlite::{Row, params};

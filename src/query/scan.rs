@@ -5,7 +5,7 @@
 //! chance says Chernoff's bound (`binomial::surprise`), divided by how many times more the days scatter than occasions would. The most
 //! surprising span is cut out, and its pieces are searched again, until nothing is left that chance could not have made.
 
-use super::binomial::{Trials, surprise};
+use super::binomial::{Trials, divergence, surprise};
 use super::strata::{Count, Group, Strata, Stratum};
 
 /// How often, at most, a stretch without a change may be said to have one.
@@ -16,8 +16,7 @@ const LONGEST_SPAN: usize = 60;
 const WORTH_A_LOOK: f64 = 2.5;
 /// Successive days scatter less than they do by the two that differ most, which may be the change itself: the rest is that much too small.
 const TRIMMED: f64 = 1.3;
-/// What a day scatters at least, in units of the scatter of independent occasions; and how much that weighs against what is found.
-const USUAL_SCATTER: f64 = 2.0;
+/// How much what a site scatters at least weighs against what is found of a stratum, in expected scatter.
 const USUAL_WEIGHT: f64 = 2.0;
 /// No mail is no part of this number of occasions.
 const NOTHING: f64 = 1e-9;
@@ -27,7 +26,16 @@ const NOTHING: f64 = 1e-9;
 struct Span {
     from: usize,
     to: usize,
+    clear: f64,
     surprise: f64,
+}
+
+impl Span {
+    /// More surprising; of equals, as where days differ on which the one who moved did not write, the one that has more of the excess.
+    fn beats(&self, other: &Span) -> bool {
+        let more = self.surprise - other.surprise;
+        more > NOTHING || (more > -NOTHING && self.clear > other.clear)
+    }
 }
 
 /// How much more in clear one span has than another, in occasions, and how far that is beyond chance.
@@ -109,7 +117,7 @@ fn within(strata: &Strata, low: usize, high: usize) -> Vec<Within<'_>> {
         .map(|(stratum, whole)| Within {
             stratum,
             whole,
-            scatter: usual_scatter(&[scatter(stratum, low, high)]),
+            scatter: usual_scatter(&[scatter(stratum, low, high)], stratum.scatter),
         })
         .collect()
 }
@@ -134,9 +142,15 @@ fn most_surprising(strata: &Strata, low: usize, high: usize) -> Option<Span> {
                     .iter()
                     .filter_map(|w| Pair::of(w.stratum.occasions(from, to), w.whole, w.scatter)),
             );
-            let surprise = judge(&pairs, pooled).surprise;
-            if surprise > best.map_or(0.0, |b| b.surprise) {
-                best = Some(Span { from, to, surprise });
+            let Excess { clear, surprise } = judge(&pairs, pooled);
+            let span = Span {
+                from,
+                to,
+                clear: clear.abs(),
+                surprise,
+            };
+            if surprise > 0.0 && best.is_none_or(|b| span.beats(&b)) {
+                best = Some(span);
             }
         }
     }
@@ -162,7 +176,7 @@ fn pair(stratum: &Stratum, before: (usize, usize), after: (usize, usize)) -> Opt
         all: first.all + second.all,
     };
     let sides = [before, after].map(|side| scatter(stratum, side.0, side.1));
-    Pair::of(second, whole, usual_scatter(&sides))
+    Pair::of(second, whole, usual_scatter(&sides, stratum.scatter))
 }
 
 /// Some days of a stratum and all days they are compared with, themselves included.
@@ -213,9 +227,15 @@ impl Pair {
         (count.clear, trials)
     }
 
+    /// Of two bounds that hold the better one: that of the smaller side, and that of both sides by how likely each split is, which is
+    /// the sharper one where both are large.
     fn surprise_alone(&self) -> f64 {
         let (hits, trials) = self.side(2.0 * self.here.all <= self.whole.all);
-        surprise(hits, &[trials]) / self.scatter
+        let both: f64 = [self.side(true), self.side(false)]
+            .iter()
+            .map(|(hits, trials)| divergence(*hits, *trials))
+            .sum();
+        surprise(hits, &[trials]).max(both - (self.whole.all + 1.0).ln()) / self.scatter
     }
 }
 
@@ -275,16 +295,16 @@ fn scatter(stratum: &Stratum, low: usize, high: usize) -> (f64, f64) {
 
 /// How many times more the days scatter than independent occasions would. Where little is known it is taken to be as usual, and it is never
 /// less than that.
-fn usual_scatter(sides: &[(f64, f64)]) -> f64 {
+fn usual_scatter(sides: &[(f64, f64)], least: f64) -> f64 {
     let (found, expected) = sides
         .iter()
         .fold((0.0, 0.0), |sum, side| (sum.0 + side.0, sum.1 + side.1));
-    ((found + USUAL_SCATTER * USUAL_WEIGHT) / (expected + USUAL_WEIGHT)).max(USUAL_SCATTER)
+    ((found + least * USUAL_WEIGHT) / (expected + USUAL_WEIGHT)).max(least)
 }
 
 fn pooled_scatter(strata: &Strata, low: usize, high: usize) -> f64 {
     let each: Vec<(f64, f64)> = strata.mixed.iter().map(|s| scatter(s, low, high)).collect();
-    usual_scatter(&each)
+    usual_scatter(&each, strata.scatter)
 }
 
 /// The strata that have more in clear (or less) in the second of two spans than in the first, beyond what each scatters, and at least half
@@ -321,7 +341,7 @@ pub(super) fn departure(strata: &[&Stratum], day: usize, from: (usize, usize)) -
         }
         // Never wholly sure of a rate: half an occasion is added, of each kind a part.
         let rate = (usual.clear + 0.25) / (usual.all + 0.5);
-        let scatter = usual_scatter(&[scatter(stratum, from.0, from.1)]);
+        let scatter = usual_scatter(&[scatter(stratum, from.0, from.1)], stratum.scatter);
         sum += today.clear - today.all * usual.clear / usual.all;
         variance += scatter * today.all * (1.0 + today.all / usual.all) * rate * (1.0 - rate);
     }

@@ -2,7 +2,8 @@
 //! on things stay as they are.
 //!
 //! A change is told only if peers *do* otherwise; that others write, or write more, is no change here but one of the mix (`changes`).
-//! Of 1,000 months without a change fewer than 10 are said to have one (a test below holds it; the bounds are made for fewer).
+//! Of 1,000 months without a change fewer than 10 are said to have one, in each direction: a test below holds it, with peers who write in bursts,
+//! rest on weekends, and write more from some day on.
 
 use super::changes::Known;
 use super::scan::{Excess, compare, confidence, departure, find_cuts, movers, threshold};
@@ -10,6 +11,10 @@ use super::strata::{PeerDay, Strata, Stratum};
 
 /// With less mail than this altogether nothing can be said.
 const ENOUGH: u64 = 40;
+/// Of one peer.
+const ENOUGH_OF_ONE: u64 = 10;
+/// How often, at most, one of a number of peers, or a difference of two periods, is told that is none.
+const DOUBT: f64 = 0.01;
 /// ... nor with fewer days with mail.
 const ENOUGH_DAYS: usize = 3;
 /// A change of the share of all mail by less than this, in parts of one, is none.
@@ -78,9 +83,13 @@ impl Course {
 
 /// Finds the changes of one direction. `mail` comes in the order of days.
 pub fn find_course(mail: &[PeerDay]) -> Course {
+    course(mail, ENOUGH)
+}
+
+fn course(mail: &[PeerDay], enough: u64) -> Course {
     let strata = Strata::of(mail);
     let days = strata.days.len();
-    if strata.total(0, days).total() < ENOUGH || days < ENOUGH_DAYS {
+    if strata.total(0, days).total() < enough || days < ENOUGH_DAYS {
         return Course::TooFew;
     }
     let cuts = find_cuts(&strata);
@@ -91,13 +100,23 @@ pub fn find_course(mail: &[PeerDay]) -> Course {
 
 /// One peer's changes, when so many peers are looked at: the more there are, the surer each has to be.
 pub fn find_course_of_one(mail: &[PeerDay], peers: usize) -> Course {
-    let course = find_course(mail);
+    let course = course(mail, ENOUGH_OF_ONE);
     let Course::Known(mut shifts) = course else {
         return course;
     };
     let doubt = |shift: &Shift| (1.0 - shift.confidence) * peers.max(1) as f64;
-    shifts.retain(|s| doubt(s) < 0.01);
+    shifts.retain(|s| doubt(s) < DOUBT);
     Course::Known(shifts)
+}
+
+/// Whether peers do otherwise from this day on than before, by more than chance.
+pub(super) fn differ(mail: &[PeerDay], first_day: i32) -> bool {
+    let strata = Strata::of(mail);
+    let days = strata.days.len();
+    let cut = strata.days.partition_point(|day| *day < first_day);
+    // One look at both sides, upwards or downwards.
+    let least = (2.0 / DOUBT).ln();
+    0 < cut && cut < days && compare(&strata, (0, cut), (cut, days)).surprise >= least
 }
 
 /// A way from one level to the next: the first day of leaving, and the first of having arrived.

@@ -11,6 +11,12 @@ use super::changes::Known;
 
 /// Mail of one peer within so many seconds is one occasion.
 const OCCASION: f64 = 3600.0;
+/// So much mail of a peer on a day is little.
+const FEW: std::ops::RangeInclusive<u64> = 2..=10;
+/// What a site scatters beyond independent occasions if all its mail comes in bursts.
+const BURSTY: f64 = 1.5;
+/// How many days with little mail the guess weighs that was made before they were looked at.
+const WITNESSES: f64 = 10.0;
 /// A peer with mail on fewer days than this is put together with its like: alone it has no before and after.
 const OWN_DAYS: usize = 3;
 /// A weekday is one of rest if it has less than this part of the mail of a usual day.
@@ -106,15 +112,18 @@ pub(super) struct Stratum {
     occasions: Vec<Count>,
     /// Messages likewise.
     mail: Vec<Count>,
+    /// What its days scatter at least, in units of the scatter of independent occasions: that of the whole site.
+    pub(super) scatter: f64,
 }
 
 impl Stratum {
-    fn new(group: Group, days: usize) -> Stratum {
+    fn new(group: Group, days: usize, scatter: f64) -> Stratum {
         let none = vec![Count::default(); days + 1];
         Stratum {
             group,
             occasions: none.clone(),
             mail: none,
+            scatter,
         }
     }
 
@@ -171,6 +180,8 @@ pub(super) struct Strata {
     pub(super) mixed: Vec<Stratum>,
     /// All mail up to each day, those without anything to tell included: one more than there are days.
     totals: Vec<Known>,
+    /// What days scatter at least.
+    pub(super) scatter: f64,
 }
 
 impl Strata {
@@ -179,7 +190,7 @@ impl Strata {
         let mut days: Vec<i32> = mail.iter().map(|d| d.day).collect();
         days.dedup();
         let place: HashMap<i32, usize> = days.iter().enumerate().map(|(n, d)| (*d, n)).collect();
-        let rest = rest_days(mail);
+        let (rest, scatter) = (rest_days(mail), least_scatter(mail));
         let groups = groups(mail);
         let mut strata: BTreeMap<(Group, bool), Stratum> = BTreeMap::new();
         let mut totals = vec![Known::default(); days.len() + 1];
@@ -188,7 +199,7 @@ impl Strata {
             let key = (group, rest[weekday(day.day)]);
             let stratum = strata
                 .entry(key)
-                .or_insert_with(|| Stratum::new(group, days.len()));
+                .or_insert_with(|| Stratum::new(group, days.len(), scatter));
             stratum.add(at, day);
             totals[at + 1].encrypted += day.encrypted.n;
             totals[at + 1].plaintext += day.plaintext.n;
@@ -204,6 +215,7 @@ impl Strata {
             days,
             mixed,
             totals,
+            scatter,
         }
     }
 
@@ -248,6 +260,21 @@ fn groups(mail: &[PeerDay]) -> Vec<Group> {
         _ => Group::Rare,
     };
     mail.iter().map(group).collect()
+}
+
+/// What days scatter at least, in units of the scatter of independent occasions: where much mail comes in bursts there are days with several
+/// of them, which look like more occasions than they are. How bursty a site is shows on the days on which a peer wrote little.
+fn least_scatter(mail: &[PeerDay]) -> f64 {
+    let both = mail.iter().map(|d| {
+        let mut both = d.encrypted;
+        both.add(d.plaintext);
+        both
+    });
+    let few: Vec<Mail> = both.filter(|m| FEW.contains(&m.n)).collect();
+    let bursts = few.iter().filter(|m| m.most() < 2.0).count();
+    // Before anything is known, the site is taken to be bursty.
+    let part = (bursts as f64 + WITNESSES) / (few.len() as f64 + WITNESSES);
+    1.0 + BURSTY * part
 }
 
 fn weekday(day: i32) -> usize {

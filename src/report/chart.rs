@@ -15,6 +15,8 @@ const BOTTOM: f64 = 30.0;
 const SPANNED: i32 = 4;
 /// How many dates stand under a chart at most.
 const DATES: i32 = 6;
+/// A mark is at least so wide.
+const NARROWEST: f64 = 6.0;
 /// The size of a small picture.
 const SPARK_WIDTH: f64 = 120.0;
 const SPARK_HEIGHT: f64 = 22.0;
@@ -28,6 +30,17 @@ pub struct Series {
     pub points: Vec<(i32, f64)>,
 }
 
+/// Days that are marked: a change began on the first and had come about on the last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mark {
+    /// First and last day.
+    pub days: (i32, i32),
+    /// Downwards.
+    pub is_fall: bool,
+    /// What happened.
+    pub words: String,
+}
+
 /// A chart of shares.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chart {
@@ -39,6 +52,8 @@ pub struct Chart {
     pub days: (i32, i32),
     /// The lines.
     pub series: Vec<Series>,
+    /// What is marked.
+    pub marks: Vec<Mark>,
 }
 
 /// A chart with all coordinates.
@@ -54,6 +69,18 @@ pub(super) struct Drawn {
     grid: Vec<Tick>,
     dates: Vec<Tick>,
     series: Vec<Line>,
+    marks: Vec<Band>,
+}
+
+/// A mark from the top to the bottom.
+#[derive(Debug, Serialize)]
+struct Band {
+    class: &'static str,
+    x: f64,
+    y: f64,
+    width: f64,
+    height: f64,
+    label: String,
 }
 
 /// A place on an axis.
@@ -102,6 +129,7 @@ impl Chart {
                 })
                 .into(),
             dates: self.dates(),
+            marks: self.marks.iter().map(|mark| self.band(mark)).collect(),
             series: self
                 .series
                 .iter()
@@ -125,6 +153,20 @@ impl Chart {
                         .collect(),
                 })
                 .collect(),
+        }
+    }
+
+    /// As wide as its days, and never too narrow to be seen.
+    fn band(&self, mark: &Mark) -> Band {
+        let (from, to) = (self.x(mark.days.0), self.x(mark.days.1));
+        let width = (to - from).max(NARROWEST);
+        Band {
+            class: if mark.is_fall { "fall" } else { "rise" },
+            x: tenth(f64::midpoint(from, to) - width / 2.0),
+            y: TOP,
+            width: tenth(width),
+            height: HEIGHT - TOP - BOTTOM,
+            label: mark.words.clone(),
         }
     }
 
@@ -269,6 +311,11 @@ mod tests {
             description,
             days: (*days.start(), *days.end()),
             series,
+            marks: vec![Mark {
+                days: (*days.end(), *days.end()),
+                is_fall: true,
+                words: "fell".into(),
+            }],
         }
         .draw()
     }
@@ -279,6 +326,8 @@ mod tests {
         let labels: Vec<&str> = drawn.grid.iter().map(|t| t.label.as_str()).collect();
         assert_eq!(labels, ["90 %", "95 %", "100 %"]);
         assert_eq!(drawn.series[0].paths, ["80,71.4 686,12"]);
+        let mark = &drawn.marks[0];
+        assert_eq!((mark.x, mark.width, mark.class), (683.0, 6.0, "fall"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod advice;
 mod breakdown;
+mod change_words;
 mod changes;
 mod chart;
 mod clients;
@@ -17,6 +18,7 @@ pub mod format;
 mod good_news;
 mod hosts;
 pub mod metrics;
+pub mod news;
 pub mod page;
 pub mod peer;
 mod plaintext;
@@ -26,6 +28,7 @@ mod scoreboard;
 pub mod store;
 pub mod summary;
 mod table;
+mod trend;
 pub mod whatif;
 mod words;
 
@@ -80,8 +83,13 @@ pub const ALL: &[Report] = &[
         build: plaintext::build,
     },
     Report {
+        name: "trend",
+        help: "The share over TLS day by day, by messages and by peers, and when it changed",
+        build: trend::build,
+    },
+    Report {
         name: "changes",
-        help: "How the share over TLS moved against the period before, and which peers carry it",
+        help: "How the share over TLS moved against the period before, since when, and who carries it",
         build: changes::build,
     },
     Report {

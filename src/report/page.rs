@@ -9,16 +9,17 @@ use crate::query::limits::find_limits;
 use crate::query::peer::{Peer, find_peer};
 use crate::query::servers::find_servers;
 use crate::query::summary::{Summary, ToDo, Totals, find_summary};
+use crate::query::trend::find_trend;
 use crate::query::{Period, Scope};
 use crate::store::{Result, Store};
 
 use super::advice::what_to_do;
-use super::chart::{Chart, Series, Spark};
+use super::chart::{Chart, Mark, Series, Spark};
 use super::peer::{self, Retention};
 use super::summary::{headline, limits, strangers, what_was_read};
 use super::table::{Column, Kind, Note, Section, Table, Value};
 use super::words::{count, way, what, whose};
-use super::{changes, failures, plaintext, protocols};
+use super::{changes, failures, plaintext, protocols, trend};
 
 /// How many peers have a row, and how many of these a part of their own.
 const MOST_PEERS: usize = 50;
@@ -87,12 +88,14 @@ impl Page {
 pub fn build(store: &Store, scope: &Scope, retention: Retention) -> Result<Page> {
     let summary = find_summary(store, scope)?;
     let days = find_days(store, scope)?;
+    let trends = find_trend(store, scope)?;
     let peers = peers(store, scope, &summary.to_do)?;
     let mut parts = vec![to_do(store, &summary, &peers, span(scope, &days))?];
     // What changed is told only where there is a period before.
     let reports = [
         ("In clear", plaintext::build(store, scope)?),
         ("Failures", failures::build(store, scope)?),
+        ("When it changed", trend::found(&trends)),
         ("Changes", changes::build(store, scope)?),
         ("Protocols", protocols::build(store, scope)?),
     ];
@@ -100,7 +103,8 @@ pub fn build(store: &Store, scope: &Scope, retention: Retention) -> Result<Page>
         if table.sections.iter().any(|s| !s.rows.is_empty()) {
             parts.push(Part {
                 title: title.into(),
-                table: shortened(table),
+                // What a change means is said nowhere else.
+                table: shortened(table, title == "Changes"),
                 ..Part::default()
             });
         }
@@ -119,19 +123,22 @@ pub fn build(store: &Store, scope: &Scope, retention: Retention) -> Result<Page>
         title: "Mail in clear".into(),
         headline: headline(&summary),
         tiles: tiles(store, scope, &summary)?,
-        chart: trend(&days),
+        chart: chart(&days, trend::marks(&trends)),
         parts,
     })
 }
 
 /// A table with as many rows as one reads. What to do about them is said at the top of the page.
-fn shortened(table: Table) -> Table {
+fn shortened(table: Table, keeps_notes: bool) -> Table {
     let (mut sections, mut more) = (table.sections, 0);
+    let is_for_people = |s: &Section| s.columns.iter().any(|c| !c.title.is_empty());
+    sections.retain(is_for_people);
     for section in &mut sections {
         more += section.rows.len().saturating_sub(MOST_PEERS);
         section.rows.truncate(MOST_PEERS);
     }
     let notes = match more {
+        _ if keeps_notes => table.notes.clone(),
         0 => Vec::new(),
         more => vec![Note::Paragraph(format!(
             "... and {more} more, which the report of this name lists."
@@ -253,7 +260,7 @@ fn spark(peer: &Peer, days: (i32, i32), direction: Direction) -> Spark {
 }
 
 /// The share over TLS by day.
-fn trend(days: &[DayMail]) -> Option<Chart> {
+fn chart(days: &[DayMail], marks: Vec<Mark>) -> Option<Chart> {
     let series = [
         (Direction::Outbound, "sent over TLS"),
         (Direction::Inbound, "received over TLS"),
@@ -271,16 +278,13 @@ fn trend(days: &[DayMail]) -> Option<Chart> {
         .into_iter()
         .filter(|s| !s.points.is_empty())
         .collect();
-    let said: Vec<String> = series
-        .iter()
-        .filter_map(|s| {
-            let (from, to) = (s.points.first()?, s.points.last()?);
-            Some(format!(
-                "{} {:.1} % at first, {:.1} % at last",
-                s.name, from.1, to.1
-            ))
-        })
-        .collect();
+    let from_to = |s: &Series| {
+        let (from, to) = (s.points.first()?, s.points.last()?);
+        let text = format!("{} {:.1} % at first, {:.1} % at last", s.name, from.1, to.1);
+        Some(text)
+    };
+    let found = marks.iter().map(|mark| mark.words.clone());
+    let said: Vec<String> = series.iter().filter_map(from_to).chain(found).collect();
     (!series.is_empty()).then(|| Chart {
         title: "Mail over TLS, by day".into(),
         description: format!(
@@ -289,6 +293,7 @@ fn trend(days: &[DayMail]) -> Option<Chart> {
         ),
         days: (first, last),
         series,
+        marks,
     })
 }
 

@@ -8,6 +8,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::commit::advance_generation;
+use super::told::TOLD;
 use super::{Result, Store};
 
 /// How many rows were deleted, or lost their lines.
@@ -143,6 +144,10 @@ impl Store {
         let forgotten = delete(&transaction)?;
         if forgotten.daily > 0 {
             transaction.execute_batch(SUM_UP)?;
+        }
+        if forgotten != Forgotten::default() {
+            // It names peers. What is still so will be told once more.
+            transaction.execute("DELETE FROM state WHERE name = ?1", [TOLD])?;
         }
         transaction.commit()?;
         self.generation = generation + 1;

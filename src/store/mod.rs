@@ -15,6 +15,7 @@
 //! | `contents` | what is in it, in numbers |
 //! | `forget` | deletes |
 //! | `outreach` | whom we wrote to, about what, and what came of it |
+//! | `told` | what an operator has been told of |
 //! | `digest` | the content as text, for comparing stores |
 //! | `organisation` | the registrable domain of a host name |
 //!
@@ -42,6 +43,7 @@ mod schema;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use rusqlite::Connection;
 

@@ -21,4 +21,5 @@ mod sandbox;
 mod siblings;
 mod store;
 mod transports;
+mod trend;
 mod whatif;

@@ -92,6 +92,8 @@ fn text_fits_a_mail_and_the_order_is_stable() {
         "clients",
         "failures",
         "plaintext",
+        "trend",
+        "changes",
         "protocols",
     ] {
         let said = report(&sandbox, &[name, "--all"]).out;

@@ -37,6 +37,22 @@ pub(super) fn render(scope: &Scope, table: &Table) -> String {
     out
 }
 
+/// The same for a terminal that has no more than ASCII: what is drawn with blocks is drawn with signs as dark as they are high.
+pub fn in_ascii(text: &str) -> String {
+    let darker = |c: char| match c {
+        '▁' => '_',
+        '▂' => '.',
+        '▃' => '-',
+        '▄' => '=',
+        '▅' => '+',
+        '▆' => '*',
+        '▇' => '%',
+        '█' => '#',
+        other => other,
+    };
+    text.chars().map(darker).collect()
+}
+
 /// What is said under the tables.
 pub fn render_notes(out: &mut String, notes: &[Note]) {
     for note in notes {

@@ -1,0 +1,240 @@
+//! Changes of the share over TLS in words: since when, what carries them, and where to look first. Which numbers stand beside is the
+//! business of `changes` and `trend`.
+
+use crate::outcome::Direction;
+use crate::query::changes::{Become, Change, Found, Moved};
+use crate::query::fallback::{Kind, Turn};
+use crate::query::parts::{OTHERS, Part};
+use crate::query::shifts::Shift;
+use crate::query::verdict::{OurSign, Shape};
+
+use super::format::date;
+use super::table::Note;
+use super::words::count;
+
+/// So many peers that lose TLS at once are many.
+const MANY_AT_ONCE: usize = 3;
+/// At once: within so many days.
+const AT_ONCE: i32 = 2;
+
+/// Which mail, at the beginning of a sentence.
+pub(super) fn which(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Outbound => "Sent",
+        Direction::Inbound => "Received",
+    }
+}
+
+/// The word for programs.
+pub(super) fn shape_name(shape: &Shape) -> &'static str {
+    match shape {
+        Shape::TooFew => "too-few",
+        Shape::Steady => "steady",
+        Shape::Cancelling => "cancelling",
+        Shape::OnePeer => "one-peer",
+        Shape::OneOperator => "one-operator",
+        Shape::OurSide(_) => "our-side",
+        Shape::ManyPeers => "many-peers",
+        Shape::FewPeers => "few-peers",
+        Shape::Mix => "mix",
+    }
+}
+
+/// What a peer's TLS has come to.
+pub(super) fn becomes(what: Become) -> &'static str {
+    match what {
+        Become::SwitchedOff => "no TLS any more",
+        Become::NoneLately => "no TLS since, in little mail",
+        Become::Partial => "TLS for part of its mail only",
+        Become::Regained => "more TLS than before",
+    }
+}
+
+/// What a change looks like, and what follows from that.
+pub(super) fn explanation(change: &Change) -> Vec<Note> {
+    let which = which(change.direction);
+    let mut notes: Vec<Note> = Vec::new();
+    for found in &change.found {
+        notes.push(Note::Paragraph(format!("{which}: {}", account(found))));
+    }
+    // What the days have told need not be told of the periods once more.
+    let text = bearer(change);
+    if !text.is_empty() && (notes.is_empty() || !change.shape.is_of_rates()) && !is_untold(change) {
+        notes.push(Note::Paragraph(format!("{which}: {text}")));
+    }
+    notes.extend(many_at_once(change).map(Note::Paragraph));
+    notes.extend(change.turns.iter().map(|turn| Note::Item(turning(turn))));
+    notes
+}
+
+/// The days tell more than the periods do.
+fn is_untold(change: &Change) -> bool {
+    change.shape == Shape::TooFew && !change.found.is_empty()
+}
+
+/// When a change by the day was, and who carries it.
+pub(super) fn account(found: &Found) -> String {
+    let when = course(&found.shift);
+    match found.cause.shape {
+        Shape::Steady => format!("{when}; no one peer carries it."),
+        Shape::TooFew => format!("{when}; too few messages to say who carries it."),
+        _ => format!("{when}; {}", bearer(&found.cause)),
+    }
+}
+
+/// When a change began, was steepest, and ended.
+pub(super) fn course(shift: &Shift) -> String {
+    let what = if shift.is_fall() { "fell" } else { "rose" };
+    let percent = |share: Option<f64>| 100.0 * share.unwrap_or(0.0);
+    let (before, after) = (percent(shift.before.share()), percent(shift.after.share()));
+    let days = match (shift.onset == shift.end, shift.steepest) {
+        (true, _) => format!("on {}", date(shift.onset)),
+        (_, steepest) => format!(
+            "from {} on, most on {}, until {}",
+            date(shift.onset),
+            date(steepest),
+            date(shift.end)
+        ),
+    };
+    format!("the share over TLS {what} {days}: from {before:.1} % to {after:.1} %")
+}
+
+fn bearer(change: &Change) -> String {
+    let less = change.difference() < 0.0;
+    let more_or_less = if less { "less" } else { "more" };
+    match &change.shape {
+        Shape::Steady => String::new(),
+        Shape::TooFew => "too few messages in one of the periods to say anything.".into(),
+        Shape::OnePeer => one_peer(change),
+        Shape::OneOperator => {
+            let operator = change.facets.operators.first().map_or("", |p| p.peer.as_str());
+            format!("several domains have {more_or_less} TLS than before, and the mail servers of most belong to {operator}.")
+        }
+        Shape::OurSide(sign) => our_side(sign, more_or_less),
+        Shape::ManyPeers => format!(
+            "several peers that have nothing to do with each other have {more_or_less} TLS than before.{}",
+            if less { " They may have us in common: look at our own server and network first (`tlsnag doctor`), then at them." } else { "" }
+        ),
+        Shape::FewPeers => format!("a few peers have {more_or_less} TLS than before: {}.", names(change)),
+        Shape::Mix => "what changed is rather who writes how much than how.".into(),
+        Shape::Cancelling => "the share hardly moved, but peers did, in both directions: some have less TLS than before, and others more.".into(),
+    }
+}
+
+fn our_side(sign: &OurSign, more_or_less: &str) -> String {
+    let look = "Look at our own server and network first: `tlsnag doctor`.";
+    match sign {
+        OurSign::Fault => format!("by the log, most of it is our own doing. {look}"),
+        OurSign::Service(service) => format!(
+            "peers that have nothing to do with each other have {more_or_less} TLS than before, but only with {service} of ours. {look}"
+        ),
+        OurSign::AllAtOnce => format!(
+            "nearly all peers have {more_or_less} TLS than before, which is rather our doing than theirs. {look}"
+        ),
+        OurSign::SameReason(reason) => format!(
+            "peers that have nothing to do with each other have one reason in common, {reason}, which is rather our doing than theirs. {look}"
+        ),
+    }
+}
+
+/// The peers that carry most, by name.
+fn names(change: &Change) -> String {
+    let sign = change.difference().signum();
+    let carry = |p: &&Part| sign * p.rate > 0.0 && p.peer != OTHERS;
+    let names: Vec<&str> = change
+        .parts
+        .iter()
+        .filter(carry)
+        .map(|p| p.peer.as_str())
+        .collect();
+    names[..names.len().min(3)].join(", ")
+}
+
+/// Who carries a change alone, and what has become of its TLS.
+pub(super) fn one_peer(change: &Change) -> String {
+    let sign = change.difference().signum();
+    let carries = |a: &&Part, b: &&Part| (sign * a.rate).total_cmp(&(sign * b.rate));
+    let Some(part) = change
+        .parts
+        .iter()
+        .filter(|p| p.peer != OTHERS)
+        .max_by(carries)
+    else {
+        return String::new();
+    };
+    let name = &part.peer;
+    let what = match Become::of(part.before, part.now) {
+        // It does as it did; only the amount is another.
+        _ if part.rate.abs() <= part.mix.abs() => {
+            "is rather a matter of how much mail it has than of how"
+        }
+        _ if has_ended(change, name) => {
+            "has no TLS any more: it was switched off, or is stripped on the way"
+        }
+        Become::SwitchedOff => {
+            "has no TLS any more: it was switched off, or is stripped on the way"
+        }
+        Become::NoneLately => "has had no TLS since, in the little mail there was",
+        Become::Partial => {
+            "has TLS for part of its mail only: one of its servers, or one of its days"
+        }
+        Become::Regained => "has more TLS than before",
+    };
+    format!("{name} carries most of it, and {what}. `tlsnag peer {name}` has the lines.")
+}
+
+/// By its own days a peer's TLS has come to an end, though the period still has some from before.
+fn has_ended(change: &Change, name: &str) -> bool {
+    let mut moved = change.moved.iter().filter(|m| m.peer == name);
+    moved.any(|m| m.what == Become::SwitchedOff)
+}
+
+/// Peers of unrelated operators that lost TLS on about the same day.
+pub(super) fn many_at_once(change: &Change) -> Option<String> {
+    let lost: Vec<&Moved> = change.lost().collect();
+    let at_once = |first: &&Moved| {
+        let onset = first.shift.onset;
+        let same = lost
+            .iter()
+            .filter(|m| (onset..=onset + AT_ONCE).contains(&m.shift.onset));
+        let operators: std::collections::BTreeSet<&str> =
+            same.map(|m| m.operator.as_str()).collect();
+        (operators.len(), onset)
+    };
+    let (operators, onset) = lost
+        .iter()
+        .map(at_once)
+        .max_by_key(|(n, day)| (*n, -*day))?;
+    (operators >= MANY_AT_ONCE).then(|| {
+        format!(
+            "{}: many at once: {} lost TLS within {AT_ONCE} days of {}, and what they have in common is us. Look at our own server and network first: `tlsnag doctor`.",
+            which(change.direction),
+            count(operators as u64, "operator", "unrelated operators"),
+            date(onset)
+        )
+    })
+}
+
+/// What has become of mail whose TLS fails.
+pub(super) fn turning(turn: &Turn) -> String {
+    let peer = &turn.peer;
+    match turn.kind {
+        Kind::NewFallback => format!(
+            "{peer}: mail whose TLS handshake fails now goes out in clear ({}); before, it was not delivered",
+            count(turn.fell_back_now, "time", "times")
+        ),
+        Kind::LostFallback => format!(
+            "{peer}: mail whose TLS handshake fails is no longer sent in clear, and is not delivered ({})",
+            count(turn.failed_now, "attempt", "attempts")
+        ),
+        Kind::BuildingUp => format!(
+            "{peer}: {} failed because of TLS, {} in the period before; {}",
+            count(turn.failed_now, "attempt", "attempts"),
+            turn.failed_before,
+            match turn.delivered_now {
+                0 => "nothing was delivered, so mail builds up in the queue".to_string(),
+                n => format!("{n} delivered all the same"),
+            }
+        ),
+    }
+}

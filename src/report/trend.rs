@@ -1,0 +1,367 @@
+//! `trend`: the share over TLS day by day, by messages and by peers, and the days on which it changed.
+
+use crate::outcome::Direction;
+use crate::query::Scope;
+use crate::query::changes::Known;
+use crate::query::shifts::{Course, Shift};
+use crate::query::trend::{Trend, TrendDay, find_trend};
+use crate::store::{Result, Store};
+
+use super::change_words::course;
+use super::changes::{share, sure};
+use super::chart::Mark;
+use super::table::{Column, Kind, Note, Section, Table, Value};
+use super::words::way;
+
+/// Signs of rising height, for a terminal that shows them; `format::text` has others for one that does not.
+const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// A line of signs is at most so long; of more days several share one sign.
+const LONGEST_LINE: usize = 60;
+
+/// For programs.
+const FIELDS: &[Column] = &[
+    Column::field("item", Kind::Text),
+    Column::field("direction", Kind::Text),
+    Column::field("day", Kind::Date),
+    Column::field("encrypted", Kind::Number),
+    Column::field("plaintext", Kind::Number),
+    Column::field("unknown", Kind::Number),
+    Column::field("share", Kind::Number),
+    Column::field("lower", Kind::Number),
+    Column::field("upper", Kind::Number),
+    Column::field("peers_encrypted", Kind::Number),
+    Column::field("peers_plaintext", Kind::Number),
+    Column::field("what", Kind::Text),
+    Column::field("onset", Kind::Date),
+    Column::field("steepest", Kind::Date),
+    Column::field("end", Kind::Date),
+    Column::field("share_before", Kind::Number),
+    Column::field("share_after", Kind::Number),
+    Column::field("points_own", Kind::Number),
+    Column::field("confidence", Kind::Number),
+];
+
+const fn titled(title: &'static str, kind: Kind) -> Column {
+    Column {
+        name: "",
+        title,
+        kind,
+    }
+}
+
+const LINES: &[Column] = &[
+    Column::prose("mail"),
+    Column::prose("day by day"),
+    titled("% first", Kind::Number),
+    titled("lowest", Kind::Number),
+    titled("last", Kind::Number),
+];
+
+const CHANGES: &[Column] = &[
+    Column::prose("mail"),
+    Column::prose("it"),
+    titled("began", Kind::Date),
+    titled("steepest", Kind::Date),
+    titled("new since", Kind::Date),
+    titled("% before", Kind::Number),
+    titled("% after", Kind::Number),
+    titled("by themselves", Kind::Number),
+    titled("% sure", Kind::Number),
+];
+
+const DAYS: &[Column] = &[
+    titled("day", Kind::Date),
+    Column::prose("mail"),
+    titled("TLS", Kind::Number),
+    titled("clear", Kind::Number),
+    titled("unknown", Kind::Number),
+    titled("%", Kind::Number),
+    titled("between", Kind::Number),
+    titled("peers TLS", Kind::Number),
+    titled("peers clear", Kind::Number),
+    Column::prose("change"),
+];
+
+pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
+    let trends = find_trend(store, scope)?;
+    let changes = || {
+        trends
+            .iter()
+            .flat_map(|t| t.course.shifts().iter().map(move |s| (t, s)))
+    };
+    let mut fields: Vec<Vec<Value>> = days(&trends).map(|(t, d)| day_fields(t, d)).collect();
+    fields.extend(changes().map(|(t, s)| change_fields(t, s)));
+    Ok(Table {
+        headline: headline(&trends),
+        to_do: changes().filter(|(_, s)| s.is_fall()).count(),
+        sections: vec![
+            section("Over the days", LINES, trends.iter().map(line).collect()),
+            changes_section(&trends),
+            section(
+                "Day by day",
+                DAYS,
+                days(&trends).map(|(t, d)| day_row(t, d)).collect(),
+            ),
+            section("", FIELDS, fields),
+        ],
+        notes: notes(&trends),
+    })
+}
+
+fn section(title: &'static str, columns: &'static [Column], rows: Vec<Vec<Value>>) -> Section {
+    Section {
+        title,
+        columns,
+        rows,
+    }
+}
+
+fn changes_section(trends: &[Trend]) -> Section {
+    let of = |t: &Trend| -> Vec<Vec<Value>> {
+        let shifts = t.course.shifts().iter();
+        shifts.map(|s| change_row(t.direction, s)).collect()
+    };
+    let rows = trends.iter().flat_map(of).collect();
+    section("Changes of what peers do", CHANGES, rows)
+}
+
+/// The days of all directions, oldest first.
+fn days(trends: &[Trend]) -> impl Iterator<Item = (&Trend, &TrendDay)> {
+    let all = trends
+        .iter()
+        .flat_map(|t| t.days.iter().map(move |d| (t, d)));
+    let mut all: Vec<_> = all.collect();
+    all.sort_by_key(|(_, day)| day.day);
+    all.into_iter()
+}
+
+fn headline(trends: &[Trend]) -> String {
+    let said: Vec<String> = trends.iter().map(sentence).collect();
+    match said.is_empty() {
+        true => "No mail is known of in this period.".into(),
+        false => {
+            let mut text = said.join("; ");
+            if let Some(first) = text.get(..1).map(str::to_uppercase) {
+                text.replace_range(..1, &first);
+            }
+            format!("{text}.")
+        }
+    }
+}
+
+/// What one direction did: its last change, if there was one.
+pub(super) fn sentence(trend: &Trend) -> String {
+    let way = way(trend.direction);
+    let all = trend.days.iter().fold(Known::default(), |sum, day| Known {
+        encrypted: sum.encrypted + day.known.encrypted,
+        plaintext: sum.plaintext + day.known.plaintext,
+    });
+    match (&trend.course, trend.course.shifts().last()) {
+        (Course::TooFew, _) => format!("{way} mail: too few messages to say"),
+        (_, Some(shift)) => format!("{way} mail: {}", course(shift)),
+        _ => format!(
+            "{way} mail is steady at {:.1} % over TLS",
+            100.0 * all.share().unwrap_or(0.0)
+        ),
+    }
+}
+
+fn notes(trends: &[Trend]) -> Vec<Note> {
+    if trends.is_empty() {
+        return Vec::new();
+    }
+    let mut notes = vec![Note::Paragraph(
+        "\"Between\" has the exact 95 % bounds of the share, in which mail of one peer within an hour counts as about one. A change is told if \
+         peers do otherwise than before; that others write, or write more, is none. Of a hundred months without a change fewer than one is \
+         said to have one."
+            .into(),
+    )];
+    if trends.iter().any(|t| !t.course.shifts().is_empty()) {
+        notes.push(Note::Paragraph(
+            "Who carries a change: `tlsnag report changes`.".into(),
+        ));
+    }
+    notes
+}
+
+/// The shares by day as a line of signs, with the lowest of them at the bottom.
+fn line(trend: &Trend) -> Vec<Value> {
+    let with_share = trend
+        .days
+        .iter()
+        .filter_map(|d| Some((d.day, d.known.share()?)));
+    let shares: Vec<(i32, f64)> = with_share.collect();
+    let lowest = shares.iter().map(|(_, s)| *s).fold(1.0, f64::min);
+    let percent = |share: Option<&(i32, f64)>| match share {
+        Some((_, share)) => Value::Share((1000.0 * share).round() / 10.0),
+        None => Value::text(""),
+    };
+    vec![
+        Value::text(way(trend.direction)),
+        Value::text(drawn(&shares, lowest)),
+        percent(shares.first()),
+        percent(shares.iter().min_by(|a, b| a.1.total_cmp(&b.1))),
+        percent(shares.last()),
+    ]
+}
+
+fn drawn(shares: &[(i32, f64)], lowest: f64) -> String {
+    let (Some((first, _)), Some((last, _))) = (shares.first(), shares.last()) else {
+        return String::new();
+    };
+    let days = (last - first + 1).max(1) as usize;
+    let each = days.div_ceil(LONGEST_LINE) as i32;
+    let sign = |from: i32| {
+        let within = shares
+            .iter()
+            .filter(|(day, _)| (from..from + each).contains(day));
+        let least = within.map(|(_, share)| *share).reduce(f64::min);
+        least.map_or(' ', |share| height(share, lowest))
+    };
+    (*first..=*last)
+        .step_by(each.max(1) as usize)
+        .map(sign)
+        .collect()
+}
+
+/// The scale ends at 100 per cent, and spans at least ten points: what is steady looks steady.
+fn height(share: f64, lowest: f64) -> char {
+    let bottom = lowest.min(0.9);
+    let part = ((share - bottom) / (1.0 - bottom)).clamp(0.0, 1.0);
+    HEIGHTS[(part * (HEIGHTS.len() - 1) as f64).round() as usize]
+}
+
+fn change_row(direction: Direction, shift: &Shift) -> Vec<Value> {
+    vec![
+        Value::text(way(direction)),
+        Value::text(if shift.is_fall() { "fell" } else { "rose" }),
+        Value::Day(shift.onset),
+        Value::Day(shift.steepest),
+        Value::Day(shift.end),
+        share(shift.before),
+        share(shift.after),
+        own(shift),
+        sure(shift),
+    ]
+}
+
+/// By how many points peers moved the share themselves.
+fn own(shift: &Shift) -> Value {
+    Value::Share((1000.0 * shift.own).round() / 10.0)
+}
+
+fn percent(part: f64) -> f64 {
+    (1000.0 * part).round() / 10.0
+}
+
+fn day_row(trend: &Trend, day: &TrendDay) -> Vec<Value> {
+    let between = match day.known.total() {
+        0 => String::new(),
+        _ => format!("{:.0}-{:.0}", 100.0 * day.bounds.0, 100.0 * day.bounds.1),
+    };
+    vec![
+        Value::Day(day.day),
+        Value::text(way(trend.direction)),
+        Value::Number(day.known.encrypted),
+        Value::Number(day.known.plaintext),
+        Value::Number(day.unknown),
+        share(day.known),
+        Value::text(between),
+        Value::Number(day.peers.0),
+        Value::Number(day.peers.1),
+        Value::text(mark(trend, day.day)),
+    ]
+}
+
+/// What a day is in the course of a change.
+pub(super) fn mark(trend: &Trend, day: i32) -> &'static str {
+    let of = |shift: &Shift| {
+        let words = [
+            (
+                shift.onset == day && shift.onset == shift.end,
+                ("fell", "rose"),
+            ),
+            (shift.onset == day, ("begins to fall", "begins to rise")),
+            (shift.steepest == day, ("falls most", "rises most")),
+            (shift.end == day, ("has fallen", "has risen")),
+        ];
+        let found = words.into_iter().find(|(is_it, _)| *is_it);
+        found.map(|(_, (fall, rise))| if shift.is_fall() { fall } else { rise })
+    };
+    trend.course.shifts().iter().find_map(of).unwrap_or("")
+}
+
+fn day_fields(trend: &Trend, day: &TrendDay) -> Vec<Value> {
+    let known = day.known.total() > 0;
+    let bound = |part: f64| match known {
+        true => Value::Share(percent(part)),
+        false => Value::text(""),
+    };
+    let mut values = vec![
+        Value::text("day"),
+        Value::text(trend.direction.name()),
+        Value::Day(day.day),
+        Value::Number(day.known.encrypted),
+        Value::Number(day.known.plaintext),
+        Value::Number(day.unknown),
+        share(day.known),
+        bound(day.bounds.0),
+        bound(day.bounds.1),
+        Value::Number(day.peers.0),
+        Value::Number(day.peers.1),
+        Value::text(mark(trend, day.day)),
+    ];
+    values.resize(FIELDS.len(), Value::text(""));
+    values
+}
+
+fn change_fields(trend: &Trend, shift: &Shift) -> Vec<Value> {
+    let mut values = vec![Value::text("change"), Value::text(trend.direction.name())];
+    values.resize(11, Value::text(""));
+    values.extend([
+        Value::text(if shift.is_fall() { "fall" } else { "rise" }),
+        Value::Day(shift.onset),
+        Value::Day(shift.steepest),
+        Value::Day(shift.end),
+        share(shift.before),
+        share(shift.after),
+        own(shift),
+        sure(shift),
+    ]);
+    values
+}
+
+/// The changes of all directions, for a picture.
+pub(super) fn marks(trends: &[Trend]) -> Vec<Mark> {
+    let mark = |t: &Trend, s: &Shift| Mark {
+        days: (s.onset, s.end),
+        is_fall: s.is_fall(),
+        words: format!("{} mail: {}", way(t.direction), course(s)),
+    };
+    let each = trends
+        .iter()
+        .flat_map(|t| t.course.shifts().iter().map(move |s| mark(t, s)));
+    each.collect()
+}
+
+/// The changes alone, for a place beside a picture.
+pub(super) fn found(trends: &[Trend]) -> Table {
+    Table {
+        sections: vec![changes_section(trends)],
+        ..Table::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_signs_shows_gaps_and_is_never_too_long() {
+        assert_eq!(drawn(&[(0, 1.0), (1, 0.75), (3, 0.5)], 0.5), "█▅ ▁");
+        assert_eq!(drawn(&[(0, 0.99), (1, 1.0)], 0.99), "▇█");
+        assert_eq!(drawn(&[], 1.0), "");
+        let year: Vec<(i32, f64)> = (0..365).map(|day| (day, 1.0)).collect();
+        assert_eq!(drawn(&year, 1.0).chars().count(), 53);
+    }
+}

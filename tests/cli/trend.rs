@@ -1,0 +1,239 @@
+//! The trend and its changes through the binary: a fall found with its days and its bearer, the answer for programs, and the alert that tells
+//! it once.
+
+use crate::sandbox::{Ran, Sandbox};
+
+/// Numbers that look random.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+}
+
+/// One mail sent at a second of a day of October.
+fn mail(day: u64, second: u64, n: u64, domain: &str, tls: bool) -> String {
+    let (h, m, s) = (second / 3600, second / 60 % 60, second % 60);
+    let at = format!("2026-10-{day:02}T{h:02}:{m:02}:{s:02}+00:00 mx");
+    let pid = 1000 + n;
+    let established = match tls {
+        true => format!(
+            "{at} postfix/smtp[{pid}]: Trusted TLS connection established to mx.{domain}[192.0.2.1]:25: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\n"
+        ),
+        false => String::new(),
+    };
+    format!(
+        "{established}{at} postfix/smtp[{pid}]: 4D{n:06X}: to=<u@{domain}>, relay=mx.{domain}[192.0.2.1]:25, delay=1, delays=0/0/0.5/0.5, dsn=2.0.0, status=sent (250 ok)\n"
+    )
+}
+
+/// A day's mail: three tenths to one large peer, `large` of a hundred of it over TLS; half to peers with TLS, the rest to peers without.
+fn day(day: u64, large: u64) -> String {
+    let mut dice = Dice(day);
+    let mut lines = String::new();
+    for n in 0..200 {
+        let (domain, tls) = match dice.below(10) {
+            0..3 => ("large.example".to_string(), dice.below(100) < large),
+            3..8 => (format!("good{}.example", dice.below(20)), true),
+            _ => (format!("clear{}.example", dice.below(5)), false),
+        };
+        lines.push_str(&mail(
+            day,
+            400 * n + dice.below(300),
+            1000 * day + n,
+            &domain,
+            tls,
+        ));
+    }
+    lines
+}
+
+/// The story of October 2014: it begins on the 7th, falls sharply on the 11th, and ends on the 15th.
+fn story(days: std::ops::RangeInclusive<u64>) -> String {
+    let large = |date| match date {
+        ..7 => 100,
+        7..11 => 88 - 4 * (date - 7),
+        11..15 => 35 - 8 * (date - 11),
+        _ => 0,
+    };
+    days.map(|date| day(date, large(date))).collect()
+}
+
+fn with(log: String) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("mail.log", log);
+    sandbox.run(&["import", "--quiet", "mail.log"]).ok();
+    sandbox
+}
+
+fn report(sandbox: &Sandbox, args: &[&str]) -> Ran {
+    sandbox.run(&[&["report"], args].concat())
+}
+
+#[test]
+fn the_trend_has_the_days_of_the_fall() {
+    let sandbox = with(story(1..=20));
+    insta::assert_snapshot!(report(&sandbox, &["trend"]).ok().out, @r#"
+    Sent mail: the share over TLS fell from 2026-10-07 on, most on 2026-10-11, until 2026-10-15: from
+    80.0 % to 51.1 %.
+    Period: 2026-09-21 to 2026-10-20 (days in UTC)
+
+    Over the days:
+    mail  day by day            % first  lowest  last
+    ----  --------------------  -------  ------  ----
+    sent  +++++++===--.__..__.     80.0    48.0  51.8
+
+    Changes of what peers do:
+    mail  it    began       steepest    new since   % before  % after  by themselves  % sure
+    ----  ----  ----------  ----------  ----------  --------  -------  -------------  ------
+    sent  fell  2026-10-07  2026-10-11  2026-10-15      80.0     51.1          -28.1    99.9
+
+    Day by day:
+    day         mail  TLS  clear  unknown     %  between  peers TLS  peers clear  change
+    ----------  ----  ---  -----  -------  ----  -------  ---------  -----------  --------------
+    2026-10-01  sent  160     40        0  80.0    73-86         21            5
+    2026-10-02  sent  162     38        0  81.0    74-87         21            5
+    2026-10-03  sent  156     42        2  78.8    72-85         21            5
+    2026-10-04  sent  157     43        0  78.5    72-84         21            5
+    2026-10-05  sent  162     38        0  81.0    74-87         21            5
+    2026-10-06  sent  161     39        0  80.5    74-86         21            5
+    2026-10-07  sent  158     41        1  79.4    72-85         20            6  begins to fall
+    2026-10-08  sent  147     53        0  73.5    66-80         20            6
+    2026-10-09  sent  140     60        0  70.0    62-77         20            6
+    2026-10-10  sent  140     59        1  70.4    63-77         20            6
+    2026-10-11  sent  124     76        0  62.0    54-69         20            6  falls most
+    2026-10-12  sent  124     74        2  62.6    54-70         20            6
+    2026-10-13  sent  112     87        1  56.3    48-64         19            6
+    2026-10-14  sent  101     97        2  51.0    43-59         20            6
+    2026-10-15  sent   98    102        0  49.0    41-57         20            6  has fallen
+    2026-10-16  sent  111     89        0  55.5    48-63         20            6
+    2026-10-17  sent  105     91        4  53.6    46-61         20            6
+    2026-10-18  sent   97    102        1  48.7    41-57         20            6
+    2026-10-19  sent   96    104        0  48.0    40-56         20            6
+    2026-10-20  sent  102     95        3  51.8    44-60         20            6
+
+    "Between" has the exact 95 % bounds of the share, in which mail of one peer within an hour counts as
+    about one. A change is told if peers do otherwise than before; that others write, or write more, is
+    none. Of a hundred months without a change fewer than one is said to have one.
+
+    Who carries a change: `tlsnag report changes`.
+    "#);
+    let drawn = |locale| {
+        let ran = sandbox.run_with(&["report", "trend"], &[("LANG", locale)]);
+        ran.ok().out
+    };
+    assert!(drawn("de_DE.UTF-8").contains('▁') && !drawn("C").contains('▁'));
+}
+
+#[test]
+fn programs_get_each_day_and_each_change() {
+    let json = report(&with(story(1..=20)), &["trend", "--format", "json"])
+        .ok()
+        .json();
+    let rows = json["rows"].as_array().cloned().unwrap_or_default();
+    assert_eq!(rows.len(), 21);
+    insta::assert_snapshot!(format!("{}\n{}", rows[6], rows[20]), @r#"
+    {"confidence":"","day":"2026-10-07","direction":"outbound","encrypted":158,"end":"","item":"day","lower":72.1,"onset":"","peers_encrypted":20,"peers_plaintext":6,"plaintext":41,"points_own":"","share":79.4,"share_after":"","share_before":"","steepest":"","unknown":1,"upper":85.5,"what":"begins to fall"}
+    {"confidence":99.9,"day":"","direction":"outbound","encrypted":"","end":"2026-10-15","item":"change","lower":"","onset":"2026-10-07","peers_encrypted":"","peers_plaintext":"","plaintext":"","points_own":-28.1,"share":"","share_after":51.1,"share_before":80.0,"steepest":"2026-10-11","unknown":"","upper":"","what":"fall"}
+    "#);
+}
+
+#[test]
+fn a_change_is_told_with_its_days_and_who_carries_it() {
+    let sandbox = with(story(1..=20));
+    let out = report(&sandbox, &["changes"]).ok().out;
+    let words = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [
+        "the share over TLS fell from 2026-10-07 on, most on 2026-10-11, until 2026-10-15",
+        "large.example carries most of it, and has no TLS any more: it was switched off",
+        "Who lost or won TLS: ",
+    ] {
+        assert!(words.contains(expected), "{expected}: {out}");
+    }
+    assert!(
+        !words.contains("0.0 0.0 0.0 0.0"),
+        "no share of no mail: {out}"
+    );
+    let since = report(&sandbox, &["changes", "--since", "2026-10-13"])
+        .ok()
+        .out;
+    assert!(
+        since.starts_with("Against 2026-10-05 to 2026-10-12: sent mail went from"),
+        "{since}"
+    );
+}
+
+#[test]
+fn an_alert_tells_what_is_new_and_tells_it_once() {
+    let sandbox = with(story(1..=11));
+    let alert = ["changes", "--alert"];
+    let first = report(&sandbox, &alert);
+    assert_eq!(first.status, 1, "{}", first.err);
+    assert!(first.out.contains("large.example"), "{}", first.out);
+    let second = report(&sandbox, &alert);
+    assert_eq!((second.status, second.out.as_str()), (0, ""));
+    // The other ways to ask neither tell nor forget.
+    report(&sandbox, &["changes"]).ok();
+    assert_eq!(report(&sandbox, &alert).status, 0);
+    // A copy of the store remembers for itself.
+    sandbox.append("mail.log", story(12..=20));
+    sandbox.run(&["import", "--quiet", "mail.log"]).ok();
+    sandbox.run(&["store", "backup", "copy.db"]).ok();
+    let worse = report(&sandbox, &alert);
+    assert_eq!(worse.status, 1);
+    assert!(
+        worse.out.contains("large.example"),
+        "it got worse: {}",
+        worse.out
+    );
+    assert_eq!(report(&sandbox, &alert).status, 0);
+    let copy = [
+        "--store", "copy.db", "report", "changes", "--alert", "--format", "json",
+    ];
+    let copy = sandbox.run(&copy);
+    assert_eq!(
+        (copy.status, copy.json()["rows"][0]["item"].as_str()),
+        (1, Some("change"))
+    );
+}
+
+#[test]
+fn an_alert_that_could_not_be_written_is_told_again_and_a_quiet_month_says_nothing() {
+    let sandbox = with(story(1..=20));
+    let lost = ["changes", "--alert", "-o", "nowhere/alert.txt"];
+    report(&sandbox, &lost).fails_with(&["cannot write nowhere/alert.txt"]);
+    assert_eq!(report(&sandbox, &["changes", "--alert"]).status, 1);
+    let quiet = with((1..=30).map(|date| day(date, 100)).collect());
+    let ran = report(&quiet, &["changes", "--alert"]);
+    assert_eq!((ran.status, ran.out.as_str()), (0, ""), "{}", ran.err);
+    report(&quiet, &["domains", "--alert"]).fails_with(&["--alert is for changes only", "domains"]);
+    report(&quiet, &["changes", "--alert", "--all"]).fails_with(&["--since"]);
+}
+
+#[test]
+fn a_peer_that_is_forgotten_is_not_remembered_as_told() {
+    let sandbox = with(story(1..=20));
+    assert_eq!(report(&sandbox, &["changes", "--alert"]).status, 1);
+    sandbox.run(&["forget", "large.example"]).ok();
+    let store = std::fs::read(sandbox.path("store.db")).expect("there is a store");
+    let name = b"large.example";
+    assert!(!store.windows(name.len()).any(|w| w == name));
+}
+
+#[test]
+fn the_page_marks_the_days_of_a_change() {
+    let sandbox = with(story(1..=20));
+    let html = report(&sandbox, &["--format", "html"]).ok().out;
+    for part in [
+        "class=\"mark fall\"",
+        "most on 2026-10-11",
+        "When it changed",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+}

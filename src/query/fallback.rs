@@ -69,9 +69,13 @@ struct Ends {
     last_seen: i64,
 }
 
-/// All of them, by name. `earlier` is the period to compare with.
+/// All of them, by name. `earlier` is the period to compare with; without any mail in it there are none.
 pub fn find_turns(store: &Store, scope: &Scope, earlier: &Scope) -> Result<Vec<Turn>> {
     let (before, now) = (load(store, earlier)?, load(store, scope)?);
+    if before.is_empty() {
+        // The log does not reach back so far: nothing is otherwise than before.
+        return Ok(Vec::new());
+    }
     let turns = now.into_iter().filter_map(|(peer, now)| {
         let before = before.get(&peer).copied().unwrap_or_default();
         Some(Turn {
@@ -167,6 +171,8 @@ mod tests {
             fell_back("ever.example").at(later).build(),
         ]);
         let found = find_turns(&store, &days(DAY + 1, DAY + 1), &days(DAY, DAY)).unwrap();
+        let alone = find_turns(&store, &days(DAY, DAY), &days(DAY - 1, DAY - 1)).unwrap();
+        assert_eq!(alone, [], "nothing is known of the day before");
         let short: Vec<_> = found
             .iter()
             .map(|t| (t.peer.as_str(), t.kind, t.failed_now))

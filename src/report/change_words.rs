@@ -238,3 +238,85 @@ pub(super) fn turning(turn: &Turn) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::changes::Known;
+    use crate::query::parts::Facets;
+    use crate::query::shifts::Course;
+
+    fn lost(operator: &str, onset: i32) -> Moved {
+        let mail = |encrypted, plaintext| Known {
+            encrypted,
+            plaintext,
+        };
+        Moved {
+            peer: format!("mail.{operator}"),
+            operator: operator.into(),
+            what: Become::SwitchedOff,
+            shift: Shift {
+                onset,
+                steepest: onset,
+                end: onset,
+                days_before: (0, onset - 1),
+                days_after: (onset, onset + 9),
+                before: mail(90, 10),
+                after: mail(0, 50),
+                own: -0.9,
+                confidence: 1.0,
+            },
+        }
+    }
+
+    fn change(moved: Vec<Moved>) -> Change {
+        Change {
+            direction: Direction::Inbound,
+            before: Known::default(),
+            now: Known::default(),
+            shape: Shape::ManyPeers,
+            parts: Vec::new(),
+            facets: Facets::default(),
+            course: Course::TooFew,
+            found: Vec::new(),
+            moved,
+            turns: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn peers_of_one_operator_or_of_different_weeks_are_not_many_at_once() {
+        let same = vec![
+            lost("a.example", 100),
+            lost("a.example", 100),
+            lost("a.example", 101),
+        ];
+        assert_eq!(many_at_once(&change(same)), None);
+        let apart = vec![
+            lost("a.example", 100),
+            lost("b.example", 107),
+            lost("c.example", 114),
+        ];
+        assert_eq!(many_at_once(&change(apart)), None);
+        let many = vec![
+            lost("a.example", 99),
+            lost("b.example", 100),
+            lost("c.example", 101),
+        ];
+        let said = many_at_once(&change(many)).unwrap_or_default();
+        assert!(
+            said.contains("3 unrelated operators lost TLS within 2 days of 1970-04-10"),
+            "{said}"
+        );
+        assert!(said.contains("our own server and network first"), "{said}");
+    }
+
+    #[test]
+    fn a_change_of_one_day_is_told_with_that_day_alone() {
+        let one = lost("a.example", 100).shift;
+        assert_eq!(
+            course(&one),
+            "the share over TLS fell on 1970-04-11: from 90.0 % to 0.0 %"
+        );
+    }
+}

@@ -13,7 +13,7 @@ use crate::store::{Result, Store};
 use super::change_words::{becomes, course, explanation, shape_name};
 use super::format::date;
 use super::table::{Column, Kind, Note, Section, Table, Value};
-use super::words::way;
+use super::words::{sentence_case, way};
 
 /// How many peers of a direction people see, and how many of each other kind.
 const MOST_ENTRIES: usize = 10;
@@ -145,20 +145,27 @@ fn headline(changes: &[Change], scope: &Scope, known: bool) -> String {
     };
     let said: Vec<String> = changes.iter().filter_map(sentence).collect();
     let days = (before.period.from_day, before.period.to_day);
+    let is_compared = changes.iter().any(|c| c.before.total() > 0) || said.is_empty();
     let compared = match days {
-        (Some(from), Some(to)) => format!("Against {} to {}: ", date(from), date(to)),
+        (Some(from), Some(to)) if is_compared => {
+            format!("Against {} to {}: ", date(from), date(to))
+        }
         _ => String::new(),
     };
-    match said.is_empty() {
-        true => format!("{compared}too few messages to say."),
-        false => format!("{compared}{}.", said.join("; ")),
+    let said = match said.is_empty() {
+        true => "too few messages to say".to_string(),
+        false => said.join("; "),
+    };
+    match compared.is_empty() {
+        true => sentence_case(&format!("{said}.")),
+        false => format!("{compared}{said}."),
     }
 }
 
 fn sentence(change: &Change) -> Option<String> {
     if let (Shape::TooFew, Some(found)) = (&change.shape, change.found.last()) {
         return Some(format!(
-            "{} mail: {}",
+            "of mail {}, {}",
             way(change.direction),
             course(&found.shift)
         ));
@@ -168,6 +175,9 @@ fn sentence(change: &Change) -> Option<String> {
     let way = way(change.direction);
     Some(match change.shape {
         Shape::TooFew => return None,
+        Shape::Steady if !change.found.is_empty() => {
+            format!("{way} mail is at {now:.1} % over TLS, and was not so on all days between")
+        }
         Shape::Steady => format!("{way} mail is steady at {now:.1} % over TLS"),
         Shape::Cancelling => format!(
             "{way} mail is at {now:.1} % over TLS as before, but peers changed in both directions"
@@ -180,7 +190,16 @@ fn sentence(change: &Change) -> Option<String> {
 fn is_alarming(change: &Change) -> bool {
     let falls = change.shape.is_of_rates() && change.difference() < 0.0
         || change.found.iter().any(|f| f.shift.is_fall());
-    falls || change.shape == Shape::Cancelling || change.lost().next().is_some()
+    let is_lost = change.lost().next().is_some() || !change.turns.is_empty();
+    falls || is_lost || change.shape == Shape::Cancelling
+}
+
+/// By how much the share moved; empty where one of the periods has none.
+fn whole_points(change: &Change, effect: f64) -> Value {
+    match change.before.total().min(change.now.total()) {
+        0 => Value::text(""),
+        _ => points(effect),
+    }
 }
 
 fn points(effect: f64) -> Value {
@@ -209,7 +228,7 @@ fn shown<'c>(change: &'c Change, scope: &Scope) -> impl Iterator<Item = &'c Part
 fn peer_rows(change: &Change, scope: &Scope) -> Vec<Vec<Value>> {
     let sum = |part: fn(&Part) -> f64| change.parts.iter().map(part).sum::<f64>();
     let row = |name: &str, effect: [f64; 3], before: Known, now: Known| {
-        let [all, rate, mix] = effect.map(points);
+        let [all, rate, mix] = effect.map(|e| whole_points(change, e));
         vec![
             Value::text(name),
             Value::text(way(change.direction)),
@@ -289,12 +308,10 @@ fn other_rows(change: &Change, _: &Scope) -> Vec<Vec<Value>> {
 fn fields(change: &Change, scope: &Scope) -> Vec<Vec<Value>> {
     let way = change.direction.name();
     let sum = |part: fn(&Part) -> f64| change.parts.iter().map(part).sum::<f64>();
+    let moved = [change.difference(), sum(|p| p.rate), sum(|p| p.mix)];
+    let has_both = change.before.total().min(change.now.total()) > 0;
     let whole = Row {
-        points: [
-            Some(change.difference()),
-            Some(sum(|p| p.rate)),
-            Some(sum(|p| p.mix)),
-        ],
+        points: moved.map(|points| has_both.then_some(points)),
         mail: Some((change.before, change.now)),
         what: shape_name(&change.shape),
         ..Row::new("all", "(all)")

@@ -11,7 +11,7 @@ use super::change_words::course;
 use super::changes::{share, sure};
 use super::chart::Mark;
 use super::table::{Column, Kind, Note, Section, Table, Value};
-use super::words::way;
+use super::words::{sentence_case, way};
 
 /// Signs of rising height, for a terminal that shows them; `format::text` has others for one that does not.
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -139,13 +139,7 @@ fn headline(trends: &[Trend]) -> String {
     let said: Vec<String> = trends.iter().map(sentence).collect();
     match said.is_empty() {
         true => "No mail is known of in this period.".into(),
-        false => {
-            let mut text = said.join("; ");
-            if let Some(first) = text.get(..1).map(str::to_uppercase) {
-                text.replace_range(..1, &first);
-            }
-            format!("{text}.")
-        }
+        false => sentence_case(&format!("{}.", said.join("; "))),
     }
 }
 

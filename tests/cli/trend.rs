@@ -237,3 +237,35 @@ fn the_page_marks_the_days_of_a_change() {
         assert!(html.contains(part), "{part}");
     }
 }
+
+/// An attempt that a failed handshake leaves deferred.
+fn deferred(day: u64, n: u64) -> String {
+    let at = format!("2026-10-{day:02}T12:{:02}:{:02}+00:00 mx", n % 60, n % 50);
+    let pid = 500_000 + 100 * day + n;
+    format!(
+        "{at} postfix/smtp[{pid}]: SSL_connect error to mx.waits.example[192.0.2.9]:25: -1\n\
+         {at} postfix/smtp[{pid}]: 5E{:06X}: to=<u@waits.example>, relay=mx.waits.example[192.0.2.9]:25, delay=1, delays=0/0/0.5/0.5, dsn=4.7.5, status=deferred (Cannot start TLS: handshake failure)\n",
+        100 * day + n
+    )
+}
+
+#[test]
+fn mail_that_tls_holds_back_is_told_before_the_queue_is_full() {
+    let log = (1..=20).map(|date| {
+        let held = if date > 18 {
+            (0..4).map(|n| deferred(date, n)).collect()
+        } else {
+            String::new()
+        };
+        day(date, 100) + &held
+    });
+    let sandbox = with(log.collect());
+    let week = ["changes", "--since", "2026-10-14", "--alert"];
+    let alert = report(&sandbox, &week);
+    let said = "waits.example: 8 attempts failed because of TLS, 0 in the period before; nothing was delivered";
+    let words = alert.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(alert.status == 1 && words.contains(said), "{}", alert.out);
+    assert_eq!(report(&sandbox, &week).status, 0);
+    let code = ["changes", "--since", "2026-10-14", "--exit-code"];
+    assert_eq!(report(&sandbox, &code).status, 1);
+}

@@ -35,8 +35,8 @@
 //! The SQL reads the views `facts` and `totals` and keeps to what SQLite, PostgreSQL, ClickHouse, DuckDB and Spark understand alike; a test
 //! below holds that.
 
-pub mod breakdown;
 pub mod binomial;
+pub mod breakdown;
 pub mod certainty;
 pub mod changes;
 pub mod clients;
@@ -45,8 +45,8 @@ pub mod days;
 pub mod doctor;
 pub mod domains;
 pub mod failures;
-pub mod good_news;
 pub mod fallback;
+pub mod good_news;
 pub mod history;
 pub mod hosts;
 pub mod limits;
@@ -60,8 +60,8 @@ pub mod protocols;
 mod scan;
 pub mod servers;
 pub mod services;
-pub mod sightings;
 pub mod shifts;
+pub mod sightings;
 pub mod silence;
 pub mod strata;
 pub mod summary;

@@ -93,6 +93,23 @@ pub struct Planned {
     pub contact: (String, Source),
 }
 
+impl Planned {
+    /// The domains, most mail first. Who sends to us may write any on it: there only those count that are the client's own.
+    pub fn domains(&self) -> Vec<&str> {
+        let all = self.charge.by_mails().into_iter();
+        let own: Vec<&str> = match self.direction {
+            Direction::Outbound => all.collect(),
+            Direction::Inbound => all
+                .filter(|domain| never::is_within(domain, &self.organisation))
+                .collect(),
+        };
+        match own.is_empty() {
+            true => vec![&self.organisation],
+            false => own,
+        }
+    }
+}
+
 /// Why somebody is not written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
@@ -922,6 +939,15 @@ mod tests {
         // good1 gets mail from us.
         let plan = default(&from("good1.example"));
         assert_eq!(plan.letters[0].problem, Problem::InboundClear);
+        // The sender's domain can be forged: it is not named.
+        let forged: Vec<Sighting> = from("good1.example")
+            .into_iter()
+            .map(|s| Sighting {
+                domain: "victim.example".into(),
+                ..s
+            })
+            .collect();
+        assert_eq!(default(&forged).letters[0].domains(), ["good1.example"]);
     }
 
     #[test]

@@ -162,8 +162,7 @@ fn facts(
         direction: planned.direction,
         organisation: planned.organisation.clone(),
         domains: planned
-            .charge
-            .by_mails()
+            .domains()
             .into_iter()
             .filter(|d| !d.is_empty())
             .map(str::to_string)

@@ -315,7 +315,7 @@ impl Shown<'_> {
                 .flat_map(|claim| &claim.lines)
                 .map(|line| line.text.clone())
                 .collect();
-            let domains = letter.charge.by_mails();
+            let domains = letter.domains();
             rows.extend(
                 domains
                     .into_iter()
@@ -425,7 +425,7 @@ const LETTERS: &[Column] = &[
 
 fn letter_cells(letter: &Planned) -> Vec<Value> {
     let owned = |names: Vec<&str>| Value::List(names.into_iter().map(str::to_string).collect());
-    let domains = letter.charge.by_mails();
+    let domains = letter.domains();
     let way = match letter.direction {
         Direction::Outbound => format!("mail to {}", domains.join(", ")),
         Direction::Inbound => format!(

@@ -465,7 +465,7 @@ fn finish(name: &str, text: &str) -> Result<Letter, LetterError> {
 }
 
 /// Wraps paragraphs; indented lines stay as they are, and no two empty lines follow each other.
-fn wrap(text: &str) -> String {
+pub(super) fn wrap(text: &str) -> String {
     let mut out: Vec<String> = Vec::new();
     let mut paragraph = String::new();
     for line in text.lines().chain([""]) {

@@ -9,6 +9,7 @@
 //! | `contact` | whom to write to |
 //! | `plan` | decides, from all of that and what was written before |
 //! | `letter` | the words, from templates |
+//! | `answers` | what to say to objections |
 //! | `redact` | makes log lines fit to be shown to strangers |
 //! | `software` | which mail server a peer runs |
 //! | `follow` | which cases the log shows to be fixed |
@@ -17,6 +18,7 @@
 //! It sends nothing: drafts go into the store, and `command` hands them to `mail`, one by one, each after the store has let it go.
 //! The rules are listed, each with its test, in `docs/outreach.md`.
 
+pub mod answers;
 pub mod contact;
 pub mod follow;
 pub mod letter;

@@ -602,6 +602,14 @@ fn wrong_commands_say_what_was_expected() {
         .fails_with(&["there is no case `NOSUCH`"]);
     campaign(&sandbox, 9, &["contact", "a.example", "not an address"])
         .fails_with(&["expected a mail address"]);
+    campaign(&sandbox, 9, &["answer", "nothing"])
+        .fails_with(&["there is no answer to `nothing`", "port-465"]);
+    assert!(
+        campaign(&sandbox, 9, &["answer", "port-465", "--language", "de"])
+            .ok()
+            .out
+            .contains("RFC 3207")
+    );
     campaign(&sandbox, 9, &["replies", "nowhere"]).fails_with(&["cannot read nowhere"]);
     campaign(&sandbox, 9, &["unsuppress", "a.example"]).fails_with(&["is not suppressed"]);
     campaign(&sandbox, 9, &["plan", "--control", "200%"])

@@ -62,6 +62,8 @@ pub enum Step {
     Replies(replies::RepliesArgs),
     /// Say what a human has answered, or how a case ended
     Label(people::LabelArgs),
+    /// Print an answer to what is often said against it, to be sent by hand
+    Answer(people::AnswerArgs),
     /// Where each case stands, and what came of it
     Status(status::StatusArgs),
     /// The way to requiring TLS, step by step: whom it hits, who knows of it, what to set, how to go back
@@ -82,6 +84,7 @@ pub(super) fn run(args: &CampaignArgs, environment: &Environment) -> anyhow::Res
         Step::Send(args) => send::run(args, environment),
         Step::Replies(args) => replies::run(args, environment),
         Step::Label(args) => people::label(args, environment),
+        Step::Answer(args) => people::answer(args, environment),
         Step::Status(args) => status::run(args, environment),
         Step::Enforce(args) => enforce::run(args, environment),
         Step::Contact(args) => people::contact(args, environment),

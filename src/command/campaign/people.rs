@@ -3,6 +3,7 @@
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 
+use crate::campaign::answers;
 use crate::campaign::contact::is_address;
 use crate::store::Store;
 use crate::store::outreach::State;
@@ -53,6 +54,38 @@ pub struct LabelArgs {
     /// Your own words about it
     #[arg(long, default_value = "", value_name = "TEXT")]
     pub note: String,
+}
+
+/// Arguments of `campaign answer`.
+#[derive(Debug, Args)]
+pub struct AnswerArgs {
+    /// What was said; without it, all are listed
+    pub objection: Option<String>,
+    /// The language [default: the setting]
+    #[arg(long, value_name = "LANGUAGE")]
+    pub language: Option<String>,
+}
+
+/// `campaign answer`.
+pub(super) fn answer(args: &AnswerArgs, environment: &Environment) -> anyhow::Result<Status> {
+    let list = || answers::objections().map(|(word, said)| format!("{word:13} {said}\n"));
+    let language = args
+        .language
+        .as_ref()
+        .unwrap_or(&environment.settings.campaign.language);
+    let text = match &args.objection {
+        None => list().collect(),
+        Some(word) => match answers::answer(word, language) {
+            Some(text) => text,
+            None => bail!(
+                "there is no answer to `{}`; there are:\n{}",
+                word.escape_debug(),
+                list().collect::<String>()
+            ),
+        },
+    };
+    environment.printer.result(&text)?;
+    Ok(Status::Done)
 }
 
 /// What an answer was.

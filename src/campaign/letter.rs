@@ -1,8 +1,9 @@
 //! Writes letters: the facts of a case, put into the words of a template.
 //!
 //! The templates are in `templates/mail`: a directory for each problem with a file for each language, and `partials`. An operator's own take
-//! the place of any of them, and a new file brings a new language. What a template sees is [`Facts`], documented in `docs/outreach.md`. The first line is the subject, the rest the
-//! body, in which paragraphs are wrapped and indented lines stay as they are. Nothing is sent here.
+//! the place of any of them, and a new file brings a new language. What a template sees is documented in `docs/letters.md`. The
+//! first line is the subject, the rest the body, in which paragraphs are wrapped, indented lines stay as they are, and a backslash at the
+//! end of a line breaks it. Nothing is sent here.
 
 use std::collections::BTreeMap;
 
@@ -10,35 +11,55 @@ use handlebars::Handlebars;
 use maillog::Cause;
 use serde::Serialize;
 
-use crate::outcome::Direction;
+use crate::outcome::{Class, Direction};
 
 use super::problem::{Kind, Problem};
-use super::redact::{fold, redact, visible};
+use super::redact::{GONE, fold, fold_shortened, redact, visible};
 use super::software::Software;
 
-/// A line of text is at most this wide; log lines and commands may be a little wider.
+/// A line of text is at most this wide.
 const WIDTH: usize = 72;
-/// How wide a line of proof is.
+/// Log lines and commands may be a little wider.
+const WIDEST: usize = 78;
+/// How wide a line of proof is, without its indentation.
 const PROOF_WIDTH: usize = 74;
 /// No letter is longer.
 pub const MOST_LINES: usize = 25;
-/// A name longer than this is cut, and it shows.
-const NAME: usize = 80;
-
 /// How much room there is: domains and hosts that are named before the rest is counted, and lines of proof.
 #[derive(Clone, Copy)]
 struct Room {
     named: usize,
     proof: usize,
+    /// No empty line where an indented one shows the end of a paragraph as well.
+    tight: bool,
+    /// A name longer than this is cut, and it shows.
+    name: usize,
 }
 
-/// A letter that would be too long is tried with less.
-const ROOMS: [Room; 4] = [
-    Room { named: 3, proof: 3 },
-    Room { named: 2, proof: 2 },
-    Room { named: 1, proof: 2 },
-    Room { named: 1, proof: 1 },
+const fn room(named: usize, proof: usize, tight: bool, name: usize) -> Room {
+    Room {
+        named,
+        proof,
+        tight,
+        name,
+    }
+}
+
+/// A letter that would be too long is tried with less: names first, proof last.
+const ROOMS: [Room; 9] = [
+    room(40, 5, false, 80),
+    room(40, 4, false, 80),
+    room(40, 3, false, 80),
+    room(40, 3, true, 80),
+    room(12, 3, true, 80),
+    room(6, 3, true, 80),
+    room(2, 3, true, 80),
+    room(1, 2, true, 80),
+    room(1, 2, true, 40),
 ];
+
+/// The language whose pieces stand in where another has none.
+const FALLBACK: &str = "en";
 
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
@@ -70,6 +91,18 @@ const TEMPLATES: &[(&str, &str)] = built_in![
     "light-hearted/de",
     "partials/en/opening",
     "partials/de/opening",
+    "partials/en/domains",
+    "partials/de/domains",
+    "partials/en/hosts",
+    "partials/de/hosts",
+    "partials/en/mails",
+    "partials/de/mails",
+    "partials/en/when",
+    "partials/de/when",
+    "partials/en/became",
+    "partials/de/became",
+    "partials/en/cause",
+    "partials/de/cause",
     "partials/en/proof",
     "partials/de/proof",
     "partials/en/closing",
@@ -116,6 +149,27 @@ pub struct Proof {
     pub lines: Vec<String>,
 }
 
+/// What became of the mail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Fate {
+    /// Some of it crossed in clear.
+    pub in_clear: bool,
+    /// Some of it waited, or came back.
+    pub held_back: bool,
+}
+
+impl Fate {
+    /// Of mail that met these.
+    pub fn of(classes: impl IntoIterator<Item = Class>) -> Fate {
+        let mut fate = Fate::default();
+        for class in classes {
+            fate.held_back |= class.row().tls_failure;
+            fate.in_clear |= class.name().starts_with("plaintext-");
+        }
+        fate
+    }
+}
+
 /// What a letter is about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
@@ -133,10 +187,10 @@ pub struct Facts {
     pub hosts: Vec<String>,
     /// How many mails.
     pub messages: u64,
-    /// Mail had to wait, or came back; none crossed in clear.
-    pub is_held: bool,
     /// On how many days.
     pub days: usize,
+    /// What became of them.
+    pub fate: Fate,
     /// First and last day, `2026-11-20`.
     pub since: String,
     /// See `since`.
@@ -166,22 +220,24 @@ pub struct Facts {
 struct View<'f> {
     us: Us,
     token: &'f str,
+    problem: &'static str,
     inbound: bool,
     organisation: String,
     domain: String,
     domain_list: String,
+    domain_more: usize,
     mx: String,
     mx_list: String,
+    mx_more: usize,
     one_mx: bool,
     messages: u64,
     one: bool,
-    held: bool,
     days: usize,
     since: &'f str,
     last: &'f str,
+    fate: Fate,
     sure: bool,
     cause: &'static str,
-    cause_name: &'static str,
     is: Is,
     protocol: String,
     proof: Vec<String>,
@@ -192,6 +248,7 @@ struct View<'f> {
     first_sent: &'f str,
     last_reminder: bool,
     fixed_on: &'f str,
+    tight: bool,
 }
 
 /// Which sort of cause it is: each has a section of its own.
@@ -202,41 +259,32 @@ struct Is {
     version: bool,
     garbage: bool,
     hangup: bool,
+    internal: bool,
+    library: bool,
     certificate: bool,
 }
 
 impl Is {
     fn of(cause: Cause) -> Is {
-        let any = |names: &[&str]| names.contains(&cause.name());
-        Is {
-            dh: any(&["dh-key-too-small", "alert-insufficient-security"]),
-            cipher: any(&[
-                "no-shared-cipher",
-                "alert-handshake-failure",
-                "no-shared-group",
-                "signature-algorithm",
-            ]),
-            version: any(&["unsupported-protocol", "alert-protocol-version"]),
-            garbage: any(&[
-                "wrong-version-number",
-                "not-tls",
-                "unexpected-message",
-                "bad-record-mac",
-            ]),
-            hangup: any(&["eof", "reset", "timeout"]),
-            certificate: any(&[
-                "weak-certificate",
-                "certificate-expired",
-                "certificate-not-yet-valid",
-                "self-signed",
-                "untrusted-issuer",
-                "hostname-mismatch",
-                "wrong-purpose",
-                "weak-peer-key",
-                "certificate-other",
-                "bad-signature",
-            ]),
-        }
+        use Cause::*;
+        let mut is = Is::default();
+        let section = match cause {
+            DhKeyTooSmall => &mut is.dh,
+            NoSharedCipher
+            | AlertHandshakeFailure
+            | NoSharedGroup
+            | SignatureAlgorithm
+            | AlertInsufficientSecurity => &mut is.cipher,
+            UnsupportedProtocol | AlertProtocolVersion => &mut is.version,
+            WrongVersionNumber | NotTls | UnexpectedMessage | BadRecordMac => &mut is.garbage,
+            Eof | Reset | Timeout => &mut is.hangup,
+            AlertInternalError => &mut is.internal,
+            UnsafeRenegotiation => &mut is.library,
+            WeakCertificate | WeakPeerKey | WrongPurpose => &mut is.certificate,
+            _ => return is,
+        };
+        *section = true;
+        is
     }
 }
 
@@ -265,7 +313,8 @@ impl std::error::Error for LetterError {}
 pub struct Letters(Handlebars<'static>);
 
 impl Letters {
-    /// The built-in ones, with those of `own` (by name, without `.hbs`) in their places and beside them. Fails if one is no template.
+    /// The built-in ones, with those of `own` (by name, without `.hbs`) in their places and beside them. Fails if one is no template,
+    /// or has a name that none is looked for by.
     pub fn new(own: &BTreeMap<String, String>) -> Result<Letters, LetterError> {
         let mut engine = Handlebars::new();
         engine.set_strict_mode(true);
@@ -274,20 +323,29 @@ impl Letters {
         let own = own
             .iter()
             .map(|(name, text)| (name.as_str(), text.as_str()));
-        for (name, text) in built_in.chain(own) {
-            let name = name.strip_prefix("partials/").unwrap_or(name);
+        for (file, text) in built_in.chain(own) {
+            let name = known_name(file)?;
+            // A piece of one line that is not indented stands within a sentence.
+            let text = match text.trim_end() {
+                line if !line.contains('\n') && !line.starts_with("  ") => line,
+                _ => text,
+            };
             engine
                 .register_template_string(name, text)
-                .map_err(|error| LetterError(format!("the template {name}.hbs: {error}")))?;
+                .map_err(|error| LetterError(format!("the template {file}.hbs: {error}")))?;
         }
         Ok(Letters(engine))
     }
 
-    /// The languages in which there are letters of this kind.
+    /// The languages in which there are letters about this.
     pub fn languages(&self, problem: Problem) -> Vec<String> {
+        self.languages_of(problem.name())
+    }
+
+    fn languages_of(&self, directory: &str) -> Vec<String> {
         let names = self.0.get_templates().keys();
         let mut found: Vec<String> = names
-            .filter_map(|name| name.strip_prefix(problem.name())?.strip_prefix('/'))
+            .filter_map(|name| name.strip_prefix(directory)?.strip_prefix('/'))
             .map(str::to_string)
             .collect();
         found.sort();
@@ -306,20 +364,22 @@ impl Letters {
     ) -> Result<Letter, LetterError> {
         let directory = match (kind, style, problem) {
             (Kind::ThankYou, ..) => "thank-you",
-            (Kind::Notice, Style::LightHearted, Problem::NotOffered) => "light-hearted",
+            (Kind::Notice, Style::LightHearted, Problem::NotOffered) if facts.fate.in_clear => {
+                "light-hearted"
+            }
             _ => problem.name(),
         };
         let name = format!("{directory}/{language}");
         if !self.0.has_template(&name) {
             return Err(LetterError(format!(
-                "there is no letter {name}.hbs; languages with one: {}",
-                self.languages(problem).join(", ")
+                "expected a template {name}.hbs, found none; languages with one: {}",
+                self.languages_of(directory).join(", ")
             )));
         }
         let mut letter = Err(LetterError(String::new()));
         for room in ROOMS {
-            let text = self.fill(&name, problem, language, view(facts, kind, room))?;
-            letter = finish(&name, &text);
+            let text = self.fill(&name, language, view(facts, problem, kind, room))?;
+            letter = finish(&name, &text, room);
             if letter.is_ok() {
                 break;
             }
@@ -328,23 +388,19 @@ impl Letters {
     }
 
     /// The text of a template, with the fix for this software, or for all.
-    fn fill(
-        &self,
-        name: &str,
-        problem: Problem,
-        language: &str,
-        mut view: View<'_>,
-    ) -> Result<String, LetterError> {
-        let group = match problem {
-            Problem::InboundClear => "client",
-            _ => "server",
+    fn fill(&self, name: &str, language: &str, mut view: View<'_>) -> Result<String, LetterError> {
+        let group = match view.inbound {
+            true => "client",
+            false => "server",
         };
-        let fix = [view.software, "any"]
-            .map(|software| format!("{language}/{group}/{software}"))
-            .into_iter()
-            .find(|name| self.0.has_template(name));
+        let fix = [language, FALLBACK].into_iter().find_map(|language| {
+            [view.software, "any"]
+                .map(|software| format!("{language}/{group}/{software}"))
+                .into_iter()
+                .find(|name| self.0.has_template(name))
+        });
         if let Some(fix) = fix {
-            view.fix = self.text(&fix, &view)?;
+            view.fix = self.text(&fix, &view)?.trim_end().to_string();
         }
         self.text(name, &view)
     }
@@ -366,44 +422,42 @@ pub enum Style {
     LightHearted,
 }
 
-fn view<'f>(facts: &'f Facts, kind: Kind, room: Room) -> View<'f> {
-    let domains: Vec<&str> = facts.domains.iter().map(String::as_str).collect();
-    let proof = facts.proof.iter().flat_map(|proof| &proof.lines);
-    let first = |names: &[String]| shown(names.first().unwrap_or(&facts.organisation));
+fn view<'f>(facts: &'f Facts, problem: Problem, kind: Kind, room: Room) -> View<'f> {
+    let first = |names: &[String]| shown(names.first().unwrap_or(&facts.organisation), room);
+    let more = |names: &[String]| names.len().saturating_sub(room.named);
     let us = &facts.us;
     View {
         us: Us {
             person: visible(&us.person),
             organisation: visible(&us.organisation),
-            host: visible(&us.host),
+            host: shown(&us.host, room),
             url: visible(&us.url),
         },
         token: &facts.token,
+        problem: problem.name(),
         inbound: facts.direction == Direction::Inbound,
-        organisation: shown(&facts.organisation),
+        organisation: shown(&facts.organisation, room),
         domain: first(&facts.domains),
         domain_list: list(&facts.domains, &facts.organisation, room),
+        domain_more: more(&facts.domains),
         mx: first(&facts.hosts),
         mx_list: list(&facts.hosts, &facts.organisation, room),
+        mx_more: more(&facts.hosts),
         one_mx: facts.hosts.len() <= 1,
         messages: facts.messages,
         one: facts.messages == 1,
-        held: facts.is_held,
         days: facts.days,
         since: &facts.since,
         last: &facts.last,
+        fate: facts.fate,
         sure: facts.is_certain,
         cause: match facts.cause {
             Cause::Unknown => "",
-            cause => cause.row().words,
+            cause => cause.name(),
         },
-        cause_name: facts.cause.name(),
         is: Is::of(facts.cause),
         protocol: facts.protocols.join(", "),
-        proof: proof
-            .flat_map(|line| fold(&redact(line, &domains), PROOF_WIDTH, room.proof))
-            .take(room.proof)
-            .collect(),
+        proof: proof(facts, room),
         software: facts.software.map_or("any", Software::name),
         fix: String::new(),
         checked: &facts.checked,
@@ -411,34 +465,87 @@ fn view<'f>(facts: &'f Facts, kind: Kind, room: Room) -> View<'f> {
         first_sent: &facts.first_sent,
         last_reminder: kind == Kind::LastReminder,
         fixed_on: &facts.fixed_on,
+        tight: room.tight,
     }
 }
 
-/// `a, b (+ 3)`: the same in every language that is likely.
+/// The log line that settled it, which stands last, and of those before it the ones that there is room for.
+fn proof(facts: &Facts, room: Room) -> Vec<String> {
+    let domains: Vec<&str> = facts.domains.iter().map(String::as_str).collect();
+    let lines = facts.proof.as_ref().map_or(&[][..], |proof| &proof.lines);
+    let mut lines = lines.iter().rev().map(|line| redact(line, &domains));
+    let mut shown = lines.next().map_or_else(Vec::new, |line| {
+        fold_shortened(&line, PROOF_WIDTH, room.proof)
+    });
+    for line in lines {
+        let mut before = fold(&line, PROOF_WIDTH, usize::MAX);
+        if before.len() + shown.len() > room.proof {
+            break;
+        }
+        before.append(&mut shown);
+        shown = before;
+    }
+    shown
+}
+
+/// Names, as many as there is room for.
 fn list(names: &[String], otherwise: &str, room: Room) -> String {
     let named: Vec<String> = names
         .iter()
         .take(room.named)
-        .map(|name| shown(name))
+        .map(|name| shown(name, room))
         .collect();
-    match names.len() {
-        0 => shown(otherwise),
-        n if n > room.named => format!("{} (+ {})", named.join(", "), n - room.named),
-        _ => named.join(", "),
+    match named.is_empty() {
+        true => shown(otherwise, room),
+        false => named.join(", "),
     }
 }
 
-/// A name as it is shown.
-fn shown(name: &str) -> String {
-    let name = visible(name);
-    match name.char_indices().nth(NAME) {
-        Some((at, _)) => format!("{}...", &name[..at]),
-        None => name,
+/// The name of a domain or a host as it is shown. What no such name has, a stranger has put there: it comes out as an escape, and makes
+/// neither a sentence nor a link.
+fn shown(name: &str, room: Room) -> String {
+    let is_usual = |c: char| c.is_alphanumeric() || ".-_:[]".contains(c);
+    let mut out = String::new();
+    for c in visible(name).chars() {
+        match is_usual(c) || "\\{}".contains(c) {
+            true => out.push(c),
+            false => out.extend(c.escape_unicode()),
+        }
+    }
+    match out.char_indices().nth(room.name) {
+        Some((at, _)) => format!("{}{GONE}", &out[..at]),
+        None => out,
+    }
+}
+
+/// The name by which a file is looked for: `PROBLEM/LANGUAGE`, or `LANGUAGE/PIECE` for `partials/LANGUAGE/PIECE`.
+fn known_name(file: &str) -> Result<&str, LetterError> {
+    let (directory, rest) = file.split_once('/').unwrap_or((file, ""));
+    let built_in = TEMPLATES
+        .iter()
+        .filter_map(|(name, _)| name.split_once('/'));
+    let mut letters: Vec<&str> = built_in.map(|(directory, _)| directory).collect();
+    letters.dedup();
+    match directory {
+        "partials" if rest.contains('/') => Ok(rest),
+        "partials" => Err(LetterError(format!(
+            "expected partials/LANGUAGE/PIECE.hbs, found {file}.hbs"
+        ))),
+        _ if letters.contains(&directory) && !rest.is_empty() && !rest.contains('/') => Ok(file),
+        _ => Err(LetterError(format!(
+            "expected LETTER/LANGUAGE.hbs with one of the letters {}, found {file}.hbs",
+            letters
+                .iter()
+                .filter(|name| **name != "partials")
+                .copied()
+                .collect::<Vec<_>>()
+                .join(", ")
+        ))),
     }
 }
 
 /// Takes the subject off, wraps the paragraphs, and holds the result to what a letter may be.
-fn finish(name: &str, text: &str) -> Result<Letter, LetterError> {
+fn finish(name: &str, text: &str, room: Room) -> Result<Letter, LetterError> {
     let wrong = |what: String| Err(LetterError(format!("the template {name}.hbs: {what}")));
     let Some((subject, body)) = text.split_once('\n') else {
         return wrong("expected a line `Subject: ...` and a text below it, found one line".into());
@@ -451,7 +558,7 @@ fn finish(name: &str, text: &str) -> Result<Letter, LetterError> {
     if subject.is_empty() || subject.chars().any(char::is_control) {
         return wrong("the subject is empty, or has characters that no header may have".into());
     }
-    let body = wrap(body);
+    let body = wrap(body, room.tight);
     let lines = body.lines().count();
     if lines > MOST_LINES {
         return wrong(format!(
@@ -464,23 +571,29 @@ fn finish(name: &str, text: &str) -> Result<Letter, LetterError> {
     })
 }
 
-/// Wraps paragraphs; indented lines stay as they are, and no two empty lines follow each other.
-pub(super) fn wrap(text: &str) -> String {
+/// Wraps paragraphs; indented lines stay as they are, a backslash at the end of a line breaks it, and no two empty lines follow each other.
+pub(super) fn wrap(text: &str, is_tight: bool) -> String {
     let mut out: Vec<String> = Vec::new();
     let mut paragraph = String::new();
+    let is_open = |last: &str| last.is_empty() || (is_tight && last.starts_with("  "));
     for line in text.lines().chain([""]) {
         let is_verbatim = line.starts_with("  ");
         if !is_verbatim && !line.trim().is_empty() {
-            if !paragraph.is_empty() {
-                paragraph.push(' ');
-            }
+            let (line, is_broken) = match line.trim().strip_suffix('\\') {
+                Some(line) => (line, true),
+                None => (line, false),
+            };
+            paragraph.push(' ');
             paragraph.push_str(line.trim());
+            if is_broken {
+                out.extend(wrapped(&std::mem::take(&mut paragraph)));
+            }
             continue;
         }
         out.extend(wrapped(&std::mem::take(&mut paragraph)));
         if is_verbatim {
-            out.push(line.trim_end().to_string());
-        } else if out.last().is_some_and(|last| !last.is_empty()) {
+            out.extend(verbatim(line.trim_end()));
+        } else if out.last().is_some_and(|last| !is_open(last)) {
             out.push(String::new());
         }
     }
@@ -488,6 +601,23 @@ pub(super) fn wrap(text: &str) -> String {
         out.pop();
     }
     out.into_iter().map(|line| line + "\n").collect()
+}
+
+/// A line that is too wide is broken; a command so that it still is one.
+fn verbatim(line: &str) -> Vec<String> {
+    if line.chars().count() <= WIDEST {
+        return vec![line.to_string()];
+    }
+    let is_command = line.contains("openssl ");
+    let pieces = fold(line.trim_start(), WIDEST - 4, usize::MAX);
+    let last = pieces.len() - 1;
+    let pieces = pieces.into_iter().enumerate();
+    pieces
+        .map(|(at, piece)| match is_command && at < last {
+            true => format!("  {piece} \\"),
+            false => format!("  {piece}"),
+        })
+        .collect()
 }
 
 fn wrapped(paragraph: &str) -> Vec<String> {
@@ -510,13 +640,39 @@ fn wrapped(paragraph: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::campaign::problem::PROBLEMS;
+    use crate::campaign::problem::{PROBLEMS, ProblemRow};
+    use maillog::reason::CAUSES;
+    use std::path::Path;
+    use std::sync::LazyLock;
+
+    const KINDS: [Kind; 5] = [
+        Kind::Notice,
+        Kind::Reminder,
+        Kind::LastReminder,
+        Kind::Deadline,
+        Kind::ThankYou,
+    ];
+    /// What is unclear is never written about.
+    fn problems() -> impl Iterator<Item = &'static ProblemRow> {
+        PROBLEMS
+            .iter()
+            .filter(|row| row.problem != Problem::Unclear)
+    }
+
+    const IN_CLEAR: Fate = Fate {
+        in_clear: true,
+        held_back: false,
+    };
+    const HELD_BACK: Fate = Fate {
+        in_clear: false,
+        held_back: true,
+    };
 
     fn facts() -> Facts {
         Facts {
             us: Us {
                 person: "Ann Example".into(),
-                organisation: "the Example Institute".into(),
+                organisation: "Example Institute".into(),
                 host: "mail.us.example".into(),
                 url: "https://us.example/tls".into(),
             },
@@ -526,8 +682,8 @@ mod tests {
             domains: vec!["a.example".into()],
             hosts: vec!["mx1.a.example".into()],
             messages: 23,
-            is_held: false,
             days: 9,
+            fate: IN_CLEAR,
             since: "2026-11-07".into(),
             last: "2026-11-20".into(),
             is_certain: true,
@@ -546,242 +702,462 @@ mod tests {
         }
     }
 
+    /// What `facts` would be in such a letter.
+    fn facts_of(problem: Problem, kind: Kind, cause: Cause, fate: Fate) -> Facts {
+        let mut facts = Facts {
+            cause,
+            fate,
+            ..facts()
+        };
+        match kind {
+            Kind::Deadline => facts.deadline = "2027-03-01".into(),
+            Kind::Reminder | Kind::LastReminder => facts.first_sent = "2026-10-20".into(),
+            Kind::Notice | Kind::ThankYou => {}
+        }
+        if problem == Problem::InboundClear {
+            facts.direction = Direction::Inbound;
+            facts.hosts = vec!["out1.a.example".into()];
+            facts.proof = Some(Proof {
+                lines: vec![
+                    "Nov 20 10:00:01 mail postfix/smtpd[4711]: 4F1A01: client=out1.a.example[192.0.2.11]".into(),
+                    "Nov 20 10:00:02 mail postfix/smtpd[4711]: disconnect from out1.a.example[192.0.2.11] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5".into(),
+                ],
+            });
+        }
+        facts
+    }
+
+    /// The same with more of everything.
+    fn crowded(facts: Facts) -> Facts {
+        let line = "2026-11-20T10:00:01.123456+01:00 relay7.mail postfix-out/relay/smtp[4194303]: 4Zk1xw5z9sQ4gKjXy1R: to=<bob@customer1.of-a-rather-long-name.example>, relay=mx-number-one.inbound-cluster-seven.mail-hoster.example[2001:db8:85a3:8d3:1319:8a2e:370:7348]:25, delay=1.1, delays=0.1/0/0.5/0.5, dsn=4.7.4, status=deferred (TLS is required, but was not offered by host mx-number-one.inbound-cluster-seven.mail-hoster.example[2001:db8:85a3:8d3:1319:8a2e:370:7348])";
+        Facts {
+            domains: (0..9)
+                .map(|i| format!("customer{i}.of-a-rather-long-name.example"))
+                .collect(),
+            hosts: (0..4)
+                .map(|i| format!("mx-number-{i}.inbound-cluster-seven.mail-hoster.example"))
+                .collect(),
+            messages: 23_456,
+            proof: Some(Proof {
+                lines: vec![line.into(), line.into()],
+            }),
+            checked: "2026-11-21".into(),
+            ..facts
+        }
+    }
+
     fn letters() -> Letters {
         Letters::new(&BTreeMap::new()).unwrap()
     }
 
-    /// Every problem in every kind, language, software and with every cause.
-    fn every(mut look: impl FnMut(&str, &Letter)) {
-        let letters = letters();
-        let kinds = [
-            Kind::Notice,
-            Kind::Reminder,
-            Kind::LastReminder,
-            Kind::Deadline,
-            Kind::ThankYou,
-        ];
-        let software: Vec<_> = Software::all().map(Some).chain([None]).collect();
-        let causes: Vec<Cause> = (0..200).map_while(cause_at).collect();
-        assert!(causes.len() > 40);
-        for row in PROBLEMS {
-            for language in letters.languages(row.problem) {
-                for kind in kinds {
-                    for software in &software {
-                        let causes = if row.problem == Problem::Handshake {
-                            &causes[..]
-                        } else {
-                            &causes[..2]
-                        };
-                        for cause in causes {
-                            let mut facts = Facts {
-                                software: *software,
-                                cause: *cause,
-                                ..facts()
-                            };
-                            facts.domains = (0..9)
-                                .map(|i| format!("customer{i}.of-a-rather-long-name.example"))
-                                .collect();
-                            if kind == Kind::Deadline {
-                                facts.deadline = "2027-03-01".into();
-                            }
-                            if matches!(kind, Kind::Reminder | Kind::LastReminder) {
-                                facts.first_sent = "2026-10-20".into();
-                            }
-                            if row.problem == Problem::InboundClear {
-                                facts.direction = Direction::Inbound;
-                            }
-                            let letter = letters
-                                .render(row.problem, kind, &language, Style::Plain, &facts)
-                                .unwrap();
-                            look(
-                                &format!(
-                                    "{} {language} {} {software:?} {cause:?}",
-                                    row.name,
-                                    kind.name()
-                                ),
-                                &letter,
-                            );
-                        }
-                    }
-                }
+    fn render(
+        letters: &Letters,
+        problem: Problem,
+        kind: Kind,
+        language: &str,
+        facts: &Facts,
+    ) -> Letter {
+        let letter = letters.render(problem, kind, language, Style::Plain, facts);
+        letter.unwrap_or_else(|error| {
+            panic!(
+                "{problem:?} {kind:?} {language} {:?} {:?} {:?}: {error}",
+                facts.software, facts.cause, facts.fate
+            )
+        })
+    }
+
+    struct Written {
+        problem: Problem,
+        kind: Kind,
+        language: &'static str,
+        facts: Facts,
+        letter: Letter,
+    }
+
+    /// Every problem in every kind and language with every software and fate, on one domain and on many; and every cause.
+    static ALL: LazyLock<Vec<Written>> = LazyLock::new(|| {
+        let mut all = Vec::new();
+        let both = Fate {
+            in_clear: true,
+            held_back: true,
+        };
+        for (problem, kind, fate) in product(&[IN_CLEAR, HELD_BACK, both]) {
+            for software in Software::all().map(Some).chain([None]) {
+                let facts = facts_of(problem, kind, Cause::Unknown, fate);
+                write_all(&mut all, problem, kind, Facts { software, ..facts });
+            }
+            let causes = match (problem, kind) {
+                (
+                    Problem::Handshake | Problem::Certificate | Problem::Dane,
+                    Kind::Notice | Kind::Reminder,
+                ) => CAUSES,
+                _ => &[],
+            };
+            for row in causes {
+                write_all(
+                    &mut all,
+                    problem,
+                    kind,
+                    facts_of(problem, kind, row.cause, fate),
+                );
+            }
+        }
+        all
+    });
+
+    fn product(fates: &[Fate]) -> impl Iterator<Item = (Problem, Kind, Fate)> {
+        let problems = problems().map(|row| row.problem);
+        let kinds = problems.flat_map(|problem| KINDS.map(|kind| (problem, kind)));
+        kinds.flat_map(|(problem, kind)| fates.iter().map(move |fate| (problem, kind, *fate)))
+    }
+
+    fn write_all(all: &mut Vec<Written>, problem: Problem, kind: Kind, facts: Facts) {
+        static LETTERS: LazyLock<Letters> = LazyLock::new(letters);
+        for facts in [crowded(facts.clone()), facts] {
+            for language in ["en", "de"] {
+                let letter = render(&LETTERS, problem, kind, language, &facts);
+                let facts = facts.clone();
+                all.push(Written {
+                    problem,
+                    kind,
+                    language,
+                    facts,
+                    letter,
+                });
             }
         }
     }
 
-    fn cause_at(at: usize) -> Option<Cause> {
-        maillog::reason::CAUSES.get(at).map(|row| row.cause)
+    fn every(look: impl Fn(Problem, Kind, &str, &Facts, &Letter)) {
+        assert!(ALL.len() > 3000);
+        for one in ALL.iter() {
+            look(one.problem, one.kind, one.language, &one.facts, &one.letter);
+        }
     }
 
     #[test]
     fn every_letter_is_short_narrow_and_complete() {
-        every(|what, letter| {
-            assert!(
-                letter.body.lines().count() <= MOST_LINES,
-                "{what}\n{}",
-                letter.body
+        every(|problem, kind, language, facts, letter| {
+            let what = format!(
+                "{problem:?} {kind:?} {language}\n{}\n{}",
+                letter.subject, letter.body
             );
+            assert!(letter.body.lines().count() <= MOST_LINES, "{what}");
+            for line in letter.body.lines() {
+                let most = if line.starts_with("  ") {
+                    WIDEST
+                } else {
+                    WIDTH
+                };
+                assert!(line.chars().count() <= most, "{line}\n{what}");
+            }
+            for wrong in ["{{", "\n\n\n", "e .", " ,", "  \n", "\\\n\n", "bob", "\t"] {
+                assert!(!letter.body.contains(wrong), "{wrong:?}: {what}");
+            }
+            assert!(letter.body.matches("://").count() <= 2, "{what}");
+            let tag = "[tlsnag-4F2A91C0]";
             assert!(
-                letter.body.lines().all(|l| l.chars().count() <= 78
-                    || (l.starts_with("  ") && l.chars().count() <= 120)),
-                "{what}\n{}",
-                letter.body
-            );
-            assert!(
-                !letter.body.contains("{{") && !letter.body.contains("\n\n\n"),
+                letter.subject.ends_with(tag) && letter.subject.starts_with("mail.us.example: "),
                 "{what}"
             );
-            assert!(
-                letter.body.matches("http").count() <= 2,
-                "{what}: at most two links"
-            );
-            assert!(letter.subject.contains("[tlsnag-4F2A91C0]"), "{what}");
-            assert!(!letter.body.contains("bob"), "{what}: no persons");
             assert!(
                 letter.body.contains("mail.us.example") && letter.body.contains("Ann Example"),
                 "{what}"
             );
+            assert_eq!(
+                letter.body.contains("\"stop\""),
+                kind != Kind::ThankYou,
+                "{what}"
+            );
+            assert_eq!(
+                letter.body.contains("2027-03-01"),
+                kind == Kind::Deadline,
+                "{what}"
+            );
+            let reminds = matches!(kind, Kind::Reminder | Kind::LastReminder);
+            assert_eq!(letter.body.contains("2026-10-20"), reminds, "{what}");
+            if kind != Kind::ThankYou {
+                // the fact in the log stays readable
+                let flat = letter.body.replace("\n    ", " ");
+                let line = facts.proof.as_ref().unwrap().lines.last().unwrap();
+                let fact = ["status=", "disconnect from"]
+                    .into_iter()
+                    .find(|fact| line.contains(fact));
+                assert!(flat.contains(fact.unwrap()), "{what}");
+            }
         });
     }
 
     #[test]
     fn who_offers_starttls_is_never_told_it_does_not() {
-        every(|what, letter| {
-            let text = letter.body.to_lowercase();
-            let is_not_offered = what.starts_with("not-offered") && !what.contains("thank-you");
+        every(|problem, kind, _, _, letter| {
+            let text =
+                format!("{}\n{}", letter.subject, letter.body.replace('\n', " ")).to_lowercase();
             let says_so = text.contains("not offer starttls") || text.contains("kein starttls");
-            assert_eq!(says_so, is_not_offered, "{what}\n{}", letter.body);
+            let is_so = problem == Problem::NotOffered && kind != Kind::ThankYou;
+            assert_eq!(says_so, is_so, "{text}");
         });
+        let unsure = Facts {
+            is_certain: false,
+            ..facts()
+        };
+        let letter = render(&letters(), Problem::NotOffered, Kind::Notice, "en", &unsure);
+        assert!(
+            letter.body.contains("did not offer STARTTLS or refused it"),
+            "{}",
+            letter.body
+        );
+    }
+
+    #[test]
+    fn mail_that_waited_is_not_said_to_have_crossed_in_clear() {
+        every(|problem, kind, _, facts, letter| {
+            let text = format!("{} {}", letter.subject, letter.body.replace('\n', " "));
+            let says_so = [
+                "delivered unencrypted",
+                "unverschlüsselt zugestellt",
+                "delivered without TLS",
+                "ohne TLS zugestellt",
+            ]
+            .iter()
+            .any(|words| text.contains(words));
+            if kind == Kind::ThankYou || !facts.fate.in_clear {
+                assert!(!says_so, "{text}");
+            } else if matches!(
+                problem,
+                Problem::NotOffered | Problem::Refused | Problem::Handshake
+            ) {
+                assert!(says_so, "{text}");
+            }
+        });
+        assert_eq!(Fate::of([Class::TlsRequiredNotOffered]), HELD_BACK);
+        assert_eq!(
+            Fate::of([Class::PlaintextNotOffered, Class::NoSession]),
+            IN_CLEAR
+        );
+        assert_eq!(Fate::of([Class::DaneDowngraded]), Fate::default());
+    }
+
+    #[test]
+    fn a_letter_names_the_cause_in_its_own_language() {
+        let letters = letters();
+        for row in CAUSES
+            .iter()
+            .filter(|row| row.outbound == maillog::Fault::Peer)
+        {
+            for language in ["en", "de"] {
+                let name = format!("{language}/cause");
+                let facts = facts_of(Problem::Handshake, Kind::Notice, row.cause, IN_CLEAR);
+                let view = view(&facts, Problem::Handshake, Kind::Notice, ROOMS[0]);
+                let words = letters.text(&name, &view).unwrap();
+                // DANE has its own sentence
+                assert!(
+                    !words.contains(row.name) || row.name == "tlsa-unusable",
+                    "{words}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_letter_is_there_in_every_language_and_every_file_is_built_in() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/mail");
+        let mut files = Vec::new();
+        let mut directories = vec![root.clone()];
+        while let Some(directory) = directories.pop() {
+            for path in std::fs::read_dir(directory)
+                .unwrap()
+                .flatten()
+                .map(|e| e.path())
+            {
+                match path.is_dir() {
+                    true => directories.push(path),
+                    false => files.push(
+                        path.strip_prefix(&root)
+                            .unwrap()
+                            .with_extension("")
+                            .display()
+                            .to_string(),
+                    ),
+                }
+            }
+        }
+        let mut known: Vec<String> = TEMPLATES.iter().map(|(name, _)| name.to_string()).collect();
+        files.sort();
+        known.sort();
+        assert_eq!(files, known);
+        for name in &known {
+            let german = name
+                .strip_suffix("/en")
+                .map_or(name.replace("/en/", "/de/"), |n| format!("{n}/de"));
+            assert!(known.contains(&german), "{german}");
+        }
+        for row in problems() {
+            assert_eq!(letters().languages(row.problem), ["de", "en"]);
+        }
+    }
+
+    #[test]
+    fn all_domains_are_named_as_long_as_there_is_room() {
+        let mut facts = facts();
+        facts.domains = (0..9).map(|i| format!("customer{i}.example")).collect();
+        let body =
+            |facts: &Facts| render(&letters(), Problem::NotOffered, Kind::Notice, "en", facts).body;
+        assert!(body(&facts).contains("customer8.example"));
+        facts.domains = (0..99).map(|i| format!("customer{i}.example")).collect();
+        let many = body(&facts);
+        assert!(
+            many.contains("customer0.example") && many.contains(" more."),
+            "{many}"
+        );
+    }
+
+    #[test]
+    fn a_command_too_wide_for_a_line_still_is_a_command() {
+        let facts = Facts {
+            hosts: vec!["mx-number-one.inbound-cluster-seven.mail-hoster.example".into()],
+            ..facts()
+        };
+        let body = render(&letters(), Problem::Refused, Kind::Notice, "en", &facts).body;
+        assert!(
+            body.contains("  Test: openssl s_client -starttls smtp -connect \\\n    mx-number-one.inbound-cluster-seven.mail-hoster.example:25\n"),
+            "{body}"
+        );
+    }
+
+    /// The letters as they are, for reading.
+    fn book(cases: &[(Problem, Kind, Style, Facts)]) -> String {
+        let letters = letters();
+        let mut book = String::new();
+        for (problem, kind, style, facts) in cases {
+            for language in ["en", "de"] {
+                let letter = letters
+                    .render(*problem, *kind, language, *style, facts)
+                    .unwrap();
+                let (name, kind) = (problem.name(), kind.name());
+                book.push_str(&format!(
+                    "==== {name} {kind} {language}\nSubject: {}\n\n{}\n",
+                    letter.subject, letter.body
+                ));
+            }
+        }
+        book
+    }
+
+    fn notice(problem: Problem, cause: Cause, fate: Fate) -> (Problem, Kind, Style, Facts) {
+        let facts = facts_of(problem, Kind::Notice, cause, fate);
+        (problem, Kind::Notice, Style::Plain, facts)
     }
 
     #[test]
     fn each_letter_as_it_is() {
-        let letters = letters();
-        let mut all = String::new();
-        // What is unclear is never written about.
-        for row in PROBLEMS
-            .iter()
-            .filter(|row| row.problem != Problem::Unclear)
-        {
-            for language in ["en", "de"] {
-                let mut facts = facts();
-                match row.problem {
-                    Problem::Handshake => {
-                        facts.cause = Cause::from_name("dh-key-too-small").unwrap()
-                    }
-                    Problem::Certificate => {
-                        facts.cause = Cause::from_name("certificate-expired").unwrap()
-                    }
-                    Problem::Dane => facts.cause = Cause::from_name("no-matching-tlsa").unwrap(),
-                    Problem::NotOffered => facts.software = Some(Software::Postfix),
-                    Problem::InboundClear => facts.direction = Direction::Inbound,
-                    _ => {}
-                }
-                let letter = letters
-                    .render(row.problem, Kind::Notice, language, Style::Plain, &facts)
-                    .unwrap();
-                all.push_str(&format!(
-                    "==== {}/{language}\n{}\n\n{}\n",
-                    row.name, letter.subject, letter.body
-                ));
-            }
-        }
-        for language in ["en", "de"] {
-            let facts = Facts {
-                is_held: true,
-                ..facts()
-            };
-            let letter = letters
-                .render(
-                    Problem::NotOffered,
-                    Kind::Notice,
-                    language,
-                    Style::Plain,
-                    &facts,
-                )
-                .unwrap();
-            all.push_str(&format!(
-                "==== held back {language}\n{}\n\n{}\n",
-                letter.subject, letter.body
-            ));
-        }
-        for (kind, style) in [
-            (Kind::LastReminder, Style::Plain),
-            (Kind::Deadline, Style::Plain),
-            (Kind::ThankYou, Style::Plain),
-            (Kind::Notice, Style::LightHearted),
-        ] {
-            for language in ["en", "de"] {
-                let facts = Facts {
-                    deadline: if kind == Kind::Deadline {
-                        "2027-03-01".into()
-                    } else {
-                        String::new()
-                    },
-                    first_sent: if kind == Kind::LastReminder {
-                        "2026-08-20".into()
-                    } else {
-                        String::new()
-                    },
-                    checked: "2026-11-21".into(),
-                    ..facts()
+        let none = Fate::default();
+        let mut cases = vec![
+            notice(Problem::NotOffered, Cause::Unknown, IN_CLEAR),
+            notice(Problem::NotOffered, Cause::Unknown, HELD_BACK),
+            notice(Problem::Refused, Cause::Unknown, IN_CLEAR),
+            notice(Problem::Handshake, Cause::DhKeyTooSmall, IN_CLEAR),
+            notice(Problem::Handshake, Cause::WrongVersionNumber, HELD_BACK),
+            notice(Problem::Handshake, Cause::Unknown, IN_CLEAR),
+            notice(Problem::Certificate, Cause::CertificateExpired, HELD_BACK),
+            notice(Problem::OldProtocol, Cause::Unknown, none),
+            notice(Problem::Dane, Cause::TlsaUnusable, none),
+            notice(Problem::Dane, Cause::NoMatchingTlsa, HELD_BACK),
+            notice(Problem::Sts, Cause::Unknown, HELD_BACK),
+            notice(Problem::InboundClear, Cause::Unknown, IN_CLEAR),
+        ];
+        cases[0].3.software = Some(Software::Postfix);
+        cases[2].3.messages = 1;
+        cases[2].3.since = cases[2].3.last.clone();
+        insta::assert_snapshot!("notices", book(&cases));
+    }
+
+    #[test]
+    fn fixes_for_each_software() {
+        let cases: Vec<_> = Software::all()
+            .chain([Software::Postfix])
+            .enumerate()
+            .map(|(at, software)| {
+                let is_last = at == Software::all().count();
+                let problem = if is_last {
+                    Problem::InboundClear
+                } else {
+                    Problem::NotOffered
                 };
-                let letter = letters
-                    .render(Problem::NotOffered, kind, language, style, &facts)
-                    .unwrap();
-                all.push_str(&format!(
-                    "==== {} {style:?} {language}\n{}\n\n{}\n",
-                    kind.name(),
-                    letter.subject,
-                    letter.body
-                ));
-            }
-        }
-        insta::assert_snapshot!("letters", all);
+                let mut case = notice(problem, Cause::Unknown, IN_CLEAR);
+                case.3.software = Some(software);
+                case
+            })
+            .collect();
+        insta::assert_snapshot!("fixes", book(&cases));
+    }
+
+    #[test]
+    fn letters_after_the_first() {
+        let problem = Problem::NotOffered;
+        let plain = |problem, kind| {
+            let facts = facts_of(problem, kind, Cause::Unknown, IN_CLEAR);
+            (problem, kind, Style::Plain, facts)
+        };
+        let mut cases = vec![
+            plain(problem, Kind::Reminder),
+            plain(problem, Kind::LastReminder),
+            plain(problem, Kind::Deadline),
+        ];
+        cases[1].3 = crowded(cases[1].3.clone());
+        cases.extend(problems().map(|row| plain(row.problem, Kind::ThankYou)));
+        let (problem, kind, _, facts) = notice(problem, Cause::Unknown, IN_CLEAR);
+        cases.push((problem, kind, Style::LightHearted, facts));
+        insta::assert_snapshot!("others", book(&cases));
     }
 
     #[test]
     fn a_hostile_name_breaks_nothing() {
         let letters = letters();
         for name in [
-            "a\r\nBcc: x@y.example",
-            "{{us.person}}",
+            "a\r\nBcc: x@y.example\r\n\r\nPay here",
+            "a. Please visit https://evil.example/pay now",
+            "{{us.person}}{{#if}}",
             "\u{1b}[31mred",
-            "x\u{202e}elpmaxe",
+            "x\u{202e}elpmaxe\u{2028}y",
             &"x".repeat(300),
         ] {
             let facts = Facts {
                 organisation: name.into(),
-                domains: vec![name.into()],
+                domains: vec![name.into(); 3],
                 hosts: vec![name.into()],
                 proof: Some(Proof {
-                    lines: vec![name.into()],
+                    lines: vec![name.into(), format!("status=sent (250 {name})")],
                 }),
                 ..facts()
             };
-            let letter = letters
-                .render(
-                    Problem::NotOffered,
-                    Kind::Notice,
-                    "en",
-                    Style::Plain,
-                    &facts,
-                )
-                .unwrap();
-            assert!(
-                letter.subject.lines().count() == 1
-                    && !letter.subject.chars().any(char::is_control)
-            );
-            assert!(
-                !letter.body.contains('\r')
-                    && !letter.body.contains('\u{1b}')
-                    && !letter.body.contains('\u{202e}')
-            );
-            assert!(
-                letter.body.lines().all(|line| !line.starts_with("Bcc:")),
-                "{}",
-                letter.body
-            );
+            for row in problems() {
+                for kind in KINDS {
+                    let letter = render(&letters, row.problem, kind, "en", &facts);
+                    let all = format!("{}{}", letter.subject, letter.body.replace('\n', ""));
+                    assert!(!all.chars().any(is_trouble), "{all}");
+                    assert!(letter.subject.chars().count() < 300, "{}", letter.subject);
+                    let lines = letter.body.lines();
+                    assert!(
+                        lines
+                            .clone()
+                            .all(|line| !line.starts_with("Bcc:") && !line.starts_with("Pay"))
+                    );
+                    assert!(lines.clone().count() <= MOST_LINES);
+                    let links = letter.body.matches("://").count();
+                    assert!(
+                        links <= 2 && !letter.body.contains("evil.example/pay"),
+                        "{}",
+                        letter.body
+                    );
+                }
+            }
         }
+    }
+
+    fn is_trouble(c: char) -> bool {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     }
 
     #[test]
@@ -791,35 +1167,47 @@ mod tests {
         };
         let render = |letters: &Letters, language| {
             letters.render(
-                Problem::Refused,
+                Problem::NotOffered,
                 Kind::Notice,
                 language,
                 Style::Plain,
                 &facts(),
             )
         };
-        let french = own("refused/fr", "Subject: bonjour {{mx}}\n\nSalut\n").unwrap();
-        assert_eq!(french.languages(Problem::Refused), ["de", "en", "fr"]);
-        assert_eq!(
-            render(&french, "fr").unwrap().subject,
-            "bonjour mx1.a.example"
+        let french = own(
+            "not-offered/fr",
+            "Subject: bonjour {{mx}}\n\nSalut\n{{fix}}\n",
+        )
+        .unwrap();
+        assert_eq!(french.languages(Problem::NotOffered), ["de", "en", "fr"]);
+        let letter = render(&french, "fr").unwrap();
+        assert_eq!(letter.subject, "bonjour mx1.a.example");
+        assert!(
+            letter.body.contains("postfix tls enable-server"),
+            "the fixes of English stand in"
         );
         let said = render(&french, "nl").unwrap_err().to_string();
         assert!(said.contains("de, en, fr"), "{said}");
-        let said = own("refused/en", "Subject: {{#if}}")
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(said.contains("refused/en.hbs"), "{said}");
+        for (name, text, what) in [
+            ("not-offered/en", "Subject: {{#if}}", "not-offered/en.hbs"),
+            (
+                "notoffered/en",
+                "Subject: x\n\nx\n",
+                "found notoffered/en.hbs",
+            ),
+            ("readme", "x", "found readme.hbs"),
+        ] {
+            let said = own(name, text).err().unwrap().to_string();
+            assert!(said.contains(what), "{said}");
+        }
         for (text, what) in [
             ("no subject\n\nx\n", "expected `Subject: ...`"),
             ("Subject: x {{nobody}}\n\nx\n", "nobody"),
             ("Subject: \n\nx\n", "the subject is empty"),
             (&format!("Subject: x\n\n{}", "  x\n".repeat(40)), "40 lines"),
         ] {
-            let said = render(&own("refused/en", text).unwrap(), "en")
-                .unwrap_err()
-                .to_string();
+            let letters = own("not-offered/en", text).unwrap();
+            let said = render(&letters, "en").unwrap_err().to_string();
             assert!(said.contains(what), "{said}");
         }
     }

@@ -1,6 +1,7 @@
 //! Which mail server a peer runs, as far as what it has said tells: for offering the fix for that one and no other.
 //!
-//! A guess that is not sure is none: then the letter names all of them.
+//! A guess that is not sure is none: then the letter names all of them. What a server says after a mail was taken comes from the host that
+//! took it, or through it from one behind; so a letter says "appears to run".
 
 /// A mail server, or what stands before one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,61 +20,127 @@ pub enum Software {
     Cisco,
 }
 
-/// Each, its word (the name of its partial), and what it says: all of these pieces, in this order.
-const SIGNS: &[(Software, &str, &[&[&str]])] = &[
-    // XXXXXXXX in place of STARTTLS, stars in place of the banner: `inspect esmtp`
-    (Software::Cisco, "cisco", &[&["250-xxxxxxx"], &["220 ****"]]),
-    (
-        Software::Postfix,
-        "postfix",
-        &[&["250 2.0.0 ok: queued as "], &[" esmtp postfix"]],
-    ),
-    (
-        Software::Exim,
-        "exim",
-        &[&["250 ok id=1", "-"], &[" esmtp exim "]],
-    ),
-    (
-        Software::Exchange,
-        "exchange",
-        &[
-            &["250 2.6.0 <", "[internalid=", "queued mail for delivery"],
-            &["microsoft esmtp mail service"],
+/// What is known about one.
+struct Sign {
+    software: Software,
+    /// The name of its recipe.
+    name: &'static str,
+    /// Lower case; any of these tells. In a banner, in an answer to EHLO, or in what follows a mail, with and without the code before it.
+    texts: &'static [&'static str],
+    /// The same for answers with a queue number. Sendmail logs them without their codes.
+    queued: &'static [Queued],
+}
+
+/// What comes before a queue number, how it looks, what comes after it.
+type Queued = (&'static str, fn(&str) -> bool, &'static str);
+
+const ACCEPTED: &str = " message accepted for delivery";
+
+/// The closed list.
+const SIGNS: &[Sign] = &[
+    // `inspect esmtp` writes X over STARTTLS in the answer to EHLO, and stars over the banner
+    Sign {
+        software: Software::Cisco,
+        name: "cisco",
+        texts: &["250-xxxxxxx", "250 xxxxxxx", "220 *****"],
+        queued: &[],
+    },
+    Sign {
+        software: Software::Postfix,
+        name: "postfix",
+        texts: &[
+            "2.0.0 ok: queued as ",
+            "dsn=2.0.0, stat=sent (ok: queued as ",
+            " esmtp postfix",
         ],
-    ),
-    (Software::Sendmail, "sendmail", &[&[" esmtp sendmail "]]),
-    (Software::OpenSmtpd, "opensmtpd", &[&[" esmtp opensmtpd"]]),
+        queued: &[],
+    },
+    Sign {
+        software: Software::Exim,
+        name: "exim",
+        texts: &[" esmtp exim "],
+        queued: &[("ok id=", is_exim, "")],
+    },
+    Sign {
+        software: Software::Exchange,
+        name: "exchange",
+        texts: &["[internalid=", " microsoft esmtp mail service"],
+        queued: &[],
+    },
+    Sign {
+        software: Software::OpenSmtpd,
+        name: "opensmtpd",
+        texts: &[" esmtp opensmtpd"],
+        queued: &[
+            ("2.0.0 ", is_opensmtpd, ACCEPTED),
+            ("stat=sent (", is_opensmtpd, ACCEPTED),
+        ],
+    },
+    Sign {
+        software: Software::Sendmail,
+        name: "sendmail",
+        texts: &[" esmtp sendmail "],
+        queued: &[
+            ("2.0.0 ", is_sendmail, ACCEPTED),
+            ("stat=sent (", is_sendmail, ACCEPTED),
+        ],
+    },
 ];
 
 impl Software {
     /// The word: the name of its recipe.
     pub fn name(self) -> &'static str {
-        SIGNS.iter().find(|s| s.0 == self).map_or("", |s| s.1)
+        let sign = SIGNS.iter().find(|sign| sign.software == self);
+        sign.map_or("", |sign| sign.name)
     }
 
     /// All there are.
     pub fn all() -> impl Iterator<Item = Software> {
-        SIGNS.iter().map(|sign| sign.0)
+        SIGNS.iter().map(|sign| sign.software)
     }
 
-    /// By what it said to us: a banner, an answer to EHLO, or what followed the mail.
+    /// By what it said to us: a banner, an answer to EHLO, or what followed the mail. Nobody if two claim it.
     pub fn guess(said: &str) -> Option<Software> {
         let said = said.to_ascii_lowercase();
-        let has = |pieces: &[&str]| {
-            let mut rest = said.as_str();
-            pieces.iter().all(|piece| match rest.find(piece) {
-                Some(at) => {
-                    rest = &rest[at + piece.len()..];
-                    true
-                }
-                None => false,
+        let mut found = SIGNS.iter().filter(|sign| sign.fits(&said));
+        match (found.next(), found.next()) {
+            (Some(sign), None) => Some(sign.software),
+            _ => None,
+        }
+    }
+}
+
+impl Sign {
+    fn fits(&self, said: &str) -> bool {
+        let number = |(before, is_number, after): &Queued| {
+            said.match_indices(before).any(|(at, _)| {
+                let rest = &said[at + before.len()..];
+                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+                let (number, rest) = rest.split_at(end.unwrap_or(rest.len()));
+                is_number(number) && rest.starts_with(*after)
             })
         };
-        let found = SIGNS
-            .iter()
-            .find(|(.., signs)| signs.iter().any(|pieces| has(pieces)));
-        found.map(|(software, ..)| *software)
+        self.texts.iter().any(|text| said.contains(text)) || self.queued.iter().any(number)
     }
+}
+
+/// `1tGzAB-0000Xy-2C`, since 4.97 `1tGzAB-00000001abc-2CdE`.
+fn is_exim(number: &str) -> bool {
+    let lengths: Vec<usize> = number.split('-').map(str::len).collect();
+    matches!(lengths[..], [6, 6, 2] | [6, 11, 4])
+}
+
+/// `9f3c01ab`.
+fn is_opensmtpd(number: &str) -> bool {
+    number.len() == 8 && number.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// `5AKA01xY012345`: eight of the time, then the process id. Services that answer as Sendmail does have other numbers.
+fn is_sendmail(number: &str) -> bool {
+    let is_process = |process: &str| {
+        matches!(process.len(), 6 | 7) && process.bytes().all(|b| b.is_ascii_digit())
+    };
+    number.len() >= 14 && number.is_char_boundary(8) && is_process(&number[8..])
 }
 
 #[cfg(test)]
@@ -82,37 +149,72 @@ mod tests {
 
     #[test]
     fn what_servers_say() {
+        use Software::{Cisco, Exchange, Exim, OpenSmtpd, Postfix, Sendmail};
         for (said, expected) in [
             (
                 "status=sent (250 2.0.0 Ok: queued as 4F1A01)",
-                Some(Software::Postfix),
+                Some(Postfix),
             ),
             (
-                "220 mx.a.example ESMTP Postfix (Debian/GNU)",
-                Some(Software::Postfix),
+                "dsn=2.0.0, stat=Sent (Ok: queued as 4gKjXy1Rw5z9sQ)",
+                Some(Postfix),
             ),
-            (
-                "status=sent (250 OK id=1tGzAB-0000Xy-2C)",
-                Some(Software::Exim),
-            ),
+            ("dsn=2.6.0, stat=Sent (Ok: queued as 4gKjXy1Rw5z9sQ)", None),
+            ("220 mx.a.example ESMTP Postfix (Debian/GNU)", Some(Postfix)),
+            ("status=sent (250 OK id=1tGzAB-0000Xy-2C)", Some(Exim)),
+            ("stat=Sent (OK id=1tGzAB-00000001abc-2CdE)", Some(Exim)),
+            ("status=sent (250 OK id=1tGzAB)", None),
             (
                 "(250 2.6.0 <x@a.example> [InternalId=123, Hostname=EX1] 1234 bytes in 0.1, 10 KB/sec Queued mail for delivery)",
-                Some(Software::Exchange),
+                Some(Exchange),
             ),
             (
                 "220 mx.a.example ESMTP Sendmail 8.17.1/8.17.1; Fri",
-                Some(Software::Sendmail),
+                Some(Sendmail),
             ),
             (
-                "220 mx.a.example ESMTP OpenSMTPD",
-                Some(Software::OpenSmtpd),
+                "(250 2.0.0 6AMNsV5w000278 Message accepted for delivery)",
+                Some(Sendmail),
             ),
-            ("220 ****************************2**", Some(Software::Cisco)),
-            ("250 2.0.0 5AKA0001 Message accepted for delivery", None),
+            (
+                "stat=Sent (6AMNsV5w000278 Message accepted for delivery)",
+                Some(Sendmail),
+            ),
+            (
+                "stat=Sent (xF913CD7A6E Message accepted for delivery)",
+                None,
+            ),
+            (
+                "(250 2.0.0 4abcdefgh1-1 Message accepted for delivery)",
+                None,
+            ),
+            ("220 mx.a.example ESMTP OpenSMTPD", Some(OpenSmtpd)),
+            (
+                "(250 2.0.0 9f3c01ab Message accepted for delivery)",
+                Some(OpenSmtpd),
+            ),
+            ("220 ****************************2**", Some(Cisco)),
+            ("250-XXXXXXXA", Some(Cisco)),
+            // a relay that hands on what the one behind it said
+            ("(250 2.0.0 Ok: queued as 4F1A01 [InternalId=1])", None),
+            (
+                "(250 2.0.0 OK  1795391672 a1-20020a05600c0a0100b003si15433265 - gsmtp)",
+                None,
+            ),
+            ("250 2.0.0 x Message accepted for delivery", None),
             ("250 ok", None),
             ("", None),
         ] {
             assert_eq!(Software::guess(said), expected, "{said}");
         }
+    }
+
+    #[test]
+    fn each_has_a_name_of_its_own() {
+        let mut names: Vec<&str> = Software::all().map(Software::name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
     }
 }

@@ -585,7 +585,7 @@ fn a_server_that_does_tls_today_is_not_accused() {
         campaign(&sandbox, 9, &["preview"])
             .ok()
             .out
-            .contains("Asked again on 2026-11-09")
+            .contains("We checked again on 2026-11-09")
     );
     let second = probed();
     assert_eq!(strings(&second["rows"], "domain"), Vec::<String>::new());
@@ -639,7 +639,7 @@ fn the_operators_own_contact_and_language_are_used() {
         "To: hostmaster@hoster.example",
         "Guten Tag,",
         "Diffie-Hellman",
-        "gingen 7 Mails",
+        "Mails vom 2026-11-02 bis",
     ] {
         assert!(shown.contains(words), "{words}\n{shown}");
     }

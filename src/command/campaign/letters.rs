@@ -1,13 +1,11 @@
 //! From a planned case to its letter: the evidence out of the store, the templates from their place, the words.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use maillog::Cause;
 
-use crate::campaign::letter::{Facts, Letters, Proof, Style, Us};
+use crate::campaign::letter::{Facts, Fate, Letters, Proof, Style, Us};
 use crate::campaign::software::Software;
 use crate::campaign::{Kind, Planned};
 use crate::mail::{self, Message};
@@ -21,8 +19,6 @@ use super::Environment;
 
 /// Where mail servers take mail, if the log does not say.
 const SMTP: u16 = 25;
-/// Looked into if the settings name no other, and if it exists.
-const DIRECTORY: &str = "/etc/tlsnag/templates";
 
 /// Which settings are missing for letters to say who writes.
 pub(super) fn missing(settings: &Campaign) -> Vec<&'static str> {
@@ -47,38 +43,6 @@ pub(super) fn require_identity(settings: &Campaign) -> anyhow::Result<()> {
             names.join(", ")
         ),
     }
-}
-
-/// The templates: the built-in ones with the operator's own in their places.
-pub(super) fn load(environment: &Environment) -> anyhow::Result<Letters> {
-    let named = environment.settings.templates.as_deref();
-    let directory = named.unwrap_or(Path::new(DIRECTORY)).join("mail");
-    let mut own = BTreeMap::new();
-    if directory.is_dir() {
-        collect(&directory, &directory, &mut own)?;
-    }
-    Letters::new(&own).with_context(|| format!("in {}", directory.display()))
-}
-
-fn collect(
-    root: &Path,
-    directory: &Path,
-    own: &mut BTreeMap<String, String>,
-) -> anyhow::Result<()> {
-    let entries = std::fs::read_dir(directory)
-        .with_context(|| format!("cannot read {}", directory.display()))?;
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths {
-        if path.is_dir() {
-            collect(root, &path, own)?;
-        } else if path.extension().is_some_and(|ending| ending == "hbs") {
-            let name = path.strip_prefix(root).unwrap_or(&path).with_extension("");
-            let text = super::super::templates::read(&path)?;
-            own.insert(name.display().to_string(), text);
-        }
-    }
-    Ok(())
 }
 
 /// The claims of the store that a planned letter rests on, newest first.
@@ -175,7 +139,13 @@ fn facts(
             .cloned()
             .collect(),
         messages: planned.charge.mails,
-        is_held: planned.charge.in_clear == 0,
+        fate: Fate::of(
+            planned
+                .charge
+                .classes
+                .keys()
+                .filter_map(|(class, _)| Class::from_name(class)),
+        ),
         days: planned.charge.days.len(),
         since: day_or_nothing(planned.charge.days.first()),
         last: day_or_nothing(planned.charge.days.last()),

@@ -17,6 +17,7 @@ use crate::store::outreach::{Case, Draft};
 
 use super::super::period::date;
 use super::super::report::{PrintArgs, put, write};
+use super::super::templates::load_letters;
 use super::{Environment, Status, follow_up, last_days, letters};
 
 /// Arguments of `campaign plan`.
@@ -198,7 +199,7 @@ fn draft(
     let can_write = letters::missing(&environment.settings.campaign).is_empty();
     let mut drafts = Vec::new();
     if can_write {
-        let letters = letters::load(environment)?;
+        let letters = load_letters(environment)?;
         for planned in &plan.letters {
             let letter = letters::write(&letters, store, planned, cases, checked, environment)?;
             drafts.push(Draft {
@@ -227,7 +228,7 @@ pub(super) fn draft_thanks(store: &mut Store, environment: &Environment) -> anyh
         day_of(environment.now),
         1,
     );
-    let letters = letters::load(environment)?;
+    let letters = load_letters(environment)?;
     let mut drafts = Vec::new();
     for planned in &thanks.letters {
         let letter = letters::write(&letters, store, planned, &standing.cases, "", environment)?;

@@ -1,88 +1,109 @@
-"""The measuring half of `bench/run`: python3's resource module is everywhere, GNU time is not.
+"""Runs commands and says what they cost: CPU seconds, peak memory, wall time, instructions. What is measured, and what of it is wanted, it does
+not know.
 
-measure.py TLSNAG RUNS LOG...   each LOG has its truth beside it, in LOG.truth
+python3's resource usage is everywhere, GNU time is not.
 """
 
-import json
 import os
 import platform
+import re
 import shutil
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
+from typing import NamedTuple
 
 
-def run(command, environment):
-    """CPU seconds, peak memory in MiB and wall seconds of one command, which must succeed."""
+class Cost(NamedTuple):
+    """What one run of a command cost. Peak memory below some 15 MiB is python's own, which the child had before it became the command."""
+
+    cpu: float
+    wall: float
+    peak: float
+
+
+class Spread(NamedTuple):
+    """Several measurements of the same."""
+
+    low: float
+    median: float
+    high: float
+
+
+def spread(values):
+    """The lowest, the middle and the highest."""
+    return Spread(min(values), statistics.median(values), max(values))
+
+
+def run(command, cores=None):
+    """The cost of one command, which must succeed; its output is dropped. `cores`: the only ones it may use."""
+    pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
     began = time.monotonic()
     child = subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=pin
     )
     said = child.stderr.read().decode(errors="replace")
     _, status, usage = os.wait4(child.pid, 0)
+    wall = time.monotonic() - began
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
-        sys.exit(f"{' '.join(command)}: exit status {child.returncode}\n{said}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, time.monotonic() - began
+        failed(command, child.returncode, said)
+    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+
+
+def output(command):
+    """What a command prints; it must succeed."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    if done.returncode != 0:
+        failed(command, done.returncode, done.stderr)
+    return done.stdout
+
+
+class Failed(Exception):
+    """A command that did not work: a measurement of it would be none."""
+
+
+def failed(command, status, said):
+    """Says which command it was, and what it said."""
+    raise Failed(f"expected success of {' '.join(command)}, found exit status {status}:\n{said}")
+
+
+def in_turn(times, *jobs):
+    """Each job so many times, one after the other and again from the first, so that a machine busy elsewhere hurts all alike. For each
+    job what it returned."""
+    rounds = [[job() for job in jobs] for _ in range(times)]
+    return [list(results) for results in zip(*rounds)]
+
+
+def instructions(command):
+    """Instructions executed in user space, which are the same to 0.1 % from run to run; needs valgrind."""
+    valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    done = subprocess.run([*valgrind, *command], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    found = re.search(r"Collected : (\d+)", done.stderr)
+    if done.returncode != 0 or not found:
+        failed([*valgrind, *command], done.returncode, done.stderr)
+    return int(found.group(1))
+
+
+def first_line(command):
+    """How a program names its version; None if it is not installed."""
+    if not shutil.which(command[0]):
+        return None
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    return lines[0].strip() if lines else None
+
+
+def cores():
+    """The cores this process may use."""
+    return sorted(os.sched_getaffinity(0))
 
 
 def machine():
-    """The processor and how many cores there are."""
+    """The processor, what it has, and what runs on it."""
     model = platform.machine()
-    if shutil.which("lscpu"):
-        for line in subprocess.run(["lscpu"], capture_output=True, text=True).stdout.splitlines():
-            if line.startswith("Model name:"):
-                model = line.split(":", 1)[1].strip()
-    return f"{model}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-
-
-def measure(tlsnag, runs, log):
-    """One line of the table, and the last store's report."""
-    megabytes = os.path.getsize(log) / 1e6
-    seconds, memory = [], []
-    for _ in range(runs):
-        with tempfile.TemporaryDirectory(dir=os.path.dirname(log)) as directory:
-            store = ["--store", os.path.join(directory, "store.db")]
-            cpu, peak, _ = run([tlsnag, *store, "import", log], os.environ)
-            seconds.append(cpu)
-            memory.append(peak)
-            if len(seconds) == runs:
-                again = run([tlsnag, *store, "import", log], os.environ)
-                report = [tlsnag, *store, "report", "summary", "--all", "--format", "json"]
-                summary = subprocess.run(report, capture_output=True, text=True)
-    low, middle, high = min(seconds), statistics.median(seconds), max(seconds)
-    print(
-        f"{os.path.basename(log).split('-')[0]:9} {megabytes:8.0f}  {low:6.2f} {middle:6.2f} {high:6.2f}"
-        f"  {megabytes / middle:8.0f}  {max(memory):8.0f}  {again[2] * 1000:8.0f}",
-        flush=True,
-    )
-    return summary
-
-
-def mail_of(answer):
-    """The totals of a summary: mail in each direction by channel."""
-    rows = json.loads(answer)["rows"]
-    return {f"{r['direction']} {r['name']}": r["count"] for r in rows if r["item"] == "mail"}
-
-
-def main():
-    tlsnag, runs, logs = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
-    print(f"machine: {machine()}\nimport into a fresh store, {runs} runs each\n")
-    print(f"{'':9} {'MB':>8}  {'CPU s: min median max':>20}  {'MB/s/core':>8} {'peak MiB':>8} {'again ms':>9}")
-    summaries = [(log, measure(tlsnag, runs, log)) for log in logs]
-    for log, summary in summaries:
-        print(f"\n{os.path.basename(log)}\n  truth:  ", end="")
-        with open(log + ".truth", encoding="utf-8") as file:
-            print(json.dumps(json.load(file)))
-        answer = summary.stdout if summary.returncode == 0 else summary.stderr
-        try:
-            answer = json.dumps(json.loads(answer))
-        except ValueError:
-            pass
-        print(f"  report: {mail_of(answer)}")
-
-
-if __name__ == "__main__":
-    main()
+    with open("/proc/cpuinfo", encoding="utf-8") as info:
+        model = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), model)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    load = os.getloadavg()[0]
+    return f"{model}, {len(cores())} cores, {memory:.0f} GiB, Linux {platform.release()}, load {load:.1f}"

@@ -6,7 +6,7 @@ use crate::outcome::{Direction, day_of};
 use crate::query::sightings::Sighting;
 use crate::store::outreach::{Case, State};
 
-use super::peers::{is_tls, who};
+use super::peers::{is_tls, records, who};
 use super::problem::Problem;
 
 /// TLS on so many days, and nothing in clear since, is mended.
@@ -82,6 +82,16 @@ fn next(case: &Case, sightings: &[Sighting], today: i32) -> Option<(State, Strin
     let is_over =
         case.state == State::Sent && sent.len() >= LETTERS && today - day_of(latest) > PATIENCE;
     is_over.then(|| (State::GivenUp, format!("{} letters", sent.len())))
+}
+
+/// Whether what a case is about holds still, by the latest of the log: a letter may be drafted on one day and sent on another.
+pub fn holds(case: &Case, sightings: &[Sighting]) -> bool {
+    let charges = records(sightings).remove(&(case.direction, case.organisation.clone()));
+    let problem = Problem::from_name(&case.problem);
+    charges
+        .into_iter()
+        .flat_map(|record| record.charges)
+        .any(|(of, charge)| charge.mails > 0 && problem.is_some_and(|problem| of.is_like(problem)))
 }
 
 /// Whether a sighting is about the organisation of a case: its hosts, or any host that takes mail for its domains now.
@@ -178,6 +188,17 @@ mod tests {
         );
         let other = |day| seen("b.example").day(day).sighting();
         assert_eq!(after(State::Sent, &[other(102), other(103)]), None);
+    }
+
+    #[test]
+    fn a_letter_holds_until_its_hosts_do_tls() {
+        let clear = seen("a.example").day(102).clear(Class::PlaintextNotOffered);
+        let tls = |host: &str| seen("a.example").at(host, "a.example").day(103).sighting();
+        let case = case(State::Planned);
+        assert!(holds(&case, std::slice::from_ref(&clear)));
+        assert!(holds(&case, &[clear.clone(), tls("mx2.a.example")]));
+        assert!(!holds(&case, &[clear, tls("mx.a.example")]));
+        assert!(!holds(&case, &[]));
     }
 
     #[test]

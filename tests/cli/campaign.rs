@@ -507,7 +507,12 @@ fn whoever_dies_while_sending_sends_nothing_twice_and_loses_nothing() {
         child.kill().ok();
         child.wait().unwrap();
     }
-    send(&sandbox, 9, &hash, Path::new(&program));
+    let last = sandbox.run_with(&args, &[("TLSNAG_NOW", &on(9))]);
+    assert!(
+        last.status == 0 || last.err.contains("nothing to send"),
+        "{}",
+        last.err
+    );
     // What a killed run had started may still be writing.
     std::thread::sleep(std::time::Duration::from_millis(300));
     let taken = taken(&sandbox);
@@ -697,4 +702,24 @@ fn the_way_to_requiring_tls_names_whom_it_hits_and_who_knows() {
             .contains("less than the 28")
     );
     campaign(&sandbox, 9, &["enforce", "--on", "soon"]).fails_with(&["expected a day such as"]);
+}
+
+#[test]
+fn what_was_mended_between_plan_and_sending_is_not_accused() {
+    let sandbox = with(&[
+        ("a.example", Does::NotOffered),
+        ("b.example", Does::NotOffered),
+    ]);
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    let next = log(
+        9..=9,
+        &[("a.example", Does::Tls), ("b.example", Does::NotOffered)],
+    );
+    import(&sandbox, 10, "next.log", &next);
+    let said = send(&sandbox, 10, &hash, &taking(&sandbox)).ok().out;
+    assert!(
+        said.contains("not true any more, by the latest log: 1"),
+        "{said}"
+    );
+    assert_eq!(taken(&sandbox), ["postmaster@b.example"]);
 }

@@ -10,9 +10,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::campaign::Kind;
+use crate::campaign::{Kind, follow};
 use crate::mail::{Outbox, Refused, Security, Server};
 use crate::outcome::day_of;
+use crate::query::sightings::find_sightings;
 use crate::settings::Campaign;
 use crate::store::Store;
 use crate::store::outreach::{Notice, Progress};
@@ -20,7 +21,7 @@ use crate::store::outreach::{Notice, Progress};
 use super::super::intake;
 use super::super::period::date;
 use super::preview::drafts;
-use super::{Environment, Status, letters};
+use super::{Environment, Status, last_days, letters};
 
 /// A log that ended longer ago is no reason to write to anybody, in days.
 const STALE_DAYS: i32 = 7;
@@ -56,6 +57,7 @@ struct Tally {
     refused: usize,
     unclear: usize,
     unwanted: usize,
+    mended: usize,
 }
 
 /// Runs the command.
@@ -74,6 +76,7 @@ pub(super) fn run(args: &SendArgs, environment: &Environment) -> anyhow::Result<
             date(newest)
         );
     }
+    let (drafts, mended) = still_true(&store, drafts, newest, environment)?;
     let room = room(&store, args, environment)?;
     if !args.yes {
         let list: String = drafts
@@ -86,20 +89,48 @@ pub(super) fn run(args: &SendArgs, environment: &Environment) -> anyhow::Result<
         ))?;
         return Ok(Status::Done);
     }
-    let tally = send_all(&mut store, &drafts, &outbox, room, environment)?;
-    environment.printer.result(&tally.in_words(drafts.len()))?;
+    let mut tally = send_all(&mut store, &drafts, &outbox, room, environment)?;
+    tally.mended = mended;
+    let all = drafts.len() + mended;
+    environment.printer.result(&tally.in_words(all))?;
     Ok(Status::Done)
+}
+
+/// The drafts that hold by the latest of the log, and how many do not. A thank-you was never held against the log of the last days.
+fn still_true(
+    store: &Store,
+    drafts: Vec<(String, Notice)>,
+    newest: i32,
+    environment: &Environment,
+) -> anyhow::Result<(Vec<(String, Notice)>, usize)> {
+    let sightings = find_sightings(
+        store,
+        &last_days(newest, environment.settings.campaign.days),
+    )?;
+    let cases = store.cases()?;
+    let all = drafts.len();
+    let holds = |(_, notice): &(String, Notice)| {
+        notice.kind == Kind::ThankYou.name()
+            || cases
+                .iter()
+                .any(|case| case.id == notice.case && follow::holds(case, &sightings))
+    };
+    let left: Vec<_> = drafts.into_iter().filter(holds).collect();
+    let mended = all - left.len();
+    Ok((left, mended))
 }
 
 impl Tally {
     fn in_words(&self, all: usize) -> String {
-        let done = self.sent + self.later + self.refused + self.unclear + self.unwanted;
+        let done =
+            self.sent + self.later + self.refused + self.unclear + self.unwanted + self.mended;
         let mut text = format!("Sent: {}", self.sent);
         for (n, what) in [
             (self.later, "refused for now, to be sent by the next run"),
             (self.refused, "refused for good"),
             (self.unclear, "perhaps sent, perhaps not: never sent again"),
             (self.unwanted, "not wanted any more"),
+            (self.mended, "not true any more, by the latest log"),
             (all - done, "left for another day"),
         ] {
             if n > 0 {

@@ -111,7 +111,7 @@ pub fn suffixes(name: &str) -> Vec<String> {
 
 const SQL: &str = "SELECT direction, domain, organisation, host, address, protocol, cipher, key_exchange, verification,
          tls, class, cause, fault, delivery, SUM(n), SUM(messages), SUM(handshakes), MIN(first_seen), MAX(last_seen)
-  FROM facts
+  FROM summed
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
   GROUP BY direction, domain, organisation, host, address, protocol, cipher, key_exchange, verification, tls, class, cause, fault, delivery
   ORDER BY direction, domain, organisation, host, address, protocol, cipher, key_exchange, verification, tls, class, cause, fault, delivery";

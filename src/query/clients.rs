@@ -61,7 +61,7 @@ impl Channels {
 
 const SQL: &str = "SELECT address, host, organisation, tls, class, cause, fault, delivery, SUM(n), SUM(messages), SUM(handshakes),
          MIN(first_seen), MAX(last_seen)
-  FROM facts
+  FROM summed
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
   GROUP BY address, host, organisation, tls, class, cause, fault, delivery
   ORDER BY address, host, organisation, tls, class, cause, fault, delivery";

@@ -109,7 +109,7 @@ const PEOPLE: &str = "SELECT correspondent, direction, tls, SUM(n), MAX(last_see
   ORDER BY correspondent, direction, tls";
 
 const DOMAINS: &str = "SELECT domain, direction, tls, SUM(CASE WHEN delivery = 'sent' THEN n ELSE messages END), MAX(last_seen)
-  FROM facts
+  FROM summed
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND domain <> '' AND (delivery = 'sent' OR messages > 0)
   GROUP BY domain, direction, tls
   ORDER BY domain, direction, tls";

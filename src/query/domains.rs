@@ -26,7 +26,7 @@ pub struct Domain {
 const SQL: &str =
     "SELECT domain, tls, class, cause, fault, delivery, SUM(n), SUM(messages), SUM(handshakes),
          MIN(first_seen), MAX(last_seen)
-  FROM facts
+  FROM summed
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND domain <> ''
   GROUP BY domain, tls, class, cause, fault, delivery
   ORDER BY domain, tls, class, cause, fault, delivery";

@@ -33,7 +33,7 @@ pub struct Failure {
 const SQL: &str = "SELECT direction, domain, organisation, address, host, class, cause, fault, SUM(n),
          SUM(CASE WHEN delivery = 'sent' OR delivery = 'probed' OR messages > 0 THEN 0 ELSE n END),
          MIN(first_seen), MAX(last_seen)
-  FROM facts
+  FROM summed
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
     AND (delivery = '' OR delivery = 'deferred' OR delivery = 'bounced'
       OR class = 'plaintext-fallback-after-failed-handshake' OR class = 'plaintext-fallback-after-session-failure')

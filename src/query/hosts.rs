@@ -40,13 +40,13 @@ pub struct Host {
 const SQL: &str =
     "SELECT host, tls, class, cause, fault, delivery, SUM(n), SUM(messages), SUM(handshakes),
          MIN(first_seen), MAX(last_seen)
-  FROM facts
+  FROM summed
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND host <> ''
   GROUP BY host, tls, class, cause, fault, delivery
   ORDER BY host, tls, class, cause, fault, delivery";
 
 const DETAILS: &str = "SELECT host, address, protocol
-  FROM facts
+  FROM summed
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND host <> ''
   GROUP BY host, address, protocol
   ORDER BY host, address, protocol";

@@ -25,7 +25,7 @@ pub struct Limits {
 
 /// The relay that took most, and how much.
 const LARGEST_RELAY: &str = "SELECT host, SUM(n) AS mails
-  FROM carried
+  FROM carried_summed
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND host <> '' AND delivery = 'sent'
   GROUP BY host
   ORDER BY mails DESC, host
@@ -40,7 +40,7 @@ const SENT: &str = "SELECT SUM(n)
 
 /// For how many domains a relay took mail.
 const DOMAINS: &str = "SELECT COUNT(DISTINCT domain)
-  FROM carried
+  FROM carried_summed
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND host = ?5 AND delivery = 'sent'
   GROUP BY host
   ORDER BY host";

@@ -32,8 +32,8 @@
 //! | `history`, `parts`, `verdict` | of a change: who wrote when and how, what carries it, what it is called |
 //! | `shifts`, `scan`, `strata`, `binomial` | of a change: its days, and what chance could have made |
 //!
-//! The SQL reads the views `facts` and `totals` and keeps to what SQLite, PostgreSQL, ClickHouse, DuckDB and Spark understand alike; a test
-//! below holds that.
+//! The SQL reads the views `facts`, `summed` and `totals` and keeps to what SQLite, PostgreSQL, ClickHouse, DuckDB and Spark understand
+//! alike; a test below holds that.
 
 pub mod binomial;
 pub mod breakdown;
@@ -71,6 +71,8 @@ pub mod tally;
 pub mod trend;
 pub mod verdict;
 pub mod whatif;
+
+use std::borrow::Cow;
 
 use rusqlite::{Row, params};
 
@@ -114,6 +116,28 @@ impl Scope {
     }
 }
 
+/// The views in which the days gone by are added up, and those that have them one by one.
+const SUMMED: [(&str, &str); 2] = [
+    ("FROM summed", "FROM facts"),
+    ("FROM carried_summed", "FROM carried"),
+];
+
+/// What to ask: a question that does not tell one day from another reads the days gone by as one, if the scope has all of them.
+fn suitable<'a>(store: &Store, sql: &'a str, scope: &Scope) -> Result<Cow<'a, str>> {
+    let Some((summed, single)) = SUMMED.iter().find(|(summed, _)| sql.contains(summed)) else {
+        return Ok(Cow::Borrowed(sql));
+    };
+    let (from, to, ..) = bounds(scope);
+    let all = store
+        .past_days()?
+        .is_some_and(|(first, last)| from <= first && last <= to);
+    Ok(if all {
+        Cow::Borrowed(sql)
+    } else {
+        Cow::Owned(sql.replace(summed, single))
+    })
+}
+
 /// Asks with the bounds of the scope as `?1` and `?2` (days) and the directions as `?3` and `?4`.
 fn ask<T>(
     store: &Store,
@@ -122,7 +146,9 @@ fn ask<T>(
     read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>> {
     let (from, to, one, other) = bounds(scope);
-    let mut statement = store.connection().prepare_cached(sql)?;
+    let mut statement = store
+        .connection()
+        .prepare_cached(&suitable(store, sql, scope)?)?;
     let rows = statement.query_map(params![from, to, one, other], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -136,7 +162,9 @@ fn ask_about<T>(
     read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>> {
     let (from, to, one, other) = bounds(scope);
-    let mut statement = store.connection().prepare_cached(sql)?;
+    let mut statement = store
+        .connection()
+        .prepare_cached(&suitable(store, sql, scope)?)?;
     let rows = statement.query_map(params![from, to, one, other, name], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -292,8 +320,9 @@ mod tests {
             // Beside the facts there is what makes them readable: which services there are, and what their silence means.
             let sources = [
                 "FROM facts",
+                "FROM summed",
                 "FROM totals",
-                "FROM carried",
+                "FROM carried_summed",
                 "FROM people",
                 "FROM logging AS l JOIN service AS s",
                 "FROM service ORDER",

@@ -31,7 +31,7 @@ pub struct Plaintext {
 
 const SQL: &str = "SELECT direction, domain, organisation, host, address, tls, class, cause, fault, delivery, SUM(n), SUM(messages),
          SUM(handshakes), MIN(first_seen), MAX(last_seen)
-  FROM facts
+  FROM summed
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND (delivery = 'sent' OR messages > 0)
   GROUP BY direction, domain, organisation, host, address, tls, class, cause, fault, delivery
   ORDER BY direction, domain, organisation, host, address, tls, class, cause, fault, delivery";

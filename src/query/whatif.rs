@@ -198,7 +198,7 @@ impl Question {
 
 const MAIL: &str = "SELECT direction, domain, organisation, host, address, protocol, cipher, verification,
          tls, class, cause, fault, delivery, SUM(n), SUM(messages), SUM(handshakes), MIN(first_seen), MAX(last_seen)
-  FROM facts
+  FROM summed
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND (delivery = 'sent' OR messages > 0)
   GROUP BY direction, domain, organisation, host, address, protocol, cipher, verification, tls, class, cause, fault, delivery
   ORDER BY direction, domain, organisation, host, address, protocol, cipher, verification, tls, class, cause, fault, delivery";

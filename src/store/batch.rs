@@ -161,6 +161,11 @@ impl Batch {
         self.counts.is_empty() && self.logging.is_empty() && self.gaps.is_empty()
     }
 
+    /// The earliest day anything that waits is about; every count has its day's logging.
+    pub(super) fn earliest_day(&self) -> Option<i32> {
+        self.logging.keys().map(|(day, _, _)| *day).min()
+    }
+
     /// Drops what is waiting, and keeps the names.
     pub fn clear(&mut self) {
         if self.peers.values().len() + self.addresses.values().len() > MOST_NAMES {

@@ -45,6 +45,21 @@ const AGREEMENTS: &[(&str, &str, &str, &str)] = &[
         "totals that are something else",
     ),
     (
+        "past",
+        "the days gone by are added up rightly",
+        "SELECT COUNT(*) FROM
+         (SELECT d.peer, d.outcome, d.service, SUM(d.n) AS n, SUM(d.messages) AS m, SUM(d.handshakes) AS h,
+            MIN(d.first_seen) AS f, MAX(d.last_seen) AS l
+          FROM daily AS d JOIN past_days AS b ON d.day <= b.last GROUP BY d.peer, d.outcome, d.service) AS s
+         FULL JOIN
+         (SELECT p.peer, p.outcome, p.service, SUM(p.n) AS n, SUM(p.messages) AS m, SUM(p.handshakes) AS h,
+            MIN(p.first_seen) AS f, MAX(p.last_seen) AS l
+          FROM past AS p GROUP BY p.peer, p.outcome, p.service) AS t
+           ON t.peer = s.peer AND t.outcome = s.outcome AND t.service = s.service
+         WHERE t.peer IS NULL OR s.peer IS NULL OR (t.n, t.m, t.h, t.f, t.l) <> (s.n, s.m, s.h, s.f, s.l)",
+        "sums that are something else",
+    ),
+    (
         "evidence",
         "the proof can be read and has its peer",
         "SELECT COUNT(*) FROM evidence WHERE (lines <> '' AND NOT json_valid(lines)) OR peer NOT IN (SELECT id FROM peer)

@@ -14,7 +14,7 @@ use crate::outcome::{Direction, Service};
 use super::batch::{Batch, Counts, Key, Kind, Logging, Peer, RowNumbers};
 use super::bookmark::{save_bookmark, save_run, save_state};
 use super::organisation::organisation;
-use super::{Bookmark, Error, Result, RunCounts, Store, evidence};
+use super::{Bookmark, Error, Result, RunCounts, Store, evidence, past};
 
 impl Store {
     /// Writes what `batch` holds and empties it. `open_sessions` is what [`Store::open_sessions`] gives back; `run` is what
@@ -48,6 +48,9 @@ impl Store {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         advance_generation(&transaction, expected)?;
         let newest_peer = newest_peer(&transaction)?;
+        if let Some(day) = batch.earliest_day() {
+            past::drop_if_touched(&transaction, day)?;
+        }
         write_names(&transaction, batch)?;
         write_daily(&transaction, batch)?;
         write_totals(&transaction, batch)?;

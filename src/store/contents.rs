@@ -12,6 +12,8 @@ const TABLES: &[(&str, &str)] = &[
     ("outcome", "kinds of outcome"),
     ("daily", "counts per day, peer and outcome"),
     ("daily_total", "sums of them per day"),
+    ("past", "sums of them over the days gone by"),
+    ("past_days", "which days these are"),
     ("correspondent", "counts per full mail address"),
     ("logging", "days of a service, and whether it logs TLS"),
     ("evidence", "occurrences with their log lines"),

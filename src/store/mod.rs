@@ -6,6 +6,7 @@
 //! | `open` | opens and creates, refuses what is not ours |
 //! | `batch` | collects outcomes in memory, counted |
 //! | `commit` | writes a batch, the read positions and the open sessions in one transaction |
+//! | `past` | the days gone by, added up |
 //! | `bookmark` | how far each source was read |
 //! | `evidence` | which proof lines are kept, and for how long |
 //! | `health` | when each log host was heard of, where its clock stepped back |
@@ -39,6 +40,7 @@ mod intern;
 mod open;
 mod organisation;
 pub mod outreach;
+mod past;
 mod schema;
 mod shape;
 #[cfg(test)]

@@ -296,12 +296,58 @@ CREATE TABLE notice (
 CREATE INDEX notice_by_outreach ON notice (outreach);
 ";
 
+/// The counts of days gone by, added up over the days, so that a question about all time need not read every day. What a silence
+/// means depends on the day: `day` is one on which the service logged as it did on the days added up. Nothing is known from here
+/// alone: it is made from `daily` and `logging`, and dropped when one of its days gets something new.
+const PAST: &str = "
+CREATE TABLE past (
+  peer INTEGER NOT NULL REFERENCES peer,
+  outcome INTEGER NOT NULL REFERENCES outcome,
+  service INTEGER NOT NULL REFERENCES service,
+  day INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  messages INTEGER NOT NULL,
+  handshakes INTEGER NOT NULL,
+  first_seen INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  PRIMARY KEY (peer, outcome, service, day)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE past_days (
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL
+) STRICT;
+
+CREATE VIEW past_and_present AS
+SELECT day, peer, outcome, service, n, messages, handshakes, first_seen, last_seen FROM past
+UNION ALL
+SELECT day, peer, outcome, service, n, messages, handshakes, first_seen, last_seen FROM daily
+WHERE day > (SELECT COALESCE(MAX(last), -2147483648) FROM past_days);
+
+CREATE VIEW summed AS
+SELECT d.day AS day, p.direction AS direction, s.host AS service_host, s.tag AS service_tag,
+  p.domain AS domain, p.host AS host, p.address AS address, p.port AS port, p.organisation AS organisation,
+  m.tls AS tls, m.class AS class, m.cause AS cause, m.fault AS fault, m.delivery AS delivery, m.dsn AS dsn,
+  m.protocol AS protocol, m.cipher AS cipher, m.bits AS bits, m.key_exchange AS key_exchange, m.verification AS verification,
+  d.n AS n, d.messages AS messages, d.handshakes AS handshakes, d.first_seen AS first_seen, d.last_seen AS last_seen
+FROM past_and_present AS d
+JOIN peer AS p ON p.id = d.peer
+JOIN service AS s ON s.id = d.service
+JOIN meaning AS m ON m.day = d.day AND m.service = d.service AND m.direction = p.direction AND m.outcome = d.outcome;
+
+CREATE VIEW carried_summed AS
+SELECT d.day AS day, p.direction AS direction, p.domain AS domain, p.host AS host, o.delivery AS delivery, d.n AS n
+FROM past_and_present AS d
+JOIN peer AS p ON p.id = d.peer
+JOIN outcome AS o ON o.id = d.outcome;
+";
+
 const STEPS: &[M<'static>] = &[
     M::up(TABLES),
     M::up(HEALTH),
     M::up(CARRIED),
     M::up(PEOPLE),
     M::up(OUTREACH),
+    M::up(PAST),
 ];
 
 /// Every step so far, oldest first.

@@ -105,5 +105,7 @@ fn write(store: &mut Store, mut batch: Batch, inbox: &Receiver<Message>) -> anyh
                 .with_context(|| format!("writing the store {}", store.path()))?,
         }
     }
-    Ok(())
+    store
+        .add_up_past()
+        .with_context(|| format!("writing the store {}", store.path()))
 }

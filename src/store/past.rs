@@ -1,0 +1,394 @@
+//! The days gone by, added up (table `past`), so that a question about all time reads a row for each peer and outcome and not one
+//! for each day.
+//!
+//! It is made from `daily` and `logging` alone, and holds nothing that they do not. A batch that touches one of its days drops it, in
+//! the same transaction; it is made anew at the end of a run. Which questions may read it is the business of `query`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use super::commit::integer;
+use super::{Result, Store, natural};
+
+/// The latest days are left out: lines about them may still come.
+const RECENT: i32 = 2;
+/// So many days are added at once: fewer cost more writing, more cost more reading.
+const STEP: i32 = 7;
+/// So many rows are held in memory while adding up.
+const MOST_ROWS: usize = 100_000;
+
+/// First and last day that are added up.
+pub type Days = (i32, i32);
+
+/// A row of `past`: peer, outcome, service, and the day that stands for all days that mean the same.
+type Key = (i64, i64, i64, i32);
+
+/// What of a row is added up, and from when to when.
+#[derive(Clone, Copy)]
+struct Sum {
+    n: u64,
+    messages: u64,
+    handshakes: u64,
+    first: i64,
+    last: i64,
+}
+
+impl Sum {
+    fn add(&mut self, more: &Sum) {
+        self.n += more.n;
+        self.messages += more.messages;
+        self.handshakes += more.handshakes;
+        self.first = self.first.min(more.first);
+        self.last = self.last.max(more.last);
+    }
+}
+
+impl Store {
+    /// The days that are added up; `None` if there are none.
+    pub fn past_days(&self) -> Result<Option<Days>> {
+        days(&self.connection)
+    }
+
+    /// Adds up the days gone by that are not yet, if they are enough to be worth it.
+    pub fn add_up_past(&mut self) -> Result<()> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let bounds = "SELECT COALESCE(MIN(day), 0), COALESCE(MAX(day), 0) FROM daily_total";
+        let (oldest, newest): Days =
+            transaction.query_row(bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (first, done) = days(&transaction)?.unwrap_or((oldest, oldest - 1));
+        let last = newest - RECENT;
+        if last - done < STEP {
+            return Ok(());
+        }
+        add_up(&transaction, done + 1, last)?;
+        transaction.execute("DELETE FROM past_days", [])?;
+        transaction.execute(
+            "INSERT INTO past_days (first, last) VALUES (?1, ?2)",
+            [first, last],
+        )?;
+        Ok(transaction.commit()?)
+    }
+}
+
+fn days(connection: &Connection) -> Result<Option<Days>> {
+    let mut statement = connection.prepare_cached("SELECT first, last FROM past_days")?;
+    let found = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(found.optional()?)
+}
+
+/// Drops everything if `day`, the earliest that gets something new, is among the days added up.
+pub(super) fn drop_if_touched(connection: &Connection, day: i32) -> Result<()> {
+    match days(connection)? {
+        Some((_, last)) if day <= last => drop_all(connection),
+        _ => Ok(()),
+    }
+}
+
+/// Drops everything.
+pub(super) fn drop_all(connection: &Connection) -> Result<()> {
+    Ok(connection.execute_batch("DELETE FROM past; DELETE FROM past_days;")?)
+}
+
+/// Adds the days from `first` to `last` to what is added up already.
+fn add_up(connection: &Connection, first: i32, last: i32) -> Result<()> {
+    let stand_in = StandIns::load(connection, last)?;
+    let mut statement = connection.prepare_cached(
+        "SELECT d.day, d.peer, d.outcome, d.service, d.n, d.messages, d.handshakes, d.first_seen, d.last_seen,
+           p.direction = 'inbound', o.tls = 'silent' OR o.tls = 'silent-early'
+         FROM daily AS d JOIN peer AS p ON p.id = d.peer JOIN outcome AS o ON o.id = d.outcome
+         WHERE d.day >= ?1 AND d.day <= ?2
+         ORDER BY d.day, d.peer, d.outcome, d.service",
+    )?;
+    let mut rows = statement.query([first, last])?;
+    let mut sums: HashMap<Key, Sum> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let (day, peer, outcome, service) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let day = stand_in.of(day, service, row.get(9)?, row.get(10)?);
+        let more = Sum {
+            n: natural(row, 4)?,
+            messages: natural(row, 5)?,
+            handshakes: natural(row, 6)?,
+            first: row.get(7)?,
+            last: row.get(8)?,
+        };
+        sums.entry((peer, outcome, service, day))
+            .and_modify(|sum| sum.add(&more))
+            .or_insert(more);
+        if sums.len() >= MOST_ROWS {
+            write(connection, &mut sums)?;
+        }
+    }
+    write(connection, &mut sums)
+}
+
+/// Adds these to the table, in the order of its key, and empties them.
+fn write(connection: &Connection, sums: &mut HashMap<Key, Sum>) -> Result<()> {
+    let mut sorted: Vec<(Key, Sum)> = sums.drain().collect();
+    sorted.sort_unstable_by_key(|(key, _)| *key);
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO past (peer, outcome, service, day, n, messages, handshakes, first_seen, last_seen)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (peer, outcome, service, day) DO UPDATE SET n = n + excluded.n, messages = messages + excluded.messages,
+           handshakes = handshakes + excluded.handshakes, first_seen = MIN(first_seen, excluded.first_seen),
+           last_seen = MAX(last_seen, excluded.last_seen)",
+    )?;
+    for ((peer, outcome, service, day), sum) in sorted {
+        let (n, messages, handshakes) = (
+            integer(sum.n),
+            integer(sum.messages),
+            integer(sum.handshakes),
+        );
+        statement.execute(params![
+            peer, outcome, service, day, n, messages, handshakes, sum.first, sum.last
+        ])?;
+    }
+    Ok(())
+}
+
+/// Which day stands for which: the first on which the service logged the same way. Only the meaning of a silence depends on it; for
+/// everything else the first day of all does.
+struct StandIns {
+    /// By day, service, and whether it is inbound: the day that stands for a silence, and for the rest.
+    days: HashMap<(i32, i64, bool), (i32, i32)>,
+}
+
+impl StandIns {
+    fn load(connection: &Connection, last: i32) -> Result<StandIns> {
+        let mut statement = connection.prepare_cached(
+            "SELECT day, service, direction = 'inbound', logged, unlogged, offers, early FROM logging WHERE day <= ?1
+             ORDER BY day, service, direction",
+        )?;
+        let mut rows = statement.query([last])?;
+        let mut alike: BTreeMap<(i64, bool, [bool; 4]), i32> = BTreeMap::new();
+        let mut first: BTreeMap<(i64, bool), i32> = BTreeMap::new();
+        let mut days = HashMap::new();
+        while let Some(row) = rows.next()? {
+            let (day, service, inbound) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let flags = [row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?];
+            let silent = *alike.entry((service, inbound, flags)).or_insert(day);
+            let other = *first.entry((service, inbound)).or_insert(day);
+            days.insert((day, service, inbound), (silent, other));
+        }
+        Ok(StandIns { days })
+    }
+
+    /// A day without any is left as it is: no report shows it, whatever it is added to.
+    fn of(&self, day: i32, service: i64, inbound: bool, silent: bool) -> i32 {
+        match self.days.get(&(day, service, inbound)) {
+            Some((stand_in, _)) if silent => *stand_in,
+            Some((_, stand_in)) => *stand_in,
+            None => day,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::{Class, Direction, Emission, Fact};
+    use crate::store::Batch;
+    use crate::store::fixture::{self, inbound, outbound};
+    use maillog::Protocol;
+
+    /// One day: TLS and silence in both directions, and now and then a line that gives the silence a meaning.
+    fn day(number: i64) -> Vec<Emission> {
+        let at = number * 86_400;
+        let mut found = vec![
+            outbound("a.example")
+                .at(at)
+                .encrypted(Protocol::Tls13)
+                .times(2)
+                .build(),
+            outbound("a.example").at(at + 5).silent().build(),
+            outbound("b.example")
+                .at(at)
+                .plaintext(Class::PlaintextNotOffered)
+                .build(),
+            inbound("c.example", "192.0.2.9")
+                .at(at + 9)
+                .silent()
+                .build(),
+        ];
+        for (divisor, direction, what) in [
+            (2, Direction::Outbound, Fact::Logged),
+            (3, Direction::Outbound, Fact::OffersLogged),
+            (5, Direction::Outbound, Fact::Unlogged),
+            (4, Direction::Inbound, Fact::Logged),
+        ] {
+            if number % divisor == 0 {
+                found.push(told(at, direction, what));
+            }
+        }
+        found
+    }
+
+    fn told(seconds: i64, direction: Direction, what: Fact) -> Emission {
+        match fixture::fact(direction, what) {
+            Emission::Fact {
+                service,
+                direction,
+                at,
+                fact,
+                proof,
+            } => Emission::Fact {
+                service,
+                direction,
+                at: at + seconds,
+                fact,
+                proof,
+            },
+            other => other,
+        }
+    }
+
+    fn commit(store: &mut Store, found: impl IntoIterator<Item = Emission>) {
+        let mut batch = Batch::new(true);
+        found.into_iter().for_each(|emission| batch.add(emission));
+        store.commit(&mut batch, &[], "", None).unwrap();
+    }
+
+    fn rows(store: &Store, sql: &str) -> Vec<String> {
+        let mut statement = store.connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    /// Every sum over the days, from the view in which they are added up or from the other.
+    fn sums(store: &Store, view: &str) -> Vec<String> {
+        let names = "direction || ' ' || domain || host || ' ' || tls || ' ' || class || ' ' || cause || ' ' || fault || ' ' || protocol";
+        rows(
+            store,
+            &format!(
+                "SELECT {names} || ' ' || SUM(n) || ' ' || SUM(messages) || ' ' || SUM(handshakes) || ' ' || MIN(first_seen) || ' '
+                 || MAX(last_seen) FROM {view} GROUP BY {names} ORDER BY 1"
+            ),
+        )
+    }
+
+    fn stored(store: &Store) -> Vec<String> {
+        rows(
+            store,
+            "SELECT peer || ' ' || outcome || ' ' || service || ' ' || day || ' ' || n || ' ' || first_seen || ' ' || last_seen
+             FROM past ORDER BY 1",
+        )
+    }
+
+    #[test]
+    fn the_sums_are_those_of_the_days_whatever_silence_meant_on_each() {
+        let mut store = fixture::store((0..40).flat_map(day));
+        let silences = |store: &Store| {
+            rows(
+                store,
+                "SELECT DISTINCT class FROM facts WHERE domain = 'a.example' ORDER BY 1",
+            )
+        };
+        assert_eq!(
+            silences(&store),
+            [
+                "plaintext-cause-unknown",
+                "plaintext-not-offered",
+                "tls-trusted",
+                "unknown"
+            ]
+        );
+        let before = sums(&store, "facts");
+        store.add_up_past().unwrap();
+        assert!(store.past_days().unwrap().is_some());
+        assert_eq!(sums(&store, "summed"), before);
+        // What is added up is read from there, and not day by day.
+        store
+            .connection
+            .execute(
+                "DELETE FROM daily WHERE day <= (SELECT last FROM past_days)",
+                [],
+            )
+            .unwrap();
+        assert_eq!(sums(&store, "summed"), before);
+    }
+
+    #[test]
+    fn added_up_week_by_week_or_at_once_is_the_same() {
+        let mut slowly = fixture::store(day(0));
+        for week in 0..5 {
+            commit(&mut slowly, (1 + 7 * week..8 + 7 * week).flat_map(day));
+            slowly.add_up_past().unwrap();
+        }
+        let mut at_once = fixture::store(day(0));
+        (0..5).for_each(|week| commit(&mut at_once, (1 + 7 * week..8 + 7 * week).flat_map(day)));
+        at_once.add_up_past().unwrap();
+        assert_eq!(slowly.past_days().unwrap(), at_once.past_days().unwrap());
+        assert_eq!(stored(&slowly), stored(&at_once));
+        assert!(!stored(&slowly).is_empty());
+    }
+
+    #[test]
+    fn what_comes_late_is_counted_once() {
+        let mut store = fixture::store((0..20).flat_map(day));
+        store.add_up_past().unwrap();
+        // A proof that gives the silence of a day long gone another meaning, and a delivery before all others.
+        commit(
+            &mut store,
+            [told(86_400, Direction::Outbound, Fact::Logged)],
+        );
+        assert_eq!(store.past_days().unwrap(), None);
+        assert_eq!(sums(&store, "summed"), sums(&store, "facts"));
+        commit(&mut store, day(-9));
+        store.add_up_past().unwrap();
+        assert!(store.past_days().unwrap().is_some());
+        assert_eq!(sums(&store, "summed"), sums(&store, "facts"));
+        // Today's does not disturb what is added up.
+        commit(&mut store, day(20));
+        assert!(store.past_days().unwrap().is_some());
+        assert_eq!(sums(&store, "summed"), sums(&store, "facts"));
+    }
+
+    #[test]
+    fn who_is_forgotten_is_in_no_sum() {
+        let mut store = fixture::store((0..20).flat_map(day));
+        store.add_up_past().unwrap();
+        let redact = |open: &str, _: &[String]| Ok((open.to_owned(), 0));
+        store.forget_peer("a.example", redact).unwrap();
+        assert_eq!(stored(&store), Vec::<String>::new());
+        store.add_up_past().unwrap();
+        assert_eq!(sums(&store, "summed"), sums(&store, "facts"));
+        assert!(
+            !sums(&store, "summed")
+                .iter()
+                .any(|row| row.contains("a.example"))
+        );
+    }
+
+    #[test]
+    fn a_few_days_are_not_worth_it() {
+        let mut store = fixture::store((0..3).flat_map(day));
+        store.add_up_past().unwrap();
+        assert_eq!(store.past_days().unwrap(), None);
+        let mut empty = Store::in_memory().unwrap();
+        empty.add_up_past().unwrap();
+        assert_eq!(empty.past_days().unwrap(), None);
+    }
+
+    #[test]
+    fn a_wrong_sum_is_found() {
+        for damage in [
+            "UPDATE past SET n = n + 1",
+            "DELETE FROM past WHERE peer = 1",
+        ] {
+            let mut store = fixture::store((0..20).flat_map(day));
+            store.add_up_past().unwrap();
+            let wrong = |store: &Store| -> Vec<&str> {
+                let checks = store.checks().into_iter();
+                checks
+                    .filter(|c| !c.wrong.is_empty())
+                    .map(|c| c.name)
+                    .collect()
+            };
+            assert_eq!(wrong(&store), Vec::<&str>::new());
+            store.connection.execute(damage, []).unwrap();
+            assert_eq!(wrong(&store), ["past"]);
+        }
+    }
+}

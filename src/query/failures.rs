@@ -68,12 +68,12 @@ pub fn find_failures(store: &Store, scope: &Scope) -> Result<Vec<Failure>> {
 
 /// What a peer is called in one word: domain, organisation, host name or address, the first that is known. The envelope sender's
 /// domain is no name for the client that brought the mail.
-pub(super) fn who(direction: Direction, names: [String; 4]) -> String {
+pub(super) fn who<T: AsRef<str> + Default>(direction: Direction, names: [T; 4]) -> T {
     let skip = usize::from(direction == Direction::Inbound);
     names
         .into_iter()
         .skip(skip)
-        .find(|name| !name.is_empty())
+        .find(|name| !name.as_ref().is_empty())
         .unwrap_or_default()
 }
 

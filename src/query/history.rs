@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use rusqlite::Row;
+
 use crate::outcome::{Class, Direction};
 use crate::store::{Result, Store, natural};
 
@@ -69,81 +71,72 @@ const SQL: &str = "SELECT day, direction, domain, organisation, host, address, s
 
 /// Loads it.
 pub fn find_history(store: &Store, scope: &Scope) -> Result<History> {
-    let rows = ask(store, SQL, scope, |row| {
-        let text = |at: usize| row.get::<_, String>(at);
-        Ok(Row {
-            day: row.get(0)?,
-            direction: read_direction(row, 1)?,
-            names: [text(2)?, text(3)?, text(4)?, text(5)?],
-            service: format!("{} on {}", text(7)?, text(6)?),
-            words: [text(8)?, text(9)?, text(10)?, text(11)?, text(12)?],
-            mail: Mail {
-                n: natural(row, 13)?,
-                first: row.get(14)?,
-                last: row.get(15)?,
-            },
-        })
-    })?;
-    let mut numbers = HashMap::new();
-    let mut history = History::default();
-    for row in rows {
-        let cell = row.cell(|name| history.number(&mut numbers, name));
-        history.cells.push(cell);
-    }
-    Ok(history)
+    // A year of a large site has millions of rows: each becomes numbers as it is read.
+    let mut names = Names::default();
+    let cells = ask(store, SQL, scope, |row| read_cell(row, &mut names))?;
+    Ok(History {
+        cells,
+        names: names.list,
+    })
 }
 
-struct Row {
-    day: i32,
-    direction: Direction,
-    names: [String; 4],
-    service: String,
-    words: [String; 5],
-    mail: Mail,
+/// Gives names numbers.
+#[derive(Default)]
+struct Names {
+    list: Vec<String>,
+    numbers: HashMap<String, NameId>,
 }
 
-impl Row {
-    fn cell(self, mut number: impl FnMut(String) -> NameId) -> Cell {
-        let organisation = self.names[1].clone();
-        let peer = who(self.direction, self.names);
-        let operator = match organisation.is_empty() {
-            true => peer.clone(),
-            false => organisation,
-        };
-        let [tls, class, cause, fault, protocol] = self.words;
-        Cell {
-            day: self.day,
-            direction: self.direction,
-            peer: number(peer),
-            operator: number(operator),
-            service: number(self.service),
-            channel: match tls.as_str() {
-                "encrypted" => Channel::Encrypted,
-                "plaintext" => Channel::Plaintext,
-                _ => Channel::Unknown,
-            },
-            class: Class::from_name(&class).unwrap_or(Class::Unknown),
-            cause: number(cause),
-            fault: number(fault),
-            protocol: number(protocol),
-            mail: self.mail,
+impl Names {
+    fn number(&mut self, name: &str) -> NameId {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
         }
+        // OK to narrow: no store has 2^32 peers.
+        let number = self.list.len() as NameId;
+        self.list.push(name.to_owned());
+        self.numbers.insert(name.to_owned(), number);
+        number
     }
+}
+
+fn read_cell(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<Cell> {
+    let text = |at: usize| row.get_ref(at).and_then(|value| Ok(value.as_str()?));
+    let direction = read_direction(row, 1)?;
+    let organisation = text(3)?;
+    let peer = who(direction, [text(2)?, organisation, text(4)?, text(5)?]);
+    let operator = if organisation.is_empty() {
+        peer
+    } else {
+        organisation
+    };
+    Ok(Cell {
+        day: row.get(0)?,
+        direction,
+        peer: names.number(peer),
+        operator: names.number(operator),
+        service: names.number(&format!("{} on {}", text(7)?, text(6)?)),
+        channel: match text(8)? {
+            "encrypted" => Channel::Encrypted,
+            "plaintext" => Channel::Plaintext,
+            _ => Channel::Unknown,
+        },
+        class: Class::from_name(text(9)?).unwrap_or(Class::Unknown),
+        cause: names.number(text(10)?),
+        fault: names.number(text(11)?),
+        protocol: names.number(text(12)?),
+        mail: Mail {
+            n: natural(row, 13)?,
+            first: row.get(14)?,
+            last: row.get(15)?,
+        },
+    })
 }
 
 impl History {
     /// The name of this number.
     pub fn name(&self, id: NameId) -> &str {
         self.names.get(id as usize).map_or("", String::as_str)
-    }
-
-    fn number(&mut self, numbers: &mut HashMap<String, NameId>, name: String) -> NameId {
-        let names = &mut self.names;
-        *numbers.entry(name).or_insert_with_key(|name| {
-            names.push(name.clone());
-            // OK to narrow: no store has 2^32 peers.
-            (names.len() - 1) as NameId
-        })
     }
 
     /// The mail of one direction whose channel is known, one entry per peer and day.
@@ -172,7 +165,7 @@ impl History {
 impl History {
     /// A history of mail sent, as tests make it: peers and operators are called by their numbers.
     pub(super) fn of_peer_days(mail: &[PeerDay], why: impl Fn(&PeerDay) -> Why) -> History {
-        let (mut history, mut numbers) = (History::default(), HashMap::new());
+        let (mut cells, mut names) = (Vec::new(), Names::default());
         for day in mail {
             let Why {
                 service,
@@ -185,7 +178,7 @@ impl History {
                 (Channel::Plaintext, day.plaintext),
             ] {
                 let clear = channel == Channel::Plaintext;
-                let mut number = |name: String| history.number(&mut numbers, name);
+                let mut number = |name: String| names.number(&name);
                 let cell = Cell {
                     day: day.day,
                     direction: Direction::Outbound,
@@ -199,10 +192,13 @@ impl History {
                     protocol: number(if clear { "" } else { "TLSv1.3" }.into()),
                     mail,
                 };
-                history.cells.extend((mail.n > 0).then_some(cell));
+                cells.extend((mail.n > 0).then_some(cell));
             }
         }
-        history
+        History {
+            cells,
+            names: names.list,
+        }
     }
 }
 

@@ -143,7 +143,7 @@ fn ask<T>(
     store: &Store,
     sql: &str,
     scope: &Scope,
-    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>> {
     let (from, to, one, other) = bounds(scope);
     let mut statement = store
@@ -159,7 +159,7 @@ fn ask_about<T>(
     sql: &str,
     scope: &Scope,
     name: &str,
-    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>> {
     let (from, to, one, other) = bounds(scope);
     let mut statement = store
@@ -196,7 +196,7 @@ fn ask_one_way<T>(
     sql: &str,
     scope: &Scope,
     direction: Direction,
-    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>> {
     if !scope.includes(direction) {
         return Ok(Vec::new());

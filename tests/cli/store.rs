@@ -21,9 +21,7 @@ pub fn damage(sandbox: &Sandbox) {
     let mut bytes = fs::read(&path).expect("the store exists");
     // The last pages hold counts and proof; those before them tell what file it is.
     let last = bytes.len() - 16_384;
-    bytes[last..]
-        .iter_mut()
-        .for_each(|b| *b = !*b);
+    bytes[last..].iter_mut().for_each(|b| *b = !*b);
     fs::write(path, bytes).expect("the store is writable");
 }
 

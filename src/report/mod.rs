@@ -25,6 +25,7 @@ mod plaintext;
 pub mod policy;
 mod protocols;
 mod scoreboard;
+mod share_line;
 pub mod store;
 pub mod summary;
 mod table;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::outcome::{Class, ProofLine};
+use crate::outcome::{Class, Direction, ProofLine};
 use crate::query::Scope;
 use crate::query::peer::{Day, Event, Peer, find_peer};
 use crate::query::servers::find_servers;
 use crate::store::{Claim, Result, Store};
 
 use super::advice::what_to_do;
+use super::share_line;
 use super::table::{Column, Kind, Note, Section, Table, Value};
 use super::words::{count, way, what, whose};
 
@@ -146,6 +147,11 @@ pub(super) fn table(
             rows: merged_events(&peer.events),
         },
         Section {
+            title: "Share over TLS",
+            columns: share_line::COLUMNS,
+            rows: lines(&peer.days),
+        },
+        Section {
             title: "By day",
             columns: DAYS,
             rows: peer.days[skipped..].iter().map(day_row).collect(),
@@ -157,6 +163,27 @@ pub(super) fn table(
         sections,
         notes,
     })
+}
+
+/// One line of signs for each direction, if there are more days than the table shows.
+fn lines(days: &[Day]) -> Vec<Vec<Value>> {
+    if days.len() <= MOST_DAYS {
+        return Vec::new();
+    }
+    let of = |direction: Direction| -> Vec<(i32, f64)> {
+        let one_way = days.iter().filter(|d| d.direction == direction);
+        let share = |d: &Day| {
+            let known = d.counters.encrypted + d.counters.plaintext;
+            (known > 0).then(|| (d.day, d.counters.encrypted as f64 / known as f64))
+        };
+        one_way.filter_map(share).collect()
+    };
+    [Direction::Outbound, Direction::Inbound]
+        .into_iter()
+        .map(|direction| (direction, of(direction)))
+        .filter(|(_, shares)| shares.len() > 1)
+        .map(|(direction, shares)| share_line::row(direction, &shares))
+        .collect()
 }
 
 /// Something to act on: mail in clear, or a failure because of TLS.

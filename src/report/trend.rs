@@ -10,13 +10,9 @@ use crate::store::{Result, Store};
 use super::change_words::course;
 use super::changes::{share, sure};
 use super::chart::Mark;
+use super::share_line;
 use super::table::{Column, Kind, Note, Section, Table, Value};
 use super::words::{sentence_case, way};
-
-/// Signs of rising height, for a terminal that shows them; `format::text` has others for one that does not.
-const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/// A line of signs is at most so long; of more days several share one sign.
-const LONGEST_LINE: usize = 60;
 
 /// For programs.
 const FIELDS: &[Column] = &[
@@ -48,14 +44,6 @@ const fn titled(title: &'static str, kind: Kind) -> Column {
         kind,
     }
 }
-
-const LINES: &[Column] = &[
-    Column::prose("mail"),
-    Column::prose("day by day"),
-    titled("% first", Kind::Number),
-    titled("lowest", Kind::Number),
-    titled("last", Kind::Number),
-];
 
 const CHANGES: &[Column] = &[
     Column::prose("mail"),
@@ -95,7 +83,11 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
         headline: headline(&trends),
         to_do: changes().filter(|(_, s)| s.is_fall()).count(),
         sections: vec![
-            section("Over the days", LINES, trends.iter().map(line).collect()),
+            section(
+                "Over the days",
+                share_line::COLUMNS,
+                trends.iter().map(line).collect(),
+            ),
             changes_section(&trends),
             section(
                 "Day by day",
@@ -178,51 +170,13 @@ fn notes(trends: &[Trend]) -> Vec<Note> {
     notes
 }
 
-/// The shares by day as a line of signs, with the lowest of them at the bottom.
+/// The shares by day.
 fn line(trend: &Trend) -> Vec<Value> {
-    let with_share = trend
+    let shares = trend
         .days
         .iter()
         .filter_map(|d| Some((d.day, d.known.share()?)));
-    let shares: Vec<(i32, f64)> = with_share.collect();
-    let lowest = shares.iter().map(|(_, s)| *s).fold(1.0, f64::min);
-    let percent = |share: Option<&(i32, f64)>| match share {
-        Some((_, share)) => Value::Share((1000.0 * share).round() / 10.0),
-        None => Value::text(""),
-    };
-    vec![
-        Value::text(way(trend.direction)),
-        Value::text(drawn(&shares, lowest)),
-        percent(shares.first()),
-        percent(shares.iter().min_by(|a, b| a.1.total_cmp(&b.1))),
-        percent(shares.last()),
-    ]
-}
-
-fn drawn(shares: &[(i32, f64)], lowest: f64) -> String {
-    let (Some((first, _)), Some((last, _))) = (shares.first(), shares.last()) else {
-        return String::new();
-    };
-    let days = (last - first + 1).max(1) as usize;
-    let each = days.div_ceil(LONGEST_LINE) as i32;
-    let sign = |from: i32| {
-        let within = shares
-            .iter()
-            .filter(|(day, _)| (from..from + each).contains(day));
-        let least = within.map(|(_, share)| *share).reduce(f64::min);
-        least.map_or(' ', |share| height(share, lowest))
-    };
-    (*first..=*last)
-        .step_by(each.max(1) as usize)
-        .map(sign)
-        .collect()
-}
-
-/// The scale ends at 100 per cent, and spans at least ten points: what is steady looks steady.
-fn height(share: f64, lowest: f64) -> char {
-    let bottom = lowest.min(0.9);
-    let part = ((share - bottom) / (1.0 - bottom)).clamp(0.0, 1.0);
-    HEIGHTS[(part * (HEIGHTS.len() - 1) as f64).round() as usize]
+    share_line::row(trend.direction, &shares.collect::<Vec<_>>())
 }
 
 fn change_row(direction: Direction, shift: &Shift) -> Vec<Value> {
@@ -343,19 +297,5 @@ pub(super) fn found(trends: &[Trend]) -> Table {
     Table {
         sections: vec![changes_section(trends)],
         ..Table::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_of_signs_shows_gaps_and_is_never_too_long() {
-        assert_eq!(drawn(&[(0, 1.0), (1, 0.75), (3, 0.5)], 0.5), "█▅ ▁");
-        assert_eq!(drawn(&[(0, 0.99), (1, 1.0)], 0.99), "▇█");
-        assert_eq!(drawn(&[], 1.0), "");
-        let year: Vec<(i32, f64)> = (0..365).map(|day| (day, 1.0)).collect();
-        assert_eq!(drawn(&year, 1.0).chars().count(), 53);
     }
 }

@@ -269,3 +269,20 @@ fn mail_that_tls_holds_back_is_told_before_the_queue_is_full() {
     let code = ["changes", "--since", "2026-10-14", "--exit-code"];
     assert_eq!(report(&sandbox, &code).status, 1);
 }
+
+#[test]
+fn all_days_of_a_peer_are_a_line_where_the_table_has_only_the_latest() {
+    let sandbox = with(story(1..=20));
+    let said = sandbox.run(&["peer", "large.example"]).out;
+    let (_, rest) = said
+        .split_once("Share over TLS:\n")
+        .expect("there is a line");
+    let (drawn, _) = rest.split_once("\n\n").expect("the table ends");
+    insta::assert_snapshot!(drawn, @"
+    mail  day by day            % first  lowest  last
+    ----  --------------------  -------  ------  ----
+    sent  ######%%%*=--_______    100.0     0.0   0.0
+    ");
+    let few = with(story(1..=9)).run(&["peer", "large.example"]).out;
+    assert!(!few.contains("Share over TLS:"), "{few}");
+}

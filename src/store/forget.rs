@@ -141,6 +141,7 @@ impl Store {
             .and_then(|g| g.parse().ok())
             .unwrap_or(0);
         advance_generation(&transaction, generation)?;
+        // Its sums have the name in them, or rest on a day of logging that goes.
         super::past::drop_all(&transaction)?;
         let forgotten = delete(&transaction)?;
         if forgotten.daily > 0 {

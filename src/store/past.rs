@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::batch::Counts;
 use super::commit::integer;
 use super::{Result, Store, natural};
 
@@ -23,26 +24,6 @@ pub type Days = (i32, i32);
 
 /// A row of `past`: peer, outcome, service, and the day that stands for all days that mean the same.
 type Key = (i64, i64, i64, i32);
-
-/// What of a row is added up, and from when to when.
-#[derive(Clone, Copy)]
-struct Sum {
-    n: u64,
-    messages: u64,
-    handshakes: u64,
-    first: i64,
-    last: i64,
-}
-
-impl Sum {
-    fn add(&mut self, more: &Sum) {
-        self.n += more.n;
-        self.messages += more.messages;
-        self.handshakes += more.handshakes;
-        self.first = self.first.min(more.first);
-        self.last = self.last.max(more.last);
-    }
-}
 
 impl Store {
     /// The days that are added up; `None` if there are none.
@@ -63,7 +44,8 @@ impl Store {
         if last - done < STEP {
             return Ok(());
         }
-        add_up(&transaction, done + 1, last)?;
+        let stand_ins = StandIns::load(&transaction, (first, last))?;
+        add_up(&transaction, (done + 1, last), &stand_ins)?;
         transaction.execute("DELETE FROM past_days", [])?;
         transaction.execute(
             "INSERT INTO past_days (first, last) VALUES (?1, ?2)",
@@ -92,9 +74,8 @@ pub(super) fn drop_all(connection: &Connection) -> Result<()> {
     Ok(connection.execute_batch("DELETE FROM past; DELETE FROM past_days;")?)
 }
 
-/// Adds the days from `first` to `last` to what is added up already.
-fn add_up(connection: &Connection, first: i32, last: i32) -> Result<()> {
-    let stand_in = StandIns::load(connection, last)?;
+/// Adds these days to what is added up already.
+fn add_up(connection: &Connection, (first, last): Days, stand_ins: &StandIns) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "SELECT d.day, d.peer, d.outcome, d.service, d.n, d.messages, d.handshakes, d.first_seen, d.last_seen,
            p.direction = 'inbound', o.tls = 'silent' OR o.tls = 'silent-early'
@@ -103,11 +84,11 @@ fn add_up(connection: &Connection, first: i32, last: i32) -> Result<()> {
          ORDER BY d.day, d.peer, d.outcome, d.service",
     )?;
     let mut rows = statement.query([first, last])?;
-    let mut sums: HashMap<Key, Sum> = HashMap::new();
+    let mut sums: HashMap<Key, Counts> = HashMap::new();
     while let Some(row) = rows.next()? {
         let (day, peer, outcome, service) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let day = stand_in.of(day, service, row.get(9)?, row.get(10)?);
-        let more = Sum {
+        let day = stand_ins.of(day, service, row.get(9)?, row.get(10)?);
+        let more = Counts {
             n: natural(row, 4)?,
             messages: natural(row, 5)?,
             handshakes: natural(row, 6)?,
@@ -125,8 +106,8 @@ fn add_up(connection: &Connection, first: i32, last: i32) -> Result<()> {
 }
 
 /// Adds these to the table, in the order of its key, and empties them.
-fn write(connection: &Connection, sums: &mut HashMap<Key, Sum>) -> Result<()> {
-    let mut sorted: Vec<(Key, Sum)> = sums.drain().collect();
+fn write(connection: &Connection, sums: &mut HashMap<Key, Counts>) -> Result<()> {
+    let mut sorted: Vec<(Key, Counts)> = sums.drain().collect();
     sorted.sort_unstable_by_key(|(key, _)| *key);
     let mut statement = connection.prepare_cached(
         "INSERT INTO past (peer, outcome, service, day, n, messages, handshakes, first_seen, last_seen)
@@ -156,20 +137,21 @@ struct StandIns {
 }
 
 impl StandIns {
-    fn load(connection: &Connection, last: i32) -> Result<StandIns> {
+    /// Among the days that are added up: a question about just these must find its rows.
+    fn load(connection: &Connection, (first, last): Days) -> Result<StandIns> {
         let mut statement = connection.prepare_cached(
-            "SELECT day, service, direction = 'inbound', logged, unlogged, offers, early FROM logging WHERE day <= ?1
-             ORDER BY day, service, direction",
+            "SELECT day, service, direction = 'inbound', logged, unlogged, offers, early FROM logging
+             WHERE day >= ?1 AND day <= ?2 ORDER BY day, service, direction",
         )?;
-        let mut rows = statement.query([last])?;
+        let mut rows = statement.query([first, last])?;
         let mut alike: BTreeMap<(i64, bool, [bool; 4]), i32> = BTreeMap::new();
-        let mut first: BTreeMap<(i64, bool), i32> = BTreeMap::new();
+        let mut earliest: BTreeMap<(i64, bool), i32> = BTreeMap::new();
         let mut days = HashMap::new();
         while let Some(row) = rows.next()? {
             let (day, service, inbound) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let flags = [row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?];
             let silent = *alike.entry((service, inbound, flags)).or_insert(day);
-            let other = *first.entry((service, inbound)).or_insert(day);
+            let other = *earliest.entry((service, inbound)).or_insert(day);
             days.insert((day, service, inbound), (silent, other));
         }
         Ok(StandIns { days })
@@ -359,6 +341,18 @@ mod tests {
                 .iter()
                 .any(|row| row.contains("a.example"))
         );
+    }
+
+    #[test]
+    fn a_question_about_just_these_days_finds_all_of_them() {
+        // The day before the first mail, the service logged something that says how it logs.
+        let early = told(-86_400, Direction::Outbound, Fact::Logged);
+        let mut store = fixture::store((0..40).flat_map(day).chain([early]));
+        store.add_up_past().unwrap();
+        let sql =
+            "SELECT 'rows ' || COUNT(*) FROM past JOIN past_days WHERE day < first OR day > last";
+        assert_eq!(rows(&store, sql), ["rows 0"]);
+        assert_eq!(sums(&store, "summed"), sums(&store, "facts"));
     }
 
     #[test]

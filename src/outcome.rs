@@ -3,7 +3,7 @@
 //! Here stand the closed lists (TLS state, class) and what each means. How an outcome is found out is `session`'s business, how it
 //! is kept is `store`'s.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use maillog::{Cause, Dsn, Fault, Protocol, Status, Verification};
 
@@ -313,6 +313,14 @@ impl From<ParameterList> for Parameters {
 impl From<Parameters> for ParameterList {
     fn from(p: Parameters) -> Self {
         (p.protocol, p.cipher, p.bits, p.key_exchange, p.verification)
+    }
+}
+
+impl Parameters {
+    /// Those of what was no TLS session, which most outcomes have that are not plain success: one value for all.
+    pub fn none() -> Arc<Parameters> {
+        static NONE: LazyLock<Arc<Parameters>> = LazyLock::new(Arc::default);
+        Arc::clone(&NONE)
     }
 }
 

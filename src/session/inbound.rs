@@ -426,7 +426,7 @@ fn emit(
         class: verdict.class,
         cause,
         shown,
-        parameters: handshake.map_or_else(Arc::<Parameters>::default, Arc::clone),
+        parameters: handshake.map_or_else(Parameters::none, Arc::clone),
         delivery: None,
         dsn: None,
         count,

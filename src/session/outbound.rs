@@ -182,7 +182,7 @@ pub fn reported_success(state: &mut Outbound, peer: &Peer<'_>, cx: &mut Context<
         peer: OwnedPeer::of(peer),
         at: cx.steady,
         scope: Scope::Message,
-        parameters: Arc::default(),
+        parameters: Parameters::none(),
         certificate: Cause::Unknown,
         counted: false,
     });
@@ -492,7 +492,7 @@ fn judge(
             cipher: proof::text(cipher),
             ..Parameters::default()
         }),
-        _ => Arc::default(),
+        _ => Parameters::none(),
     };
     if verdict.tls == Tls::Encrypted
         && connection.is_none()
@@ -628,7 +628,7 @@ fn flush_attempts(
             class: attempt.class,
             cause: attempt.cause,
             shown: false,
-            parameters: Arc::default(),
+            parameters: Parameters::none(),
             delivery: None,
             dsn: None,
             count: 1,

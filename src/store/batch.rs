@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 use maillog::{Cause, Dsn, Fault, Status};
 
 use crate::outcome::{
@@ -28,8 +28,21 @@ pub(super) struct Peer {
     pub(super) name: PeerName,
 }
 
+/// A [`Peer`] whose name is somewhere else; it hashes as one.
+#[derive(Hash)]
+struct Named<'n> {
+    direction: Direction,
+    name: &'n PeerName,
+}
+
+impl Equivalent<Peer> for Named<'_> {
+    fn equivalent(&self, peer: &Peer) -> bool {
+        self.direction == peer.direction && *self.name == peer.name
+    }
+}
+
 /// All of an outcome that is not who, when and how often.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Kind {
     pub(super) tls: Tls,
     pub(super) class: Class,
@@ -116,8 +129,8 @@ impl Batch {
         }
     }
 
-    /// Takes one emission in. An outcome that is internal is dropped.
-    pub fn add(&mut self, emission: Emission) {
+    /// Takes a copy of what is new in one emission. An outcome that is internal is left out.
+    pub fn add(&mut self, emission: &Emission) {
         match emission {
             Emission::Outcome(outcome) if outcome.internal => {}
             Emission::Outcome(outcome) => self.add_outcome(outcome),
@@ -127,16 +140,16 @@ impl Batch {
                 at,
                 fact,
                 proof,
-            } => self.add_fact(service, direction, day_of(at), fact, proof),
-            Emission::Gap { host, at, records } => self.gaps.push((host, at, records)),
+            } => self.add_fact(service, *direction, day_of(*at), *fact, proof),
+            Emission::Gap { host, at, records } => self.gaps.push((host.clone(), *at, *records)),
             Emission::ClockStep { host, at, seconds } => {
-                self.clock_steps.push((host, at, seconds));
+                self.clock_steps.push((host.clone(), *at, *seconds));
             }
             Emission::Heard { host, span } => {
-                let days = self.spans.entry(host).or_default();
+                let days = self.spans.entry(host.clone()).or_default();
                 days.entry(span.day)
-                    .and_modify(|have| have.add(&span))
-                    .or_insert(span);
+                    .and_modify(|have| have.add(span))
+                    .or_insert(*span);
             }
         }
     }
@@ -183,37 +196,22 @@ impl Batch {
         self.shapes.clear();
     }
 
-    fn add_outcome(&mut self, outcome: Outcome) {
-        let (fault, plain) = (outcome.fault(), outcome.is_plain_success());
-        let Outcome {
-            at,
-            service,
-            direction,
-            peer,
-            tls,
-            class,
-            cause,
-            parameters,
-            delivery,
-            dsn,
-            ..
-        } = outcome;
+    fn add_outcome(&mut self, outcome: &Outcome) {
+        let kind = Kind {
+            tls: outcome.tls,
+            class: outcome.class,
+            cause: outcome.cause,
+            fault: outcome.fault(),
+            delivery: outcome.delivery,
+            dsn: outcome.dsn,
+            parameters: Arc::clone(&outcome.parameters),
+        };
+        let (at, direction) = (outcome.at, outcome.direction);
         let key = Key {
             day: day_of(at),
-            peer: self.peers.number(Peer {
-                direction,
-                name: peer,
-            }),
-            kind: self.kinds.number(Kind {
-                tls,
-                class,
-                cause,
-                fault,
-                delivery,
-                dsn,
-                parameters,
-            }),
-            service: self.services.number(service),
+            peer: self.peer(direction, &outcome.peer),
+            kind: self.kinds.number(&kind, || kind.clone()),
+            service: self.service(&outcome.service),
         };
         let counts = Counts {
             n: outcome.count.into(),
@@ -226,16 +224,17 @@ impl Batch {
         self.logging
             .entry((key.day, key.service, direction))
             .or_default();
-        if self.keep_correspondents && !outcome.correspondent.is_empty() {
-            let address = self.addresses.number(outcome.correspondent);
+        let address = &outcome.correspondent;
+        if self.keep_correspondents && !address.is_empty() {
+            let address = self.addresses.number(address, || address.clone());
             add_counts(&mut self.correspondents, (address, key), counts);
         }
         // Further recipients of one line rest on the same lines as the first.
-        if !plain && !outcome.proof.is_empty() {
+        if !outcome.is_plain_success() && !outcome.proof.is_empty() {
             let proof = Proof {
                 service: key.service,
                 at,
-                lines: outcome.proof,
+                lines: outcome.proof.clone(),
             };
             self.evidence
                 .entry((key.peer, key.kind))
@@ -244,20 +243,32 @@ impl Batch {
         }
     }
 
+    fn peer(&mut self, direction: Direction, name: &PeerName) -> u32 {
+        let known = Named { direction, name };
+        self.peers.number(&known, || Peer {
+            direction,
+            name: name.clone(),
+        })
+    }
+
+    fn service(&mut self, service: &Arc<Service>) -> u32 {
+        self.services.number(service, || Arc::clone(service))
+    }
+
     fn add_fact(
         &mut self,
-        service: Arc<Service>,
+        service: &Arc<Service>,
         direction: Direction,
         day: i32,
         fact: Fact,
-        proof: ProofLine,
+        proof: &ProofLine,
     ) {
-        let service = self.services.number(service);
+        let service = self.service(service);
         let logging = self.logging.entry((day, service, direction)).or_default();
         match fact {
             Fact::Logged => {
                 logging.logged = true;
-                logging.proof.get_or_insert(proof);
+                logging.proof.get_or_insert_with(|| proof.clone());
             }
             Fact::Unlogged => logging.unlogged = true,
             Fact::OffersLogged => logging.offers = true,

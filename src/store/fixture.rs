@@ -36,7 +36,7 @@ fn start(direction: Direction, tag: &str) -> Builder {
         class: Class::Unknown,
         cause: Cause::Unknown,
         shown: false,
-        parameters: Arc::default(),
+        parameters: Parameters::none(),
         delivery: None,
         dsn: None,
         count: 1,
@@ -182,7 +182,7 @@ pub(crate) fn fact(direction: Direction, fact: Fact) -> Emission {
 pub(crate) fn store(emissions: impl IntoIterator<Item = Emission>) -> Store {
     let mut store = Store::in_memory().unwrap();
     let mut batch = Batch::new(true);
-    emissions.into_iter().for_each(|e| batch.add(e));
+    emissions.into_iter().for_each(|e| batch.add(&e));
     store.commit(&mut batch, &[], "", None).unwrap();
     store
 }

@@ -97,7 +97,7 @@ mod tests {
         let mut store = fixture::store([heard(100, 200, 50), heard(10, 20, 5)]);
         let mut batch = Batch::new(false);
         for more in [heard(300, 900, 400), heard(1000, 2000, 400)] {
-            batch.add(more);
+            batch.add(&more);
         }
         store.commit(&mut batch, &[], "", None).unwrap();
         let spans = store.spans(DAY, DAY).unwrap();

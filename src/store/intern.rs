@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hash};
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, Equivalent, HashTable};
 
 /// The values met so far. Seeded hashing: the names are chosen by strangers.
 #[derive(Debug)]
@@ -23,16 +23,21 @@ impl<T> Default for Interner<T> {
 }
 
 impl<T: Eq + Hash> Interner<T> {
-    /// The number of this value.
-    pub(super) fn number(&mut self, value: T) -> u32 {
+    /// The number of the value that `known` is equivalent to, and hashes as; `own` makes it if it is new.
+    pub(super) fn number<Q: Hash + Equivalent<T>>(
+        &mut self,
+        known: &Q,
+        own: impl FnOnce() -> T,
+    ) -> u32 {
         let (values, hasher) = (&mut self.values, &self.hasher);
-        let hash = hasher.hash_one(&value);
-        if let Some(number) = self.numbers.find(hash, |n| values[*n as usize] == value) {
+        let hash = hasher.hash_one(known);
+        let is_known = |number: &u32| known.equivalent(&values[*number as usize]);
+        if let Some(number) = self.numbers.find(hash, is_known) {
             return *number;
         }
         // OK to narrow: four thousand million names do not fit into memory.
         let number = values.len() as u32;
-        values.push(value);
+        values.push(own());
         self.numbers
             .insert_unique(hash, number, |n| hasher.hash_one(&values[*n as usize]));
         number
@@ -52,10 +57,10 @@ mod tests {
     fn each_value_has_one_number() {
         let mut names = Interner::default();
         let first: Vec<u32> = (0..1000)
-            .map(|i| names.number(format!("name{i}")))
+            .map(|i| names.number(&format!("name{i}"), || format!("name{i}")))
             .collect();
         let again: Vec<u32> = (0..1000)
-            .map(|i| names.number(format!("name{i}")))
+            .map(|i| names.number(&format!("name{i}"), || unreachable!("{i} is known")))
             .collect();
         assert_eq!(first, again);
         assert_eq!(names.values()[17], "name17");

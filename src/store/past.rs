@@ -228,7 +228,7 @@ mod tests {
 
     fn commit(store: &mut Store, found: impl IntoIterator<Item = Emission>) {
         let mut batch = Batch::new(true);
-        found.into_iter().for_each(|emission| batch.add(emission));
+        found.into_iter().for_each(|emission| batch.add(&emission));
         store.commit(&mut batch, &[], "", None).unwrap();
     }
 

@@ -56,7 +56,7 @@ fn digest_of(pieces: &[Vec<Emission>]) -> String {
     let mut store = Store::in_memory().unwrap();
     let mut batch = Batch::new(true);
     for piece in pieces {
-        piece.iter().cloned().for_each(|e| batch.add(e));
+        piece.iter().for_each(|e| batch.add(e));
         store.commit(&mut batch, &[], "[]", None).unwrap();
         store.expire_evidence(MIDNIGHT + 100_000).unwrap();
     }
@@ -229,7 +229,7 @@ fn correspondents_only_if_asked_for() {
         let mut store = Store::in_memory().unwrap();
         let mut batch = Batch::new(keep);
         batch.add(
-            outbound("a.example")
+            &outbound("a.example")
                 .plaintext(Class::PlaintextNotOffered)
                 .correspondent("u@a.example")
                 .build(),
@@ -302,7 +302,7 @@ fn err_two_imports_at_once_do_not_count_twice() {
     let (mut one, mut two) = (Store::open(&path).unwrap(), Store::open(&path).unwrap());
     let batch = || {
         let mut batch = Batch::new(false);
-        batch.add(outbound("a.example").encrypted(Protocol::Tls13).build());
+        batch.add(&outbound("a.example").encrypted(Protocol::Tls13).build());
         batch
     };
     one.commit(&mut batch(), &[], "", None).unwrap();
@@ -327,7 +327,7 @@ fn what_is_forgotten_is_gone_from_the_file() {
     let mut batch = Batch::new(true);
     for domain in ["secret.example", "other.example"] {
         batch.add(
-            outbound(domain)
+            &outbound(domain)
                 .plaintext(Class::PlaintextNotOffered)
                 .correspondent(&format!("u@{domain}"))
                 .build(),

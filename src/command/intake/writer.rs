@@ -1,9 +1,10 @@
 //! Counts what was found and writes it to the store, in a thread of its own: reading goes on meanwhile.
 //!
 //! Whatever is handed over is taken in the order in which it comes, so that the store is the same as if one thread did everything.
-//! What waits is bounded; who is too fast waits.
+//! What waits is bounded; who is too fast waits. What has been counted goes back, to be dropped where it was made: memory that one
+//! thread takes and another gives back costs an allocator more than anything else done here.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use anyhow::{Context, anyhow};
@@ -42,6 +43,7 @@ enum Message {
 pub(super) struct Writer<'scope> {
     bundle: Vec<Item>,
     messages: SyncSender<Message>,
+    counted: Receiver<Vec<Item>>,
     thread: ScopedJoinHandle<'scope, anyhow::Result<()>>,
 }
 
@@ -53,10 +55,12 @@ impl<'scope> Writer<'scope> {
         batch: Batch,
     ) -> Self {
         let (messages, inbox) = sync_channel(WAITING);
+        let (back, counted) = channel();
         Writer {
             bundle: Vec::with_capacity(BUNDLE),
             messages,
-            thread: scope.spawn(move || write(store, batch, &inbox)),
+            counted,
+            thread: scope.spawn(move || write(store, batch, &inbox, &back)),
         }
     }
 
@@ -64,7 +68,10 @@ impl<'scope> Writer<'scope> {
     pub(super) fn count(&mut self, item: Item) {
         self.bundle.push(item);
         if self.bundle.len() == BUNDLE {
-            let bundle = std::mem::replace(&mut self.bundle, Vec::with_capacity(BUNDLE));
+            let mut next = self.counted.try_recv().unwrap_or_default();
+            next.clear();
+            next.reserve_exact(BUNDLE);
+            let bundle = std::mem::replace(&mut self.bundle, next);
             self.messages.send(Message::Count(bundle)).ok();
         }
     }
@@ -88,13 +95,21 @@ impl<'scope> Writer<'scope> {
     }
 }
 
-fn write(store: &mut Store, mut batch: Batch, inbox: &Receiver<Message>) -> anyhow::Result<()> {
+fn write(
+    store: &mut Store,
+    mut batch: Batch,
+    inbox: &Receiver<Message>,
+    back: &Sender<Vec<Item>>,
+) -> anyhow::Result<()> {
     for message in inbox {
         match message {
-            Message::Count(items) => items.into_iter().for_each(|item| match item {
-                Item::Found(emission) => batch.add(emission),
-                Item::Shape(shape, at) => batch.add_shape(&shape, at),
-            }),
+            Message::Count(items) => {
+                items.iter().for_each(|item| match item {
+                    Item::Found(emission) => batch.add(emission),
+                    Item::Shape(shape, at) => batch.add_shape(shape, *at),
+                });
+                back.send(items).ok();
+            }
             Message::Commit(commit) => store
                 .commit(
                     &mut batch,

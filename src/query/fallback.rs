@@ -1,13 +1,14 @@
 //! Where a failed TLS handshake has another end than before: mail that now goes out in clear, mail that no longer does and waits, and mail
 //! that has begun to wait. Outbound only: what a client does after a failure is its own business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::outcome::{Class, Direction};
+use crate::store::numbered::{Count, Meaning};
 use crate::store::{Result, Store};
 
-use super::tally::Group;
-use super::{Scope, ask_one_way};
+use super::tally::{is_sent, is_tls_failure};
+use super::{Scope, bounds};
 
 /// Attempts that fail because of TLS, from which on they are worth a word.
 const BUILDING_UP: u64 = 3;
@@ -55,12 +56,6 @@ pub struct Turn {
     pub last_seen: i64,
 }
 
-const SQL: &str = "SELECT domain, tls, class, cause, fault, delivery, SUM(n), SUM(messages), SUM(handshakes), MIN(first_seen), MAX(last_seen)
-  FROM summed
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND delivery <> ''
-  GROUP BY domain, tls, class, cause, fault, delivery
-  ORDER BY domain, tls, class, cause, fault, delivery";
-
 #[derive(Clone, Copy, Default)]
 struct Ends {
     failed: u64,
@@ -104,30 +99,54 @@ fn kind(before: Ends, now: Ends) -> Option<Kind> {
     }
 }
 
+/// What became of the mail for each domain.
 fn load(store: &Store, scope: &Scope) -> Result<BTreeMap<String, Ends>> {
-    let rows = ask_one_way(store, SQL, scope, Direction::Outbound, |row| {
-        Ok((row.get::<_, String>(0)?, Group::read(row, 1)?))
-    })?;
-    let mut ends: BTreeMap<String, Ends> = BTreeMap::new();
-    for (domain, group) in rows {
-        let entry = ends.entry(domain).or_default();
+    let mut hosts: HashMap<u32, (String, Ends)> = HashMap::new();
+    if scope.includes(Direction::Outbound) {
+        let (from, to, ..) = bounds(scope);
+        store
+            .numbered((from, to))?
+            .each_sum(|peer, meaning, count| {
+                if peer.direction == Direction::Outbound && !meaning.delivery.is_empty() {
+                    let host = hosts.entry(count.peer);
+                    let (_, ends) = host.or_insert_with(|| (peer.domain.clone(), Ends::default()));
+                    ends.count(meaning, &count);
+                }
+            })?;
+    }
+    let mut domains: BTreeMap<String, Ends> = BTreeMap::new();
+    for (domain, host) in hosts.into_values() {
+        domains.entry(domain).or_default().add(&host);
+    }
+    Ok(domains)
+}
+
+impl Ends {
+    fn count(&mut self, meaning: &Meaning, count: &Count) {
         let fell_back = matches!(
-            group.class,
+            meaning.class,
             Class::PlaintextAfterFailedHandshake | Class::PlaintextAfterFailedSession
         );
-        if group.is_sent() {
-            entry.delivered += group.n;
+        let mut more = Ends::default();
+        if is_sent(&meaning.delivery) {
+            more.delivered = count.n;
         }
-        if group.is_sent() && fell_back {
-            entry.fell_back += group.n;
-        } else if group.is_tls_failure() {
-            entry.failed += group.n;
-        } else {
-            continue;
+        if is_sent(&meaning.delivery) && fell_back {
+            more.fell_back = count.n;
+            more.last_seen = count.last;
+        } else if is_tls_failure(&meaning.delivery, meaning.class) {
+            more.failed = count.n;
+            more.last_seen = count.last;
         }
-        entry.last_seen = entry.last_seen.max(group.last);
+        self.add(&more);
     }
-    Ok(ends)
+
+    fn add(&mut self, more: &Ends) {
+        self.failed += more.failed;
+        self.fell_back += more.fell_back;
+        self.delivered += more.delivered;
+        self.last_seen = self.last_seen.max(more.last_seen);
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! Who got better: had clear text or failing TLS, and since then nothing but TLS?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::outcome::Direction;
+use crate::outcome::{Direction, day_of};
+use crate::store::numbered::{Count, Meaning, Numbered};
 use crate::store::{Result, Store};
 
 use super::failures::who;
-use super::tally::{Group, Problem};
-use super::{Period, Scope, ask, read_direction};
+use super::tally::{Group, Problem, is_sent, is_tls_failure};
+use super::{Period, Scope, bounds};
 
 /// So many days over TLS since are no accident.
 const GOOD_DAYS: usize = 2;
@@ -33,18 +34,19 @@ pub struct Improvement {
     pub mails: u64,
 }
 
-const SQL: &str = "SELECT direction, domain, organisation, host, address, day, tls, class, cause, fault, delivery,
-         SUM(n), SUM(messages), SUM(handshakes), MIN(first_seen), MAX(last_seen)
-  FROM facts
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
-  GROUP BY direction, domain, organisation, host, address, day, tls, class, cause, fault, delivery
-  ORDER BY direction, domain, organisation, host, address, day, tls, class, cause, fault, delivery";
-
 /// What was seen of a peer on one day.
 #[derive(Default)]
 struct Day {
     good: u64,
     bad: Vec<Group>,
+}
+
+/// The numbers of a peer's hosts, and the last day on which anything was good, and bad.
+#[derive(Default)]
+struct Candidate {
+    numbers: BTreeSet<u32>,
+    good: Option<i32>,
+    bad: Option<i32>,
 }
 
 /// All whose first good day lies in the scope, however long ago they were bad; the latest news first.
@@ -53,40 +55,110 @@ pub fn find_good_news(store: &Store, scope: &Scope) -> Result<Vec<Improvement>> 
         from_day: None,
         ..scope.period
     };
-    let rows = ask(store, SQL, &Scope { period, ..*scope }, |row| {
-        let direction = read_direction(row, 0)?;
-        let names = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
-        let day: i32 = row.get(5)?;
-        Ok((direction, who(direction, names), day, Group::read(row, 6)?))
-    })?;
-    let mut peers: BTreeMap<(Direction, String), BTreeMap<i32, Day>> = BTreeMap::new();
-    for (direction, peer, day, group) in rows {
-        let days = peers.entry((direction, peer)).or_default();
-        days.entry(day).or_default().add(direction, group);
-    }
+    let (first, last, ..) = bounds(&Scope { period, ..*scope });
+    let mut numbered = store.numbered((first, last))?;
     let from = scope.period.from_day.unwrap_or(i32::MIN);
-    let improved = peers
-        .into_iter()
-        .filter_map(|((direction, peer), days)| improvement(direction, peer, &days));
-    let mut news: Vec<Improvement> = improved.filter(|i| i.since >= from).collect();
+    let mut news = Vec::new();
+    for ((direction, peer), candidate) in candidates(&mut numbered, scope)? {
+        // Most peers have always been good, or bad to the end: their days need not be read.
+        let improved = candidate.bad.is_some() && candidate.bad < candidate.good;
+        if !improved || candidate.good < Some(from) {
+            continue;
+        }
+        let mut days: BTreeMap<i32, Day> = BTreeMap::new();
+        for number in candidate.numbers {
+            numbered.each_day_of(number, |_, meaning, count| {
+                let day = days.entry(count.day).or_default();
+                day.add(direction, meaning, &count);
+            })?;
+        }
+        news.extend(improvement(direction, peer, &days).filter(|i| i.since >= from));
+    }
     news.sort_by_key(|i| std::cmp::Reverse(i.since));
     Ok(news)
 }
 
+/// Every peer of these directions, from the sums: they keep when anything was last seen.
+fn candidates(
+    numbered: &mut Numbered<'_>,
+    scope: &Scope,
+) -> Result<BTreeMap<(Direction, String), Candidate>> {
+    let mut hosts: HashMap<u32, (Direction, String, Candidate)> = HashMap::new();
+    numbered.each_sum(|peer, meaning, count| {
+        if !scope.includes(peer.direction) {
+            return;
+        }
+        let (_, _, candidate) = hosts.entry(count.peer).or_insert_with(|| {
+            let names = [&peer.domain, &peer.organisation, &peer.host, &peer.address];
+            let name = who(peer.direction, names.map(String::as_str)).to_owned();
+            (peer.direction, name, Candidate::default())
+        });
+        let last = Some(day_of(count.last));
+        match judge(peer.direction, meaning, &count) {
+            Judgement::Good(_) => candidate.good = candidate.good.max(last),
+            Judgement::Bad => candidate.bad = candidate.bad.max(last),
+            Judgement::Neither => {}
+        }
+    })?;
+    let mut peers: BTreeMap<(Direction, String), Candidate> = BTreeMap::new();
+    for (number, (direction, name, host)) in hosts {
+        let peer = peers.entry((direction, name)).or_default();
+        peer.numbers.insert(number);
+        peer.good = peer.good.max(host.good);
+        peer.bad = peer.bad.max(host.bad);
+    }
+    Ok(peers)
+}
+
+fn group(meaning: &Meaning, count: &Count) -> Group {
+    Group {
+        tls: meaning.tls.clone(),
+        class: meaning.class,
+        cause: meaning.cause.clone(),
+        fault: meaning.fault.clone(),
+        delivery: meaning.delivery.clone(),
+        n: count.n,
+        messages: count.messages,
+        handshakes: count.handshakes,
+        first: count.first,
+        last: count.last,
+    }
+}
+
+/// What equal outcomes say of a peer.
+enum Judgement {
+    /// So many mails went over TLS.
+    Good(u64),
+    Bad,
+    Neither,
+}
+
+fn judge(direction: Direction, meaning: &Meaning, count: &Count) -> Judgement {
+    let (crossed, failed) = match direction {
+        Direction::Outbound => (
+            if is_sent(&meaning.delivery) {
+                count.n
+            } else {
+                0
+            },
+            is_tls_failure(&meaning.delivery, meaning.class),
+        ),
+        Direction::Inbound => (count.messages, meaning.class.row().tls_failure),
+    };
+    match meaning.tls.as_str() {
+        _ if failed => Judgement::Bad,
+        "plaintext" if crossed > 0 => Judgement::Bad,
+        "encrypted" if crossed > 0 => Judgement::Good(crossed),
+        _ => Judgement::Neither,
+    }
+}
+
 impl Day {
-    fn add(&mut self, direction: Direction, group: Group) {
-        let (crossed, failed) = match direction {
-            Direction::Outbound => (
-                if group.is_sent() { group.n } else { 0 },
-                group.is_tls_failure(),
-            ),
-            Direction::Inbound => (group.messages, group.class.row().tls_failure),
-        };
-        match group.tls.as_str() {
-            _ if failed => self.bad.push(group),
-            "plaintext" if crossed > 0 => self.bad.push(group),
-            "encrypted" => self.good += crossed,
-            _ => {}
+    fn add(&mut self, direction: Direction, meaning: &Meaning, count: &Count) {
+        match judge(direction, meaning, count) {
+            Judgement::Good(mails) => self.good += mails,
+            Judgement::Bad => group(meaning, count).add_to(&mut self.bad),
+            Judgement::Neither => {}
         }
     }
 }

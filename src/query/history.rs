@@ -2,16 +2,15 @@
 //!
 //! Only mail counts here: recipients delivered to, outbound; messages accepted, inbound. What failed is `fallback`'s business.
 
-use std::collections::{BTreeMap, HashMap};
-
-use rusqlite::Row;
+use std::collections::HashMap;
 
 use crate::outcome::{Class, Direction};
-use crate::store::{Result, Store, natural};
+use crate::store::numbered::{Meaning, NumberedPeer};
+use crate::store::{Result, Store};
 
 use super::failures::who;
 use super::strata::{Mail, PeerDay};
-use super::{Scope, ask, read_direction};
+use super::{Scope, bounds};
 
 /// A name by its number in [`History::name`].
 pub type NameId = u32;
@@ -57,27 +56,69 @@ pub enum Channel {
 /// All mail of some days.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// In the order of days.
+    /// In the order of days, directions and peers; no two are equal in all but how much.
     pub cells: Vec<Cell>,
     names: Vec<String>,
 }
 
-const SQL: &str = "SELECT day, direction, domain, organisation, host, address, service_host, service_tag, tls, class, cause, fault, protocol,
-         SUM(CASE WHEN delivery = 'sent' THEN n ELSE messages END), MIN(first_seen), MAX(last_seen)
-  FROM facts
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND (delivery = 'sent' OR messages > 0)
-  GROUP BY day, direction, domain, organisation, host, address, service_host, service_tag, tls, class, cause, fault, protocol
-  ORDER BY day, direction DESC, domain, organisation, host, address, service_host, service_tag, tls, class, cause, fault, protocol";
-
 /// Loads it.
 pub fn find_history(store: &Store, scope: &Scope) -> Result<History> {
-    // A year of a large site has millions of rows: each becomes numbers as it is read.
+    // A year of a large site has millions of rows: none of them has a name looked up.
+    let (from, to, ..) = bounds(scope);
+    let mut numbered = store.numbered((from, to))?;
     let mut names = Names::default();
-    let cells = ask(store, SQL, scope, |row| read_cell(row, &mut names))?;
-    Ok(History {
-        cells,
-        names: names.list,
-    })
+    let services: Vec<NameId> = numbered
+        .services
+        .iter()
+        .map(|service| names.number(&format!("{} on {}", service.1, service.0)))
+        .collect();
+    let (mut peers, mut kinds) = (Known::default(), Known::default());
+    let mut cells = Vec::new();
+    numbered.each_day(|peer, meaning, count| {
+        let n = if meaning.delivery == "sent" {
+            count.n
+        } else {
+            count.messages
+        };
+        if n == 0 || !scope.includes(peer.direction) {
+            return;
+        }
+        let (number, operator) = peers.get(count.peer, || called(peer, &mut names));
+        let kind = kinds.get(count.meaning, || kind(meaning, &mut names));
+        cells.push(Cell {
+            day: count.day,
+            direction: peer.direction,
+            peer: number,
+            operator,
+            service: services[count.service as usize],
+            mail: Mail {
+                n,
+                first: count.first,
+                last: count.last,
+            },
+            ..kind
+        });
+    })?;
+    Ok(sorted(cells, names))
+}
+
+/// What is worked out once for each number.
+struct Known<T>(Vec<Option<T>>);
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Known(Vec::new())
+    }
+}
+
+impl<T: Clone> Known<T> {
+    fn get(&mut self, number: u32, find: impl FnOnce() -> T) -> T {
+        let at = number as usize;
+        if self.0.len() <= at {
+            self.0.resize(at + 1, None);
+        }
+        self.0[at].get_or_insert_with(find).clone()
+    }
 }
 
 /// Gives names numbers.
@@ -100,37 +141,89 @@ impl Names {
     }
 }
 
-fn read_cell(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<Cell> {
-    let text = |at: usize| row.get_ref(at).and_then(|value| Ok(value.as_str()?));
-    let direction = read_direction(row, 1)?;
-    let organisation = text(3)?;
-    let peer = who(direction, [text(2)?, organisation, text(4)?, text(5)?]);
-    let operator = if organisation.is_empty() {
-        peer
-    } else {
-        organisation
+/// Peer and operator.
+fn called(peer: &NumberedPeer, names: &mut Names) -> (NameId, NameId) {
+    let name = who(
+        peer.direction,
+        [&peer.domain, &peer.organisation, &peer.host, &peer.address].map(String::as_str),
+    );
+    let operator = match peer.organisation.as_str() {
+        "" => name,
+        organisation => organisation,
     };
-    Ok(Cell {
-        day: row.get(0)?,
-        direction,
-        peer: names.number(peer),
-        operator: names.number(operator),
-        service: names.number(&format!("{} on {}", text(7)?, text(6)?)),
-        channel: match text(8)? {
+    (names.number(name), names.number(operator))
+}
+
+/// A cell that has yet to learn who, when and how much.
+fn kind(meaning: &Meaning, names: &mut Names) -> Cell {
+    Cell {
+        channel: match meaning.tls.as_str() {
             "encrypted" => Channel::Encrypted,
             "plaintext" => Channel::Plaintext,
             _ => Channel::Unknown,
         },
-        class: Class::from_name(text(9)?).unwrap_or(Class::Unknown),
-        cause: names.number(text(10)?),
-        fault: names.number(text(11)?),
-        protocol: names.number(text(12)?),
-        mail: Mail {
-            n: natural(row, 13)?,
-            first: row.get(14)?,
-            last: row.get(15)?,
-        },
-    })
+        class: meaning.class,
+        cause: names.number(&meaning.cause),
+        fault: names.number(&meaning.fault),
+        protocol: names.number(&meaning.protocol),
+        day: 0,
+        direction: Direction::Outbound,
+        peer: 0,
+        operator: 0,
+        service: 0,
+        mail: Mail::default(),
+    }
+}
+
+/// Numbers in the order of the names, cells in the order of days and numbers, equal ones added up: the order in which the store
+/// numbers things makes no difference.
+fn sorted(mut cells: Vec<Cell>, names: Names) -> History {
+    let mut order: Vec<usize> = (0..names.list.len()).collect();
+    order.sort_by(|a, b| names.list[*a].cmp(&names.list[*b]));
+    let mut rank = vec![0; order.len()];
+    for (at, number) in order.iter().enumerate() {
+        // OK to narrow: as when they were numbered.
+        rank[*number] = at as NameId;
+    }
+    for cell in &mut cells {
+        for id in [
+            &mut cell.peer,
+            &mut cell.operator,
+            &mut cell.service,
+            &mut cell.cause,
+            &mut cell.fault,
+            &mut cell.protocol,
+        ] {
+            *id = rank[*id as usize];
+        }
+    }
+    for day in cells.chunk_by_mut(|a, b| a.day == b.day) {
+        day.sort_unstable_by_key(Cell::key);
+    }
+    cells.dedup_by(|more, sum| {
+        let same = more.key() == sum.key();
+        if same {
+            sum.mail.add(more.mail);
+        }
+        same
+    });
+    let mut list = names.list;
+    let names = order.iter().map(|n| std::mem::take(&mut list[*n]));
+    History {
+        names: names.collect(),
+        cells,
+    }
+}
+
+impl Cell {
+    /// All but how much.
+    fn key(&self) -> impl Ord + use<> {
+        (
+            (self.day, self.direction, self.peer, self.operator),
+            (self.service, self.channel, self.class),
+            (self.cause, self.fault, self.protocol),
+        )
+    }
 }
 
 impl History {
@@ -141,23 +234,26 @@ impl History {
 
     /// The mail of one direction whose channel is known, one entry per peer and day.
     pub fn peer_days(&self, direction: Direction) -> Vec<PeerDay> {
-        let mut days: BTreeMap<(i32, NameId), PeerDay> = BTreeMap::new();
+        let mut days: Vec<PeerDay> = Vec::new();
         for cell in self.cells.iter().filter(|c| c.direction == direction) {
-            let entry = days.entry((cell.day, cell.peer)).or_insert(PeerDay {
-                day: cell.day,
-                peer: cell.peer,
-                operator: cell.operator,
-                ..PeerDay::default()
-            });
+            let is_same = |d: &&mut PeerDay| (d.day, d.peer) == (cell.day, cell.peer);
+            if days.last_mut().filter(is_same).is_none() {
+                days.push(PeerDay {
+                    day: cell.day,
+                    peer: cell.peer,
+                    operator: cell.operator,
+                    ..PeerDay::default()
+                });
+            }
+            let Some(day) = days.last_mut() else { continue };
             match cell.channel {
-                Channel::Encrypted => entry.encrypted.add(cell.mail),
-                Channel::Plaintext => entry.plaintext.add(cell.mail),
+                Channel::Encrypted => day.encrypted.add(cell.mail),
+                Channel::Plaintext => day.plaintext.add(cell.mail),
                 Channel::Unknown => {}
             }
         }
-        days.into_values()
-            .filter(|d| d.encrypted.n + d.plaintext.n > 0)
-            .collect()
+        days.retain(|d| d.encrypted.n + d.plaintext.n > 0);
+        days
     }
 }
 
@@ -195,10 +291,7 @@ impl History {
                 cells.extend((mail.n > 0).then_some(cell));
             }
         }
-        History {
-            cells,
-            names: names.list,
-        }
+        sorted(cells, names)
     }
 }
 

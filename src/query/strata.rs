@@ -192,17 +192,28 @@ impl Strata {
         let place: HashMap<i32, usize> = days.iter().enumerate().map(|(n, d)| (*d, n)).collect();
         let (rest, scatter) = (rest_days(mail), least_scatter(mail));
         let groups = groups(mail);
+        let key = |group: Group, day: &PeerDay| (group, rest[weekday(day.day)]);
+        // Most peers have one of both: to hold all their days would take most of the memory.
+        let mut channels: HashMap<(Group, bool), (bool, bool)> = HashMap::new();
+        for (day, group) in mail.iter().zip(&groups) {
+            let (encrypted, clear) = channels.entry(key(*group, day)).or_default();
+            *encrypted |= day.encrypted.n > 0;
+            *clear |= day.plaintext.n > 0;
+        }
+        channels.retain(|_, both| *both == (true, true));
         let mut strata: BTreeMap<(Group, bool), Stratum> = BTreeMap::new();
         let mut totals = vec![Known::default(); days.len() + 1];
         for (day, group) in mail.iter().zip(groups) {
             let at = place.get(&day.day).copied().unwrap_or_default();
-            let key = (group, rest[weekday(day.day)]);
-            let stratum = strata
-                .entry(key)
-                .or_insert_with(|| Stratum::new(group, days.len(), scatter));
-            stratum.add(at, day);
             totals[at + 1].encrypted += day.encrypted.n;
             totals[at + 1].plaintext += day.plaintext.n;
+            let key = key(group, day);
+            if channels.contains_key(&key) {
+                let stratum = strata
+                    .entry(key)
+                    .or_insert_with(|| Stratum::new(group, days.len(), scatter));
+                stratum.add(at, day);
+            }
         }
         for at in 1..totals.len() {
             totals[at].encrypted += totals[at - 1].encrypted;
@@ -230,7 +241,7 @@ impl Strata {
 }
 
 /// What a peer is compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Group {
     /// Itself.
     Peer(u32),

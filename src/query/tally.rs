@@ -48,20 +48,56 @@ impl Group {
         })
     }
 
+    /// Adds up what is equal.
+    pub(super) fn add_to(self, groups: &mut Vec<Group>) {
+        let is_equal = |g: &&mut Group| {
+            (g.class, &g.tls, &g.cause, &g.fault, &g.delivery)
+                == (
+                    self.class,
+                    &self.tls,
+                    &self.cause,
+                    &self.fault,
+                    &self.delivery,
+                )
+        };
+        let Some(sum) = groups.iter_mut().find(is_equal) else {
+            return groups.push(self);
+        };
+        sum.n += self.n;
+        sum.messages += self.messages;
+        sum.handshakes += self.handshakes;
+        sum.first = sum.first.min(self.first);
+        sum.last = sum.last.max(self.last);
+    }
+
     /// Mail the peer accepted, outbound.
     pub fn is_sent(&self) -> bool {
-        self.delivery == "sent"
+        is_sent(&self.delivery)
     }
 
     /// An attempt that delivered nothing. Address probes carry no mail and are neither.
     pub fn is_undelivered(&self) -> bool {
-        matches!(self.delivery.as_str(), "deferred" | "bounced")
+        is_undelivered(&self.delivery)
     }
 
     /// An attempt that delivered nothing because of TLS.
     pub fn is_tls_failure(&self) -> bool {
-        self.is_undelivered() && self.class.row().tls_failure
+        is_tls_failure(&self.delivery, self.class)
     }
+}
+
+/// As [`Group::is_sent`], by what became of the recipients.
+pub(super) fn is_sent(delivery: &str) -> bool {
+    delivery == "sent"
+}
+
+fn is_undelivered(delivery: &str) -> bool {
+    matches!(delivery, "deferred" | "bounced")
+}
+
+/// As [`Group::is_tls_failure`].
+pub(super) fn is_tls_failure(delivery: &str, class: Class) -> bool {
+    is_undelivered(delivery) && class.row().tls_failure
 }
 
 /// Splits rows that come sorted by name into one list of groups for each name.

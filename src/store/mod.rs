@@ -7,6 +7,7 @@
 //! | `batch` | collects outcomes in memory, counted |
 //! | `commit` | writes a batch, the read positions and the open sessions in one transaction |
 //! | `past` | the days gone by, added up |
+//! | `numbered` | the counts by number, for questions about very many |
 //! | `bookmark` | how far each source was read |
 //! | `evidence` | which proof lines are kept, and for how long |
 //! | `health` | when each log host was heard of, where its clock stepped back |
@@ -37,6 +38,7 @@ pub(crate) mod fixture;
 mod forget;
 mod health;
 mod intern;
+pub mod numbered;
 mod open;
 mod organisation;
 pub mod outreach;

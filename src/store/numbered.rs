@@ -65,8 +65,8 @@ pub struct Count {
     pub last: i64,
 }
 
-/// How the services logged: each combination of what is noted of a service, direction and day.
-type Flags = [bool; 4];
+/// How a service logged: what is noted of it for a direction and day, a bit for each.
+type Flags = u8;
 
 /// The counts of some days.
 pub struct Numbered<'s> {
@@ -178,8 +178,8 @@ impl Numbered<'_> {
         let peer = self.peer(row.get(1)?)?;
         let direction = self.peers[peer as usize].direction;
         let outcome: i64 = row.get(2)?;
-        let known = self.logging.get(&(day, service, direction));
-        let meaning = known.and_then(|flags| self.outcomes.get(&(*flags, outcome)));
+        let flags = self.logging.get(&(day, service, direction));
+        let meaning = flags.and_then(|flags| self.outcomes.get(&(*flags, outcome)));
         let service = self.service_numbers.get(&service);
         let (Some(meaning), Some(service)) = (meaning.copied(), service.copied()) else {
             return Ok(None);
@@ -244,14 +244,14 @@ impl Numbered<'_> {
     fn load_meanings(&mut self) -> Result<()> {
         let connection = &self.store.connection;
         let mut statement = connection.prepare_cached(
-            "SELECT day, service, direction = 'inbound', logged, unlogged, offers, early FROM logging
+            "SELECT day, service, direction = 'inbound', logged + 2 * unlogged + 4 * offers + 8 * early FROM logging
              WHERE day >= ?1 AND day <= ?2 ORDER BY day, service, direction",
         )?;
         let mut known: Vec<Flags> = Vec::new();
         let mut rows = statement.query(params![self.days.0, self.days.1])?;
         while let Some(row) = rows.next()? {
             let key = (row.get(0)?, row.get(1)?, direction(row.get(2)?));
-            let flags = [row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?];
+            let flags = row.get(3)?;
             self.logging.insert(key, flags);
             if !known.contains(&flags) {
                 known.push(flags);

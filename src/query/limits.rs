@@ -1,14 +1,14 @@
 //! What can the log not tell, whatever one asks: services that do not log TLS, a smart host, holes?
 
-use crate::store::{Result, Store, natural};
+use crate::store::{Result, Store};
 
 use super::services::{Service, find_services};
-use super::{Direction, Scope, ask_about, ask_one_way};
+use super::{Direction, Scope, bounds};
 
 /// One relay that takes at least this share of all our mail ...
 const SMART_HOST_SHARE: f64 = 0.95;
 /// ... for at least this many domains, is a smart host.
-const SMART_HOST_DOMAINS: u64 = 5;
+const SMART_HOST_DOMAINS: usize = 5;
 /// Seconds in a day.
 const DAY: i64 = 86_400;
 
@@ -22,28 +22,6 @@ pub struct Limits {
     /// How often records were lost, and how many, as far as told.
     pub gaps: (u64, u64),
 }
-
-/// The relay that took most, and how much.
-const LARGEST_RELAY: &str = "SELECT host, SUM(n) AS mails
-  FROM carried_summed
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND host <> '' AND delivery = 'sent'
-  GROUP BY host
-  ORDER BY mails DESC, host
-  LIMIT 1";
-
-/// All that was delivered.
-const SENT: &str = "SELECT SUM(n)
-  FROM totals
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND delivery = 'sent'
-  GROUP BY delivery
-  ORDER BY delivery";
-
-/// For how many domains a relay took mail.
-const DOMAINS: &str = "SELECT COUNT(DISTINCT domain)
-  FROM carried_summed
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND host = ?5 AND delivery = 'sent'
-  GROUP BY host
-  ORDER BY host";
 
 /// All of it.
 pub fn find_limits(store: &Store, scope: &Scope) -> Result<Limits> {
@@ -64,20 +42,13 @@ pub(super) fn first_second(day: Option<i32>, open: i32) -> i64 {
 }
 
 fn find_smart_host(store: &Store, scope: &Scope) -> Result<Option<String>> {
-    let outbound = Direction::Outbound;
-    let sent = ask_one_way(store, SENT, scope, outbound, |row| natural(row, 0))?;
-    let largest = ask_one_way(store, LARGEST_RELAY, scope, outbound, |row| {
-        Ok((row.get::<_, String>(0)?, natural(row, 1)?))
-    })?;
-    let (Some((host, taken)), Some(sent)) = (largest.into_iter().next(), sent.first()) else {
-        return Ok(None);
-    };
-    if taken as f64 <= SMART_HOST_SHARE * *sent as f64 {
+    if !scope.includes(Direction::Outbound) {
         return Ok(None);
     }
-    let domains = ask_about(store, DOMAINS, scope, &host, |row| natural(row, 0))?;
-    let is_smart_host = domains.first().is_some_and(|n| *n >= SMART_HOST_DOMAINS);
-    Ok(is_smart_host.then_some(host))
+    let (from, to, ..) = bounds(scope);
+    let relay = store.relay_of_most((from, to), SMART_HOST_SHARE)?;
+    let relay = relay.filter(|r| r.domains >= SMART_HOST_DOMAINS);
+    Ok(relay.map(|r| r.host))
 }
 
 #[cfg(test)]

@@ -116,17 +116,15 @@ impl Scope {
     }
 }
 
-/// The views in which the days gone by are added up, and those that have them one by one.
-const SUMMED: [(&str, &str); 2] = [
-    ("FROM summed", "FROM facts"),
-    ("FROM carried_summed", "FROM carried"),
-];
+/// The view in which the days gone by are added up, and that which has them one by one.
+const SUMMED: (&str, &str) = ("FROM summed", "FROM facts");
 
 /// What to ask: a question that does not tell one day from another reads the days gone by as one, if the scope has all of them.
 fn suitable<'a>(store: &Store, sql: &'a str, scope: &Scope) -> Result<Cow<'a, str>> {
-    let Some((summed, single)) = SUMMED.iter().find(|(summed, _)| sql.contains(summed)) else {
+    let (summed, single) = SUMMED;
+    if !sql.contains(summed) {
         return Ok(Cow::Borrowed(sql));
-    };
+    }
     let (from, to, ..) = bounds(scope);
     let all = store
         .past_days()?
@@ -322,7 +320,6 @@ mod tests {
                 "FROM facts",
                 "FROM summed",
                 "FROM totals",
-                "FROM carried_summed",
                 "FROM people",
                 "FROM logging AS l JOIN service AS s",
                 "FROM service ORDER",

@@ -63,6 +63,8 @@ pub struct Tracker {
     services: Vec<Tag>,
     /// Per host, by tag in stored form.
     service_index: Vec<HashMap<String, u32>>,
+    /// Per host, by tag as it stands in the log: whether it is text need not be asked at each line.
+    written_tags: Vec<HashMap<Box<[u8]>, u32>>,
     /// Host of the record before.
     latest_host: Vec<u8>,
     host_number: Option<u32>,
@@ -517,11 +519,16 @@ impl Tracker {
 
     /// Number of the service a record comes from.
     fn service(&mut self, host: u32, program: &[u8]) -> u32 {
+        if let Some(number) = self.written_tags[host as usize].get(program) {
+            return *number;
+        }
         let tag = proof::readable(program);
-        match self.service_index[host as usize].get(&*tag) {
+        let number = match self.service_index[host as usize].get(&*tag) {
             Some(number) => *number,
             None => self.new_service(host, tag.into_owned()),
-        }
+        };
+        self.written_tags[host as usize].insert(program.into(), number);
+        number
     }
 
     /// Number of a host, which begins now if it is new.
@@ -539,6 +546,7 @@ impl Tracker {
         self.host_index.insert(host.name.to_string(), number);
         self.hosts.push(host);
         self.service_index.push(HashMap::new());
+        self.written_tags.push(HashMap::new());
         number
     }
 

@@ -8,6 +8,7 @@
 //! | `commit` | writes a batch, the read positions and the open sessions in one transaction |
 //! | `past` | the days gone by, added up |
 //! | `numbered` | the counts by number, for questions about very many |
+//! | `relay` | whether one host takes nearly all our mail |
 //! | `bookmark` | how far each source was read |
 //! | `evidence` | which proof lines are kept, and for how long |
 //! | `health` | when each log host was heard of, where its clock stepped back |
@@ -43,6 +44,7 @@ mod open;
 mod organisation;
 pub mod outreach;
 mod past;
+mod relay;
 mod schema;
 mod shape;
 #[cfg(test)]

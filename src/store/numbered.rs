@@ -4,7 +4,7 @@
 //! What a silence means is still said by the view `meaning` alone: it is asked once for each way in which a service has logged.
 
 use hashbrown::HashMap;
-use rusqlite::{Params, Row, ToSql, params};
+use rusqlite::{Row, ToSql, params};
 
 use crate::outcome::{Class, Direction};
 
@@ -65,6 +65,9 @@ pub struct Count {
     pub last: i64,
 }
 
+/// So many peers are loaded at once.
+const AT_ONCE: i64 = 64;
+
 /// How a service logged: what is noted of it for a direction and day, a bit for each.
 type Flags = u8;
 
@@ -122,10 +125,6 @@ impl Numbered<'_> {
         let (from, to) = self.days;
         match self.store.past_days()? {
             Some((first, last)) if from <= first && last <= to => {
-                if self.peers.is_empty() {
-                    // Nearly all of them: one after the other they are found faster than one by one.
-                    self.load_peers("SELECT id, direction = 'inbound', domain, host, address, organisation FROM peer ORDER BY id", [])?;
-                }
                 self.each(
                     "SELECT day, peer, outcome, service, n, messages, handshakes, first_seen, last_seen FROM past_and_present
                      WHERE day <= ?1",
@@ -199,24 +198,29 @@ impl Numbered<'_> {
 
     /// The number of the peer with this row.
     fn peer(&mut self, id: i64) -> Result<u32> {
-        match self.peer_numbers.get(&id) {
-            Some(number) => Ok(*number),
-            None => {
-                self.load_peers("SELECT id, direction = 'inbound', domain, host, address, organisation FROM peer WHERE id = ?1", [id])?;
-                // OK to narrow: no store has 2^32 peers.
-                Ok(self.peers.len() as u32 - 1)
-            }
+        if let Some(number) = self.peer_numbers.get(&id) {
+            return Ok(*number);
         }
+        self.load_peers(id)?;
+        let number = self.peer_numbers.get(&id).copied();
+        number.ok_or_else(|| rusqlite::Error::QueryReturnedNoRows.into())
     }
 
-    /// Loads peers that are not.
-    fn load_peers(&mut self, sql: &str, parameters: impl Params) -> Result<()> {
-        let mut statement = self.store.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(parameters)?;
+    /// Loads the peer with this row, and some of those after it: what was met together has rows together.
+    fn load_peers(&mut self, from: i64) -> Result<()> {
+        let mut statement = self.store.connection.prepare_cached(
+            "SELECT id, direction = 'inbound', domain, host, address, organisation FROM peer WHERE id >= ?1 ORDER BY id LIMIT ?2",
+        )?;
+        let mut rows = statement.query([from, AT_ONCE])?;
         while let Some(row) = rows.next()? {
-            self.peer_numbers
-                .insert(row.get(0)?, self.peers.len() as u32);
-            self.peer_rows.push(row.get(0)?);
+            let id = row.get(0)?;
+            // OK to narrow: no store has 2^32 peers.
+            let number = self.peers.len() as u32;
+            if self.peer_numbers.try_insert(id, number).is_err() {
+                // And so are those after it.
+                break;
+            }
+            self.peer_rows.push(id);
             self.peers.push(NumberedPeer {
                 direction: direction(row.get(1)?),
                 domain: row.get(2)?,

@@ -53,7 +53,7 @@ pub fn handshake(state: &mut Outbound, handshake: &Handshake<'_>, cx: &mut Conte
         .retain(|f| !f.peer.view().matches(&peer) && f.peer != OwnedPeer::default());
     state.decided.retain(|(p, ..)| !p.view().matches(&peer));
     state.dead.retain(|(p, _)| !p.view().matches(&peer));
-    state.connections.push(Connection {
+    state.connected(Connection {
         peer: OwnedPeer::of(&peer),
         at: cx.steady,
         scope: handshake.scope,
@@ -178,7 +178,7 @@ pub fn reported_success(state: &mut Outbound, peer: &Peer<'_>, cx: &mut Context<
     }
     cx.fact(Direction::Outbound, Fact::Unlogged);
     cx.shows_tls(Direction::Outbound);
-    state.connections.push(Connection {
+    state.connected(Connection {
         peer: OwnedPeer::of(peer),
         at: cx.steady,
         scope: Scope::Message,

@@ -255,6 +255,15 @@ pub struct Inbound {
 }
 
 impl Outbound {
+    /// Takes note of a connection. Most processes have one, and thousands of them are remembered: a list that grows by itself begins
+    /// with room for four.
+    pub fn connected(&mut self, connection: Connection) {
+        if self.connections.is_empty() {
+            self.connections.reserve_exact(1);
+        }
+        self.connections.push(connection);
+    }
+
     /// Adds a line of proof; the first ones and the latest are what a reader needs.
     pub fn keep(&mut self, line: ProofLine) {
         keep(&mut self.lines, line);

@@ -98,7 +98,7 @@ impl Store {
 
     /// The sessions that were open at the end of the last run, as `session` wrote them; empty if there are none.
     pub fn open_sessions(&self) -> Result<String> {
-        Ok(load_state(&self.connection, "sessions")?.unwrap_or_default())
+        load_open_sessions(&self.connection)
     }
 
     /// All imports added up; `at` is that of the last.
@@ -204,6 +204,38 @@ pub(super) fn save_run(connection: &Connection, row: Option<i64>, run: &RunCount
         )?
         .execute(params![row, run.at, sources, bytes, lines, understood, irrelevant, unrecognised, outcomes])?;
     Ok(row.unwrap_or_else(|| connection.last_insert_rowid()))
+}
+
+/// So many bytes of the open sessions stand in one row.
+const PIECE: usize = 256 * 1024;
+
+pub(super) fn load_open_sessions(connection: &Connection) -> Result<String> {
+    let mut statement =
+        connection.prepare_cached("SELECT text FROM open_sessions ORDER BY piece")?;
+    let mut rows = statement.query([])?;
+    let mut text = String::new();
+    while let Some(row) = rows.next()? {
+        text.push_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?);
+    }
+    Ok(text)
+}
+
+pub(super) fn save_open_sessions(connection: &Connection, text: &str) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM open_sessions")?
+        .execute([])?;
+    let mut statement =
+        connection.prepare_cached("INSERT INTO open_sessions (piece, text) VALUES (?1, ?2)")?;
+    let mut rest = text;
+    for piece in 0.. {
+        if rest.is_empty() {
+            break;
+        }
+        let (text, after) = rest.split_at(rest.floor_char_boundary(PIECE));
+        statement.execute(params![piece, text])?;
+        rest = after;
+    }
+    Ok(())
 }
 
 pub(super) fn load_state(connection: &Connection, name: &str) -> Result<Option<String>> {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use crate::outcome::{Direction, Service};
 
 use super::batch::{Batch, Counts, Key, Kind, Logging, Peer, RowNumbers};
-use super::bookmark::{save_bookmark, save_run, save_state};
+use super::bookmark::{save_bookmark, save_open_sessions, save_run, save_state};
 use super::organisation::organisation;
 use super::{Bookmark, Error, Result, RunCounts, Store, evidence, past};
 
@@ -68,7 +68,7 @@ impl Store {
         for bookmark in bookmarks {
             save_bookmark(&transaction, bookmark)?;
         }
-        save_state(&transaction, "sessions", open_sessions)?;
+        save_open_sessions(&transaction, open_sessions)?;
         let run_row = match run {
             Some(run) => Some(save_run(&transaction, self.run_row, &run)?),
             None => self.run_row,

@@ -63,10 +63,11 @@ impl Store {
                  FROM source ORDER BY line"
                     .into(),
             ),
-            ("sessions", "SELECT value AS line FROM state WHERE name = 'sessions'".into()),
         ] {
             self.dump(&mut text, table, &sql)?;
         }
+        let sessions = without_source_numbers(&self.open_sessions()?);
+        text.push_str(&format!("sessions\t{sessions}\n"));
         self.dump_evidence(&mut text, &counted)?;
         Ok(text)
     }

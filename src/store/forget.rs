@@ -174,13 +174,13 @@ fn names_of_peers(connection: &Connection, name: &str) -> Result<Vec<String>> {
 
 /// Puts what `redact` leaves of the open sessions in their place. Gives back how much it took out.
 fn redact_sessions(connection: &Connection, redact: impl Fn(&str) -> Redacted) -> Result<u64> {
-    let open = super::bookmark::load_state(connection, "sessions")?.unwrap_or_default();
+    let open = super::bookmark::load_open_sessions(connection)?;
     if open.is_empty() {
         return Ok(0);
     }
     let (left, taken) = redact(&open)?;
     if taken > 0 {
-        super::bookmark::save_state(connection, "sessions", &left)?;
+        super::bookmark::save_open_sessions(connection, &left)?;
     }
     Ok(taken)
 }

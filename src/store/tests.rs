@@ -244,6 +244,19 @@ fn correspondents_only_if_asked_for() {
 }
 
 #[test]
+fn open_sessions_come_back_however_long_they_are() {
+    let mut store = Store::in_memory().unwrap();
+    // Two bytes each: no piece may end within a letter.
+    for letters in [0, 1, 400_001, 3] {
+        let text = format!("a{}", "ü".repeat(letters));
+        store
+            .commit(&mut Batch::new(false), &[], &text, None)
+            .unwrap();
+        assert!(store.open_sessions().unwrap() == text, "{letters}");
+    }
+}
+
+#[test]
 fn bookmarks_sessions_and_runs_come_back() {
     let mut store = Store::in_memory().unwrap();
     let id = store.first_free_source().unwrap();

@@ -85,6 +85,25 @@ pub enum FormatArg {
     Prometheus,
 }
 
+/// How often all is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DigestArg {
+    /// When a week is over, Monday to Sunday
+    Weekly,
+    /// When a month is over
+    Monthly,
+}
+
+impl DigestArg {
+    /// What is over then.
+    pub fn span(self) -> &'static str {
+        match self {
+            DigestArg::Weekly => "week",
+            DigestArg::Monthly => "month",
+        }
+    }
+}
+
 /// Which way the mail went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DirectionArg {

@@ -1,19 +1,57 @@
-//! `tlsnag report changes --alert`: what is new since the last time, for cron. Prints nothing if nothing is.
+//! What is new since the last time: `tlsnag report changes --alert`, and the news that `audit --digest` tells at once. Nothing is said if
+//! nothing is.
 //!
-//! What was told is kept in the store itself, so that each store has its own news, and only once the answer has been printed: a run that
-//! could not tell does not count.
+//! What was told is kept in the store itself, so that each store has its own news, and only once the answer has been printed or mailed: a
+//! run that could not tell does not count.
 
 use anyhow::{Context, bail};
 
+use crate::query::Scope;
 use crate::query::changes::{closed, find_changes};
 use crate::query::news::{Told, find_news};
-use crate::report;
+use crate::report::{self, Table};
 use crate::store::Store;
 
-use super::report::{ReportArgs, newest_day, print_whole};
+use super::report::{ReportArgs, mail_table, newest_day, print_whole};
 use super::{Environment, Status};
 
-/// Runs it: status 1 if there was news.
+/// What is new.
+pub(super) struct News {
+    /// The days looked at.
+    pub(super) scope: Scope,
+    /// What to tell; `None` if there is nothing.
+    pub(super) table: Option<Table>,
+    /// What is to be remembered, if it is something else than before.
+    memory: Option<Vec<Told>>,
+}
+
+impl News {
+    /// Of the days of a scope, which must have a first one.
+    pub(super) fn find(store: &Store, asked: &Scope) -> anyhow::Result<News> {
+        let scope = closed(store, asked)?;
+        let changes = find_changes(store, &scope)?;
+        let told = read(&store.told()?)?;
+        let (news, memory) = find_news(&changes, &told);
+        Ok(News {
+            scope,
+            table: report::news::build(&changes, &news),
+            memory,
+        })
+    }
+
+    /// To be called when it was told.
+    pub(super) fn remember(&self, store: &Store) -> anyhow::Result<()> {
+        let Some(memory) = &self.memory else {
+            return Ok(());
+        };
+        let text = serde_json::to_string(memory)?;
+        store
+            .save_told(&text)
+            .context("what was told could not be kept: it will be told again")
+    }
+}
+
+/// Runs `report changes --alert`: status 1 if there was news.
 pub(super) fn run(
     store: &Store,
     args: &ReportArgs,
@@ -25,30 +63,29 @@ pub(super) fn run(
             args.name
         );
     }
-    let asked = args.period.scope(environment.now, newest_day(store)?)?;
-    let scope = closed(store, &asked)?;
+    let scope = args.period.scope(environment.now, newest_day(store)?)?;
     if scope.period.from_day.is_none() {
         bail!(
             "--alert looks at a span of days: leave --all out, or name the first day with --since"
         );
     }
-    let changes = find_changes(store, &scope)?;
-    let told = read(&store.told()?)?;
-    let (news, memory) = find_news(&changes, &told);
-    let table = report::news::build(&changes, &news);
-    if let Some(table) = &table
-        && !print_whole(table, "changes", &scope, &args.print, environment)?
-    {
-        // Nobody read it.
-        return Ok(Status::Done);
+    let news = News::find(store, &scope)?;
+    if let Some(table) = &news.table {
+        if !args.mail.mail_to.is_empty() {
+            mail_table(
+                store,
+                ("changes", table),
+                &news.scope,
+                &args.mail.mail_to,
+                environment,
+            )?;
+        } else if !print_whole(table, "changes", &news.scope, &args.print, environment)? {
+            // Nobody read it.
+            return Ok(Status::Done);
+        }
     }
-    if let Some(memory) = memory {
-        let text = serde_json::to_string(&memory)?;
-        store
-            .save_told(&text)
-            .context("what was told could not be kept: it will be told again")?;
-    }
-    Ok(match table {
+    news.remember(store)?;
+    Ok(match news.table {
         Some(_) => Status::SomethingToDo,
         None => Status::Done,
     })

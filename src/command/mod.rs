@@ -4,6 +4,7 @@ mod alert;
 pub mod audit;
 pub mod campaign;
 mod check;
+mod digest;
 pub mod doctor;
 pub mod forget;
 pub mod import;

@@ -136,19 +136,40 @@ pub(super) fn mail(
     if args.only_if_action && table.to_do == 0 {
         return Ok(status);
     }
-    let page = match report.name == report::ALL[0].name {
-        true => report::page::build(store, &scope, intake::retention(store, environment)?)?,
-        false => Page::of(report.name, &table),
+    mail_table(
+        store,
+        (report.name, &table),
+        &scope,
+        &args.mail_to,
+        environment,
+    )?;
+    Ok(status)
+}
+
+/// What is about everything comes with the page about everything; with any other table comes a page of its own.
+const ABOUT_EVERYTHING: [&str; 2] = ["summary", "digest"];
+
+/// Mails a table to each address, with a page.
+pub(super) fn mail_table(
+    store: &Store,
+    (name, table): (&str, &Table),
+    scope: &Scope,
+    addresses: &[String],
+    environment: &Environment,
+) -> anyhow::Result<()> {
+    let page = match ABOUT_EVERYTHING.contains(&name) {
+        true => report::page::build(store, scope, intake::retention(store, environment)?)?,
+        false => Page::of(name, table),
     };
     let letter = mailed::Report {
         headline: &table.headline,
-        text: &report::format::render(Format::Text, report.name, &scope, &table),
-        page: &templates::load(environment)?.render(&page, &scope)?,
+        text: &report::format::render(Format::Text, name, scope, table),
+        page: &templates::load(environment)?.render(&page, scope)?,
     };
-    for address in &args.mail_to {
+    for address in addresses {
         mailed::send(&letter, address, environment)?;
     }
-    Ok(status)
+    Ok(())
 }
 
 /// Prints a table where and how it is wanted.

@@ -55,7 +55,7 @@ pub struct Slice {
     pub plaintext: u64,
     /// The log cannot tell.
     pub unknown: u64,
-    /// Attempts or sessions that failed because of TLS.
+    /// Attempts that failed because of TLS, outbound; inbound sessions, of clients that sent us mail too or were kept from it by our own fault.
     pub failed: u64,
     /// How many peers.
     pub peers: u64,
@@ -128,7 +128,7 @@ struct Fact {
 
 /// All parts, by how much mail; outbound first.
 pub fn find_breakdown(store: &Store, scope: &Scope, axis: Axis) -> Result<Vec<Slice>> {
-    let facts = ask(store, SQL, scope, |row| {
+    let mut facts = ask(store, SQL, scope, |row| {
         Ok(Fact {
             direction: read_direction(row, 0)?,
             names: [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
@@ -136,6 +136,7 @@ pub fn find_breakdown(store: &Store, scope: &Scope, axis: Axis) -> Result<Vec<Sl
             group: Group::read(row, 9)?,
         })
     })?;
+    leave_strangers_out(&mut facts);
     let mut parts: BTreeMap<(Direction, String), Part> = BTreeMap::new();
     for fact in &facts {
         for name in fact.keys(axis) {
@@ -149,6 +150,18 @@ pub fn find_breakdown(store: &Store, scope: &Scope, axis: Axis) -> Result<Vec<Sl
     let mut slices: Vec<Slice> = slices.filter(|s| s.mails() + s.failed > 0).collect();
     slices.sort_by_key(|s| (s.direction, Reverse(s.mails()), Reverse(s.failed)));
     Ok(slices)
+}
+
+/// Takes out the failures of clients that never sent us anything, as the summary does: whoever scans the net meets our TLS too. What is
+/// our own fault stays: it may be why they never got to send.
+fn leave_strangers_out(facts: &mut Vec<Fact>) {
+    let is_inbound = |f: &Fact| f.direction == Direction::Inbound;
+    let sent = facts.iter().filter(|f| is_inbound(f) && f.mails() > 0);
+    let senders: BTreeSet<String> = sent.flat_map(|f| f.names[1..].to_vec()).collect();
+    facts.retain(|f| {
+        let is_failure = is_inbound(f) && f.failed(Axis::Cause) > 0 && f.mails() == 0;
+        !is_failure || f.group.fault == "us" || senders.contains(&f.peer())
+    });
 }
 
 impl Fact {
@@ -296,6 +309,34 @@ mod tests {
 
     fn row(name: &str, counts: [u64; 4]) -> (String, u64, u64, u64, u64) {
         (name.into(), counts[0], counts[1], counts[2], counts[3])
+    }
+
+    #[test]
+    fn scanners_are_nobodys_failures_unless_it_was_our_fault() {
+        let client = |name: &str, address: &str| inbound(name, address);
+        let broken =
+            |start: fixture::Builder, cause| start.failed(Class::InHandshakeFailed, cause).build();
+        let store = fixture::store([
+            broken(client("scan.example", "192.0.2.1"), Cause::Eof),
+            broken(client("mx.sender.example", "192.0.2.2"), Cause::Eof),
+            client("mx2.sender.example", "192.0.2.3")
+                .encrypted(Protocol::Tls13)
+                .build(),
+            broken(
+                client("kept-out.example", "192.0.2.4"),
+                Cause::NoSharedCipher,
+            ),
+        ]);
+        let failed = |axis| -> Vec<(String, u64)> {
+            let slices = find_breakdown(&store, &Scope::ALL, axis).unwrap();
+            let failed = slices.into_iter().filter(|s| s.failed > 0);
+            failed.map(|s| (s.name, s.failed)).collect()
+        };
+        assert_eq!(
+            failed(Axis::Organisation),
+            [("sender.example".into(), 1), ("kept-out.example".into(), 1)]
+        );
+        assert_eq!(failed(Axis::Cause).iter().map(|(_, n)| n).sum::<u64>(), 2);
     }
 
     #[test]

@@ -66,7 +66,8 @@ pub fn find_news(changes: &[Change], told: &[Told]) -> (Vec<Vec<News>>, Option<V
     (news, is_other.then_some(memory))
 }
 
-fn items(change: &Change) -> Vec<News> {
+/// All that there is to tell of a change, told before or not.
+pub fn items(change: &Change) -> Vec<News> {
     let shifts = change.found.iter().cloned().map(Box::new).map(News::Shift);
     let moved = change.moved.iter().cloned().map(News::Moved);
     let turns = change.turns.iter().cloned().map(News::Turn);

@@ -10,6 +10,7 @@ mod changes;
 mod chart;
 mod clients;
 mod correspondents;
+pub mod digest;
 pub mod doctor;
 mod domains;
 mod failures;

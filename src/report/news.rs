@@ -32,7 +32,8 @@ pub fn build(changes: &[Change], news: &[Vec<News>]) -> Option<Table> {
     })
 }
 
-fn sentence(change: &Change, news: &News) -> String {
+/// One piece of news of a change.
+pub(super) fn sentence(change: &Change, news: &News) -> String {
     match news {
         News::Shift(found) => format!("{}: {}", which(change.direction), account(found)),
         News::Moved(moved) => {

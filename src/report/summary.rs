@@ -119,15 +119,7 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
             rows: verdicts.collect(),
         },
     ];
-    let mut notes = Vec::new();
-    let shown = &summary.to_do[..summary.to_do.len().min(limit)];
-    for (heading, faults) in GROUPS {
-        let group: Vec<&ToDo> = shown
-            .iter()
-            .filter(|t| faults.contains(&t.fault.as_str()))
-            .collect();
-        notes.extend(entries(heading, &group));
-    }
+    let mut notes = entries_by_fault(&summary.to_do, limit);
     if summary.to_do.len() > limit {
         notes.push(Note::Paragraph(format!(
             "... and {} more (--all shows them).",
@@ -191,6 +183,16 @@ fn totals_row(t: &Totals) -> Vec<Value> {
         Value::share(t.unknown, total),
         Value::Number(t.failed_tls),
     ]
+}
+
+/// The first so many problems, those of each side under a heading.
+pub(super) fn entries_by_fault(to_do: &[ToDo], limit: usize) -> Vec<Note> {
+    let shown = &to_do[..to_do.len().min(limit)];
+    let group = |(heading, faults): (&str, &[&str])| {
+        let is_of = |t: &&ToDo| faults.contains(&t.fault.as_str());
+        entries(heading, &shown.iter().filter(is_of).collect::<Vec<_>>())
+    };
+    GROUPS.into_iter().flat_map(group).collect()
 }
 
 /// A heading and an item for each problem.

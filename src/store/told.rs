@@ -5,6 +5,8 @@ use super::{Result, Store};
 
 /// Its name among the states.
 pub(super) const TOLD: &str = "told";
+/// Likewise.
+const DIGESTED: &str = "digest";
 
 impl Store {
     /// What was told, as it was saved; empty if nothing.
@@ -15,6 +17,16 @@ impl Store {
     /// Saves what was told. An import that runs at the same time is not disturbed: it reads nothing of this.
     pub fn save_told(&self, text: &str) -> Result<()> {
         save_state(&self.connection, TOLD, text)
+    }
+
+    /// The last day, in days since 1970, of which the operator has had a digest.
+    pub fn digested(&self) -> Result<Option<i32>> {
+        Ok(load_state(&self.connection, DIGESTED)?.and_then(|day| day.parse().ok()))
+    }
+
+    /// Saves it.
+    pub fn save_digested(&self, day: i32) -> Result<()> {
+        save_state(&self.connection, DIGESTED, &day.to_string())
     }
 }
 

@@ -286,3 +286,101 @@ fn all_days_of_a_peer_are_a_line_where_the_table_has_only_the_latest() {
     let few = with(story(1..=9)).run(&["peer", "large.example"]).out;
     assert!(!few.contains("Share over TLS:"), "{few}");
 }
+
+#[test]
+fn a_digest_comes_when_the_week_is_over_and_news_at_once() {
+    let sandbox = Sandbox::new();
+    let on = |day: u64| {
+        sandbox.write("mail.log", story(1..=day - 1));
+        let now = format!("2026-10-{day:02}T06:45:00+00:00");
+        let args = ["--quiet", "audit", "mail.log", "--digest", "weekly"];
+        sandbox.run_with(&args, &[("TLSNAG_NOW", &now)]).ok().out
+    };
+    let first = on(6);
+    assert!(
+        first.starts_with("The week in all: ") && first.contains("2026-09-28 to 2026-10-04"),
+        "the first time comes at once: {first}"
+    );
+    assert_eq!(on(6), "", "and once");
+    let news = on(12);
+    let (news, digest) = news
+        .split_once("\nThe week in all: ")
+        .unwrap_or((&news, ""));
+    assert!(news.starts_with("1 piece of news about TLS."), "{news}");
+    insta::assert_snapshot!(digest, @r#"
+    366 of 1400 messages crossed in clear; 6 things to act on.
+    Period: 2026-10-05 to 2026-10-11 (days in UTC)
+
+    mail  % over TLS  % before  encrypted  in clear  cannot tell  failed for TLS
+    ----  ----------  --------  ---------  --------  -----------  --------------
+    sent        73.7      79.4       1032       366            2               0
+
+    What changed against the week before:
+      - Sent: the share over TLS fell on 2026-10-07: from 80.0 % to 71.0 %; large.example carries most
+        of it, and has TLS for part of its mail only: one of its servers, or one of its days. `tlsnag
+        peer large.example` has the lines.
+
+    Theirs or ours, to look into first:
+      - to large.example, 77 times: in clear, and the log does not say why (proven by the log, last
+        2026-10-11)
+      - to clear1.example, 69 times: in clear, and the log does not say why (proven by the log, last
+        2026-10-11)
+      - to clear0.example, 60 times: in clear, and the log does not say why (proven by the log, last
+        2026-10-11)
+      - to clear3.example, 56 times: in clear, and the log does not say why (proven by the log, last
+        2026-10-11)
+      - to clear2.example, 52 times: in clear, and the log does not say why (proven by the log, last
+        2026-10-11)
+      - to clear4.example, 52 times: in clear, and the log does not say why (proven by the log, last
+        2026-10-11)
+
+    The log of postfix/smtp on mx does not always tell (it begins in mid-session, or has a hole): of 2
+    messages sent the channel is not known.
+    "#);
+    assert_eq!(on(12), "", "what was told is no news");
+    let digest = on(19);
+    assert!(digest.contains("2026-10-12 to 2026-10-18"), "{digest}");
+    // Two weeks off: one digest, of the latest.
+    let late = on(27);
+    assert!(
+        late.contains("2026-10-19 to 2026-10-25") && late.matches("The week in all").count() == 1,
+        "{late}"
+    );
+}
+
+#[test]
+fn a_digest_that_could_not_be_mailed_is_due_again() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = with(story(1..=12));
+    let program = sandbox.write("sendmail", "#!/bin/sh\ncat >/dev/null; exit 75\n");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("ours");
+    let config = format!("[campaign]\nsendmail = \"{}\"\n", program.display());
+    sandbox.write("c.toml", config);
+    let run = || {
+        let args = [
+            "--config",
+            "c.toml",
+            "--quiet",
+            "audit",
+            "mail.log",
+            "--digest",
+            "weekly",
+            "--mail-to",
+            "root",
+        ];
+        sandbox.run_with(&args, &[("TLSNAG_NOW", "2026-10-13T06:45:00+00:00")])
+    };
+    run().fails_with(&["the report to root was not taken"]);
+    sandbox.write("sendmail", "#!/bin/sh\ncat >> taken\n");
+    run().ok();
+    let taken = std::fs::read_to_string(sandbox.path("taken")).expect("mail");
+    let subjects: Vec<&str> = taken
+        .lines()
+        .filter(|l| l.starts_with("Subject: "))
+        .collect();
+    assert_eq!(subjects.len(), 2, "news and digest: {subjects:?}");
+    assert!(subjects[1].starts_with("Subject: tlsnag: The week in all: "));
+    run().ok();
+    let again = std::fs::read_to_string(sandbox.path("taken")).expect("mail");
+    assert_eq!(again.len(), taken.len(), "nothing is told twice");
+}

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `problem` | the reasons to write, and what leads to each |
 //! | `never` | who is never written to |
+//! | `own_letters` | takes our own letters out of what was seen |
 //! | `peers` | what is to be said for and against each organisation, from what was seen |
 //! | `contact` | whom to write to |
 //! | `plan` | decides, from all of that and what was written before |
@@ -23,6 +24,7 @@ pub mod contact;
 pub mod follow;
 pub mod letter;
 pub mod never;
+mod own_letters;
 mod peers;
 pub mod plan;
 pub mod problem;
@@ -30,6 +32,7 @@ mod redact;
 pub mod score;
 pub mod software;
 
+pub use own_letters::without_own_letters;
 pub use plan::{Plan, Planned, Rules, Skipped, Standing, plan};
 pub use problem::{Kind, Problem};
 pub use redact::visible;

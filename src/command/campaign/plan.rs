@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::campaign::plan::{Reason, Rules, Skipped, Standing};
-use crate::campaign::{self, Kind, Plan, Planned, Problem};
+use crate::campaign::{self, Kind, Plan, Planned, Problem, without_own_letters};
 use crate::cli::FormatArg;
 use crate::mail::probe::{self, Answer};
 use crate::outcome::{Direction, day_of};
@@ -73,7 +73,7 @@ pub(super) fn run(args: &PlanArgs, environment: &Environment) -> anyhow::Result<
         smart_host: find_limits(&store, &scope)?.smart_host,
     };
     let mut plan = campaign::plan(
-        &find_sightings(&store, &scope)?,
+        &without_own_letters(find_sightings(&store, &scope)?, &standing.cases),
         &standing,
         &rules(args, environment),
         today,

@@ -30,6 +30,7 @@
 //! | `tally` | what several of them share: counters, and the problem that dominates |
 //! | `certainty` | how sure a claim is |
 //! | `history`, `parts`, `verdict` | of a change: who wrote when and how, what carries it, what it is called |
+//! | `shares` | how the share of some peers' mail over TLS went from day to day |
 //! | `shifts`, `scan`, `strata`, `binomial` | of a change: its days, and what chance could have made |
 //!
 //! The SQL reads the views `facts`, `summed` and `totals` and keeps to what SQLite, PostgreSQL, ClickHouse, DuckDB and Spark understand
@@ -60,6 +61,7 @@ pub mod protocols;
 mod scan;
 pub mod servers;
 pub mod services;
+pub mod shares;
 pub mod shifts;
 pub mod sightings;
 pub mod silence;

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use crate::outcome::Direction;
 use crate::query::Scope;
 use crate::query::domains::{Domain, find_domains};
 use crate::query::servers::find_servers;
@@ -9,6 +10,7 @@ use crate::query::tally::{Counters, Verdict};
 use crate::store::{Result, Store};
 
 use super::advice::what_to_do;
+use super::share_line::Lines;
 use super::table::{Column, Kind, Note, Section, Table, Value};
 use super::words::{count, what, whose};
 
@@ -18,6 +20,7 @@ const COLUMNS: &[Column] = &[
     Column::both("plaintext", "clear", Kind::Number),
     Column::both("unknown", "?", Kind::Number),
     Column::both("failed_tls", "failed", Kind::Number),
+    Column::picture("TLS by day"),
     Column::field("failed_other", Kind::Number),
     Column::field("verdict", Kind::Text),
     Column::field("class", Kind::Text),
@@ -44,6 +47,10 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
             .iter()
             .filter_map(|d| Some((d.problem.class?, d.problem.cause.as_str()))),
     );
+    let peers = shown
+        .iter()
+        .map(|d| (Direction::Outbound, d.domain.clone()));
+    let lines = Lines::of(store, scope, peers)?;
     notes.extend(left_out(
         left.iter().map(|d| d.verdict),
         "domain",
@@ -60,7 +67,7 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
         sections: vec![Section {
             title: "",
             columns: COLUMNS,
-            rows: shown.iter().map(row).collect(),
+            rows: shown.iter().map(|d| row(d, &lines)).collect(),
         }],
         notes,
     })
@@ -122,7 +129,7 @@ pub(super) fn left_out(
     notes
 }
 
-fn row(d: &Domain) -> Vec<Value> {
+fn row(d: &Domain, lines: &Lines) -> Vec<Value> {
     let c = &d.counters;
     vec![
         Value::text(&d.domain),
@@ -130,6 +137,7 @@ fn row(d: &Domain) -> Vec<Value> {
         Value::Number(c.plaintext),
         Value::Number(c.unknown),
         Value::Number(c.failed_tls),
+        lines.cell(Direction::Outbound, &d.domain),
         Value::Number(c.failed_other),
         Value::text(d.verdict.name()),
         Value::text(d.problem.class_name()),

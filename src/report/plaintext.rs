@@ -8,6 +8,7 @@ use crate::query::servers::find_servers;
 use crate::store::{Result, Store};
 
 use super::advice::what_to_do;
+use super::share_line::Lines;
 use super::table::{Column, Kind, Section, Table, Value};
 use super::words::{count, way, what, whose};
 
@@ -18,6 +19,7 @@ const COLUMNS: &[Column] = &[
     Column::both("in_clear", "clear", Kind::Number),
     Column::field("total", Kind::Number),
     Column::both("share", "%", Kind::Number),
+    Column::picture("TLS by day"),
     Column::field("class", Kind::Text),
     Column::field("cause", Kind::Text),
     Column::detail("what happens"),
@@ -48,7 +50,9 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
             .iter()
             .filter_map(|p| Some((p.problem.class?, p.problem.cause.as_str()))),
     );
-    let rows = found.iter().map(row).collect();
+    let peers = found.iter().map(|p| (p.direction, p.peer.clone()));
+    let lines = Lines::of(store, scope, peers)?;
+    let rows = found.iter().map(|p| row(p, &lines)).collect();
     Ok(Table {
         headline,
         to_do: found.len(),
@@ -61,7 +65,7 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
     })
 }
 
-fn row(p: &Plaintext) -> Vec<Value> {
+fn row(p: &Plaintext, lines: &Lines) -> Vec<Value> {
     vec![
         Value::text(p.direction.name()),
         Value::text(&p.peer),
@@ -69,6 +73,7 @@ fn row(p: &Plaintext) -> Vec<Value> {
         Value::Number(p.in_clear),
         Value::Number(p.total),
         Value::share(p.in_clear, p.total),
+        lines.cell(p.direction, &p.peer),
         Value::text(p.problem.class_name()),
         Value::text(&p.problem.cause),
         Value::text(what(p.problem.class, &p.problem.cause)),

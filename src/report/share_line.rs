@@ -1,6 +1,11 @@
 //! The share over TLS from day to day as one line of signs, for the terminal. The page has charts instead (`chart`).
 
+use std::collections::BTreeMap;
+
 use crate::outcome::Direction;
+use crate::query::Scope;
+use crate::query::shares::{Who, find_shares};
+use crate::store::{Result, Store};
 
 use super::table::{Column, Kind, Value};
 use super::words::way;
@@ -43,6 +48,66 @@ pub(super) fn row(direction: Direction, shares: &[(i32, f64)]) -> Vec<Value> {
     ]
 }
 
+/// In a table of many peers: so many signs for all days, in so many rows, if there are more days than this.
+const SIGNS: i32 = 12;
+const MOST_ROWS: usize = 50;
+const FEW_DAYS: i32 = 14;
+
+/// The lines of a table of many peers, all over the same days and from 0 to 100 per cent, so that they can be compared.
+pub(super) struct Lines {
+    days: (i32, i32),
+    shares: BTreeMap<Who, Vec<(i32, f64)>>,
+}
+
+impl Lines {
+    /// Those of the first rows; none of few days, and none where every row of all time is asked for, which is a matter for programs.
+    pub(super) fn of(
+        store: &Store,
+        scope: &Scope,
+        rows: impl Iterator<Item = Who>,
+    ) -> Result<Lines> {
+        let none = Lines {
+            days: (0, 0),
+            shares: BTreeMap::new(),
+        };
+        let (from, to) = (scope.period.from_day, scope.period.to_day);
+        let is_short = |(from, to): (i32, i32)| to - from < FEW_DAYS;
+        if scope.all || from.zip(to).is_some_and(is_short) {
+            return Ok(none);
+        }
+        let shares = find_shares(store, scope, &rows.take(MOST_ROWS).collect())?;
+        let seen = || shares.values().flatten().map(|(day, _)| *day);
+        let (Some(first), Some(last)) = (seen().min(), seen().max()) else {
+            return Ok(none);
+        };
+        let days = (from.unwrap_or(first), to.unwrap_or(last));
+        Ok(if is_short(days) {
+            none
+        } else {
+            Lines { days, shares }
+        })
+    }
+
+    /// Of one peer; empty if it has none.
+    pub(super) fn cell(&self, direction: Direction, peer: &str) -> Value {
+        let line = self.shares.get(&(direction, peer.to_owned()));
+        Value::text(line.map_or_else(String::new, |shares| self.drawn(shares)))
+    }
+
+    /// As many signs for each peer, whatever its days. A part without mail is a blank.
+    fn drawn(&self, shares: &[(i32, f64)]) -> String {
+        let (first, last) = self.days;
+        let days = last - first + 1;
+        let sign = |part: i32| {
+            let within = |day: i32| (day - first) * SIGNS / days == part;
+            let of_part = shares.iter().filter(|(day, _)| within(*day));
+            let least = of_part.map(|(_, share)| *share).reduce(f64::min);
+            least.map_or(' ', at_height)
+        };
+        (0..SIGNS).map(sign).collect::<String>().trim_end().into()
+    }
+}
+
 fn drawn(shares: &[(i32, f64)], lowest: f64) -> String {
     let (Some((first, _)), Some((last, _))) = (shares.first(), shares.last()) else {
         return String::new();
@@ -65,13 +130,29 @@ fn drawn(shares: &[(i32, f64)], lowest: f64) -> String {
 /// The scale ends at 100 per cent, and spans at least ten points: what is steady looks steady.
 fn height(share: f64, lowest: f64) -> char {
     let bottom = lowest.min(0.9);
-    let part = ((share - bottom) / (1.0 - bottom)).clamp(0.0, 1.0);
-    HEIGHTS[(part * (HEIGHTS.len() - 1) as f64).round() as usize]
+    at_height((share - bottom) / (1.0 - bottom))
+}
+
+/// The sign for a part of one.
+fn at_height(part: f64) -> char {
+    HEIGHTS[(part.clamp(0.0, 1.0) * (HEIGHTS.len() - 1) as f64).round() as usize]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_of_a_table_can_be_compared() {
+        let lines = Lines {
+            days: (100, 123),
+            shares: BTreeMap::new(),
+        };
+        // Two days are one sign: the worse of them; two signs without mail, and none after the last.
+        let shares = [(100, 1.0), (101, 0.5), (102, 1.0), (108, 0.0), (109, 0.01)];
+        assert_eq!(lines.drawn(&shares), "▅█  ▁");
+        assert_eq!(lines.drawn(&[(123, 1.0)]), "           █");
+    }
 
     #[test]
     fn a_line_of_signs_shows_gaps_and_is_never_too_long() {

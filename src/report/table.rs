@@ -11,6 +11,8 @@ pub enum Kind {
     Number,
     /// Never wrapped.
     Date,
+    /// A picture made of signs, for people. Left out where no row has one, and on a page, which has real pictures.
+    Picture,
 }
 
 /// One column. Some are for programs only, some for people only.
@@ -45,6 +47,15 @@ impl Column {
             name: "",
             title,
             kind: Kind::Detail,
+        }
+    }
+
+    /// A picture made of signs.
+    pub const fn picture(title: &'static str) -> Column {
+        Column {
+            name: "",
+            title,
+            kind: Kind::Picture,
         }
     }
 

@@ -384,3 +384,24 @@ fn a_digest_that_could_not_be_mailed_is_due_again() {
     let again = std::fs::read_to_string(sandbox.path("taken")).expect("mail");
     assert_eq!(again.len(), taken.len(), "nothing is told twice");
 }
+
+#[test]
+fn a_table_of_peers_draws_how_each_went_if_there_are_days_enough() {
+    let sandbox = with(story(1..=20));
+    let rows = |args: &[&str]| {
+        let table = report(&sandbox, args).ok().out;
+        let rows = table.lines().filter(|line| line.contains(".example "));
+        rows.collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(rows(&["plaintext", "--since", "2026-10-01"]), @r#"
+    large.example   sent    577  49.4  ###%%*-_____  either  2026-10-20
+    clear1.example  sent    168  99.4  ____________  either  2026-10-20
+    clear2.example  sent    166  99.4  ____________  either  2026-10-20
+    clear4.example  sent    155  99.4  ____________  either  2026-10-20
+    clear3.example  sent    153  99.4  ____________  either  2026-10-20
+    clear0.example  sent    151  96.2  ____________  either  2026-10-20
+    "#);
+    assert!(!rows(&["plaintext", "--since", "7d"]).contains('_'));
+    let json = report(&sandbox, &["plaintext", "--format", "json"]).ok();
+    assert!(!json.out.contains("___"), "programs have no use for it");
+}

@@ -201,7 +201,8 @@ fn section_view(
     is_first: bool,
     places: &BTreeMap<&str, String>,
 ) -> SectionView {
-    let columns = titled(section);
+    let mut columns = titled(section);
+    columns.retain(|(_, column)| column.kind != Kind::Picture);
     let sparks = if is_first {
         part.sparks.as_slice()
     } else {
@@ -246,7 +247,7 @@ fn heading(column: &Column) -> Heading {
         class: match column.kind {
             Kind::Number => "n",
             Kind::Date => "d",
-            Kind::Text | Kind::Detail => "t",
+            Kind::Text | Kind::Picture | Kind::Detail => "t",
         },
     }
 }

@@ -25,9 +25,12 @@ address = "ann@ours.example"
 reply_to = "tls@ours.example"
 organisation = "the Example Institute"
 host = "relay.ours.example"
+language = "%s"
 pace = 0
 sendmail = "%s"
 """
+# Each server carries one of the languages.
+LANGUAGE = {"postfix": "en", "sendmail": "de"}
 
 
 class Trial:
@@ -112,7 +115,7 @@ def main():
         tar.extractall(WORK)
     trial = Trial(mta, program)
     with open(WORK + "/c.toml", "w") as f:
-        f.write(SETTINGS % (servers.SENDMAIL if mta == "sendmail" else "/usr/sbin/sendmail"))
+        f.write(SETTINGS % (LANGUAGE[mta], servers.SENDMAIL if mta == "sendmail" else "/usr/sbin/sendmail"))
     trial.tlsnag("import", "--own-domain", "ours.example", "--own-network", "192.0.2.25/32", "--own-network", "127.0.0.0/8", WORK + "/mail.log")
     plan = trial.plan()
     reasons = judge(trial, plan)

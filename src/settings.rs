@@ -65,6 +65,10 @@ pub struct Campaign {
     pub min_days: usize,
     /// See `min_messages`.
     pub days: i32,
+    /// Of people to be written to: only those our users wrote to so many times in these days, in clear.
+    pub correspondent_messages: u64,
+    /// ... and at most so many of them in one organisation.
+    pub correspondents_per_organisation: usize,
     /// So many letters a day at most.
     pub per_day: usize,
     /// Seconds between two letters.
@@ -103,6 +107,8 @@ impl Default for Campaign {
             min_messages: 2,
             min_days: 2,
             days: 14,
+            correspondent_messages: 3,
+            correspondents_per_organisation: 2,
             per_day: 10,
             pace: 5,
             control: 0,

@@ -15,6 +15,8 @@ pub enum Source {
     Domain,
     /// `postmaster@` who runs the hosts: one letter for all its domains.
     Operator,
+    /// Somebody our users exchange mail with.
+    Correspondent,
 }
 
 impl Source {
@@ -24,6 +26,7 @@ impl Source {
             Source::Own => "contact",
             Source::Domain => "postmaster of the domain",
             Source::Operator => "postmaster of the operator",
+            Source::Correspondent => "correspondent",
         }
     }
 }

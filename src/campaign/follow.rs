@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::outcome::{Direction, day_of};
 use crate::query::sightings::Sighting;
-use crate::store::outreach::{Case, State};
+use crate::store::outreach::{Audience, Case, State};
 
-use super::peers::{is_tls, records, who};
+use super::peers::{Charge, is_tls, records, who};
 use super::problem::Problem;
 
 /// TLS on so many days, and nothing in clear since, is mended.
@@ -91,7 +91,20 @@ pub fn holds(case: &Case, sightings: &[Sighting]) -> bool {
     charges
         .into_iter()
         .flat_map(|record| record.charges)
-        .any(|(of, charge)| charge.mails > 0 && problem.is_some_and(|problem| of.is_like(problem)))
+        .any(|(of, charge)| {
+            problem.is_some_and(|problem| of.is_like(problem)) && is_about(case, &charge)
+        })
+}
+
+/// Whether there is something left of what the case says. Somebody there is told of mail in clear to their own domain.
+fn is_about(case: &Case, charge: &Charge) -> bool {
+    let mut domains = case.peers.iter().map(|(domain, _)| domain);
+    match case.audience {
+        Audience::Postmaster => charge.mails > 0,
+        Audience::Correspondents => {
+            charge.in_clear > 0 && domains.any(|domain| charge.domains.contains_key(domain))
+        }
+    }
 }
 
 /// Whether a sighting is about the organisation of a case: its hosts, or any host that takes mail for its domains now.
@@ -120,6 +133,7 @@ mod tests {
             direction: Direction::Outbound,
             organisation: "a.example".into(),
             problem: "not-offered".into(),
+            audience: Audience::Postmaster,
             state,
             address: String::new(),
             daily: 1.0,

@@ -12,6 +12,7 @@ use maillog::Cause;
 use serde::Serialize;
 
 use crate::outcome::{Class, Direction};
+use crate::store::outreach::Audience;
 
 use super::problem::{Kind, Problem};
 use super::redact::{GONE, fold, fold_shortened, redact, visible};
@@ -89,6 +90,10 @@ const TEMPLATES: &[(&str, &str)] = built_in![
     "thank-you/de",
     "light-hearted/en",
     "light-hearted/de",
+    "correspondent/en",
+    "correspondent/de",
+    "correspondent-thanks/en",
+    "correspondent-thanks/de",
     "partials/en/opening",
     "partials/de/opening",
     "partials/en/domains",
@@ -179,6 +184,8 @@ pub struct Facts {
     pub token: String,
     /// Which way the mail goes.
     pub direction: Direction,
+    /// For whom the letter is.
+    pub audience: Audience,
     /// Who runs the hosts.
     pub organisation: String,
     /// Most mail first.
@@ -362,7 +369,10 @@ impl Letters {
         style: Style,
         facts: &Facts,
     ) -> Result<Letter, LetterError> {
+        let to_person = facts.audience == Audience::Correspondents;
         let directory = match (kind, style, problem) {
+            (Kind::ThankYou, ..) if to_person => "correspondent-thanks",
+            _ if to_person => "correspondent",
             (Kind::ThankYou, ..) => "thank-you",
             (Kind::Notice, Style::LightHearted, Problem::NotOffered) if facts.fate.in_clear => {
                 "light-hearted"
@@ -678,6 +688,7 @@ mod tests {
             },
             token: "4F2A91C0".into(),
             direction: Direction::Outbound,
+            audience: Audience::Postmaster,
             organisation: "a.example".into(),
             domains: vec!["a.example".into()],
             hosts: vec!["mx1.a.example".into()],
@@ -813,7 +824,13 @@ mod tests {
 
     fn write_all(all: &mut Vec<Written>, problem: Problem, kind: Kind, facts: Facts) {
         static LETTERS: LazyLock<Letters> = LazyLock::new(letters);
-        for facts in [crowded(facts.clone()), facts] {
+        let to_person = is_for_people(problem).then(|| Facts {
+            audience: Audience::Correspondents,
+            ..facts.clone()
+        });
+        let to_person = to_person.filter(|facts| facts.fate.in_clear);
+        let crowds = [Some(facts), to_person].into_iter().flatten();
+        for facts in crowds.flat_map(|facts| [crowded(facts.clone()), facts]) {
             for language in ["en", "de"] {
                 let letter = render(&LETTERS, problem, kind, language, &facts);
                 let facts = facts.clone();
@@ -828,8 +845,17 @@ mod tests {
         }
     }
 
+    /// People are asked about mail in clear alone.
+    fn is_for_people(problem: Problem) -> bool {
+        problem.is_like(Problem::Unclear)
+    }
+
     fn every(look: impl Fn(Problem, Kind, &str, &Facts, &Letter)) {
         assert!(ALL.len() > 3000);
+        assert!(
+            ALL.iter()
+                .any(|one| one.facts.audience == Audience::Correspondents)
+        );
         for one in ALL.iter() {
             look(one.problem, one.kind, one.language, &one.facts, &one.letter);
         }
@@ -1112,6 +1138,57 @@ mod tests {
     }
 
     #[test]
+    fn letters_to_correspondents() {
+        let mut cases = vec![
+            notice(Problem::NotOffered, Cause::Unknown, IN_CLEAR),
+            notice(Problem::NotOffered, Cause::Unknown, IN_CLEAR),
+            notice(Problem::Refused, Cause::Unknown, IN_CLEAR),
+            notice(Problem::Handshake, Cause::DhKeyTooSmall, IN_CLEAR),
+        ];
+        cases[0].3.software = Some(Software::Postfix);
+        cases[2].3.messages = 1;
+        cases[2].3.since = cases[2].3.last.clone();
+        for kind in [
+            Kind::Reminder,
+            Kind::LastReminder,
+            Kind::Deadline,
+            Kind::ThankYou,
+        ] {
+            let facts = facts_of(Problem::NotOffered, kind, Cause::Unknown, IN_CLEAR);
+            cases.push((Problem::NotOffered, kind, Style::Plain, facts));
+        }
+        for case in &mut cases {
+            case.3.audience = Audience::Correspondents;
+        }
+        cases[1].3 = crowded(cases[1].3.clone());
+        insta::assert_snapshot!("people", book(&cases));
+    }
+
+    /// Who is not asked to be a technician is told in plain words, and only what they can do something about.
+    #[test]
+    fn a_correspondent_is_asked_to_pass_it_on_in_plain_words() {
+        every(|problem, kind, language, facts, letter| {
+            if facts.audience != Audience::Correspondents || kind == Kind::ThankYou {
+                return;
+            }
+            let text = letter.body.replace('\n', " ");
+            let (plain, technical) = text
+                .split_once(if language == "de" {
+                    "Für die Betreiber: "
+                } else {
+                    "For those who run the server: "
+                })
+                .unwrap_or_else(|| panic!("{problem:?} {text}"));
+            let asks = ["forward this mail", "weiterleiten"];
+            assert!(asks.iter().any(|words| plain.contains(words)), "{plain}");
+            for word in ["TLS", "STARTTLS", "SMTP", "openssl", "MX"] {
+                assert!(!plain.contains(word), "{word}: {plain}");
+            }
+            assert!(technical.contains("openssl s_client"), "{technical}");
+        });
+    }
+
+    #[test]
     fn a_hostile_name_breaks_nothing() {
         let letters = letters();
         for name in [
@@ -1131,9 +1208,18 @@ mod tests {
                 }),
                 ..facts()
             };
+            let to_person = Facts {
+                audience: Audience::Correspondents,
+                ..facts.clone()
+            };
             for row in problems() {
-                for kind in KINDS {
-                    let letter = render(&letters, row.problem, kind, "en", &facts);
+                let facts = [
+                    Some(&facts),
+                    is_for_people(row.problem).then_some(&to_person),
+                ];
+                let all = facts.into_iter().flatten();
+                for (facts, kind) in all.flat_map(|facts| KINDS.map(|kind| (facts, kind))) {
+                    let letter = render(&letters, row.problem, kind, "en", facts);
                     let all = format!("{}{}", letter.subject, letter.body.replace('\n', ""));
                     assert!(!all.chars().any(is_trouble), "{all}");
                     assert!(letter.subject.chars().count() < 300, "{}", letter.subject);

@@ -8,6 +8,7 @@
 //! | `own_letters` | takes our own letters out of what was seen |
 //! | `peers` | what is to be said for and against each organisation, from what was seen |
 //! | `contact` | whom to write to |
+//! | `people` | who of the people we exchange mail with is written to, in place of the postmaster |
 //! | `plan` | decides, from all of that and what was written before |
 //! | `letter` | the words, from templates |
 //! | `answers` | what to say to objections |
@@ -26,6 +27,7 @@ pub mod letter;
 pub mod never;
 mod own_letters;
 mod peers;
+mod people;
 pub mod plan;
 pub mod problem;
 mod redact;

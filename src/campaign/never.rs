@@ -31,6 +31,43 @@ const GIANTS: &[&str] = &[
     "zoho.com",
 ];
 
+/// Local parts that are an office and no person (RFC 2142 and custom): nobody there has exchanged mail with us as themselves.
+const OFFICES: &[&str] = &[
+    "abuse",
+    "accounts",
+    "admin",
+    "administrator",
+    "billing",
+    "buchhaltung",
+    "contact",
+    "ftp",
+    "help",
+    "helpdesk",
+    "hostmaster",
+    "info",
+    "kontakt",
+    "mail",
+    "marketing",
+    "news",
+    "noc",
+    "office",
+    "orders",
+    "postmaster",
+    "privacy",
+    "registry",
+    "rechnung",
+    "root",
+    "sales",
+    "security",
+    "service",
+    "support",
+    "tickets",
+    "usenet",
+    "uucp",
+    "webmaster",
+    "www",
+];
+
 /// Endings that no public mail server has (RFC 2606, RFC 6761, RFC 7686, RFC 8375). The reserved names of documentation are not
 /// among them: nobody else uses those, and tests do.
 const ENDINGS: &[&str] = &[
@@ -49,6 +86,15 @@ const ENDINGS: &[&str] = &[
 /// Whether an organisation or a domain belongs to one of the giants.
 pub fn is_giant(name: &str) -> bool {
     GIANTS.iter().any(|giant| is_within(name, giant))
+}
+
+/// Whether an address is that of an office, not of a person.
+pub fn is_office(address: &str) -> bool {
+    let local = address.rsplit_once('@').map_or(address, |(local, _)| local);
+    let head = local.split(['+', '-', '.', '_']).next().unwrap_or(local);
+    OFFICES
+        .iter()
+        .any(|office| head.eq_ignore_ascii_case(office))
 }
 
 /// Whether a name is one that mail can be addressed to from outside: a host name with a dot (RFC 5321 section 4.1.2, RFC 1123), no
@@ -102,6 +148,16 @@ mod tests {
             "a_b.example",
         ] {
             assert!(!is_public(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_office_is_no_person() {
+        for office in ["Info@a.example", "support+7@a.example", "abuse@a.example"] {
+            assert!(is_office(office), "{office}");
+        }
+        for person in ["ann@a.example", "informatik@a.example", "newsome@a.example"] {
+            assert!(!is_office(person), "{person}");
         }
     }
 

@@ -57,7 +57,7 @@ mod tests {
     use crate::campaign::follow::follow;
     use crate::campaign::peers::tests::seen;
     use crate::outcome::Class;
-    use crate::store::outreach::{Notice, Progress, State};
+    use crate::store::outreach::{Audience, Notice, Progress, State};
 
     const DAY: i64 = 86_400;
 
@@ -76,6 +76,8 @@ mod tests {
             planned: day * DAY,
             sent: day * DAY,
             answer: String::new(),
+            audience: Audience::Postmaster,
+            approved: 0,
         };
         Case {
             id: 1,
@@ -83,6 +85,7 @@ mod tests {
             direction: Direction::Outbound,
             organisation: "a.example".into(),
             problem: "not-offered".into(),
+            audience: Audience::Postmaster,
             state,
             address: String::new(),
             daily: 1.0,

@@ -37,7 +37,7 @@ pub struct Charge {
 }
 
 impl Charge {
-    fn add(&mut self, sighting: &Sighting) {
+    pub(super) fn add(&mut self, sighting: &Sighting) {
         let weight = sighting.weight();
         let domain = self.domains.entry(sighting.domain.clone()).or_default();
         *domain = (domain.0 + weight, domain.1.max(sighting.last));

@@ -5,17 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::outcome::{Class, Direction};
 use crate::query::certainty::Certainty;
+use crate::query::people::Person;
 use crate::query::sightings::Sighting;
-use crate::store::outreach::{Case, Contact, State, Suppression};
+use crate::store::outreach::{Audience, Case, Contact, State, Suppression};
 
 use super::contact::{self, Source};
-use super::never;
 use super::peers::{Charge, Record, Who, records};
 use super::problem::{Kind, Problem};
+use super::{never, people};
 
 /// Thresholds, as set by the operator.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
+    /// Who is to be written to.
+    pub audience: Audience,
+    /// Of people: only those our users wrote to so many times, in clear.
+    pub min_written: u64,
+    /// Of people: at most so many in one organisation.
+    pub people_each: usize,
     /// So many mails at least.
     pub min_messages: u64,
     /// On so many different days.
@@ -41,6 +48,9 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Rules {
         Rules {
+            audience: Audience::Postmaster,
+            min_written: 3,
+            people_each: 2,
             min_messages: 2,
             min_days: 2,
             pause_days: 30,
@@ -66,6 +76,8 @@ pub struct Standing {
     pub cases: Vec<Case>,
     /// The relay that takes all our mail, if there is one.
     pub smart_host: Option<String>,
+    /// Who our users write to in clear, where people are to be written to.
+    pub people: Vec<Person>,
 }
 
 /// A letter that is to be written.
@@ -81,6 +93,8 @@ pub struct Planned {
     pub direction: Direction,
     /// Who runs the hosts.
     pub organisation: String,
+    /// For whom the letter is.
+    pub audience: Audience,
     /// The evidence.
     pub charge: Charge,
     /// What happened most, and what the TLS library said.
@@ -149,6 +163,12 @@ pub enum Reason {
     Unknown,
     /// No address to write to.
     NoContact,
+    /// Nothing went in clear: nothing that people need to be asked for.
+    NotInClear,
+    /// Nobody there is a correspondent.
+    NoCorrespondent,
+    /// As many people there are written to as may be.
+    EnoughPeople,
     /// A look at their server today says otherwise.
     Contradicted,
     /// Their server could not be looked at today.
@@ -222,6 +242,21 @@ const REASONS: &[(Reason, &str, &str)] = &[
         Reason::NoContact,
         "no-contact",
         "no address to write to; set one with: tlsnag campaign contact NAME ADDRESS",
+    ),
+    (
+        Reason::NotInClear,
+        "not-in-clear",
+        "no mail of ours to them went in clear: that is for their postmaster",
+    ),
+    (
+        Reason::NoCorrespondent,
+        "no-correspondent",
+        "nobody there whom our users wrote to often enough, and who writes to us",
+    ),
+    (
+        Reason::EnoughPeople,
+        "enough-people",
+        "as many people there are written to as may be",
     ),
     (
         Reason::Contradicted,
@@ -337,6 +372,7 @@ pub fn plan(
             .then(a.token.cmp(&b.token))
     };
     plan.letters.sort_by(by_mail);
+    people::once(&mut plan);
     plan.controls.sort_by(by_mail);
     plan
 }
@@ -374,10 +410,13 @@ fn looks_local(all: &BTreeMap<Who, Record>) -> BTreeSet<(Class, String)> {
         .collect()
 }
 
+/// The letter, and whether it is to be sent or only to be compared with; or why there is none.
+pub(super) type Judged = Result<(bool, Planned), (Reason, String)>;
+
 /// Where it is decided.
-struct Desk<'a> {
-    standing: &'a Standing,
-    rules: &'a Rules,
+pub(super) struct Desk<'a> {
+    pub(super) standing: &'a Standing,
+    pub(super) rules: &'a Rules,
     today: i32,
     days: i32,
     written_to: BTreeSet<&'a str>,
@@ -411,14 +450,22 @@ impl Desk<'_> {
                     .collect(),
                 ..skipped(problem, reason, detail)
             };
-            match self.judge(who, *problem, charge) {
-                Ok((true, planned)) => plan.letters.push(planned),
-                Ok((false, planned)) => {
-                    plan.skipped
-                        .push(skipped(Some(*problem), Reason::Control, String::new()));
-                    plan.controls.push(planned);
+            let judged = match self.rules.audience {
+                Audience::Postmaster => vec![self.judge(who, *problem, charge)],
+                Audience::Correspondents => self.judge_people(who, *problem, charge),
+            };
+            for one in judged {
+                match one {
+                    Ok((true, planned)) => plan.letters.push(planned),
+                    Ok((false, planned)) => {
+                        plan.skipped
+                            .push(skipped(Some(*problem), Reason::Control, String::new()));
+                        plan.controls.push(planned);
+                    }
+                    Err((reason, detail)) => {
+                        plan.skipped.push(skipped(Some(*problem), reason, detail))
+                    }
                 }
-                Err((reason, detail)) => plan.skipped.push(skipped(Some(*problem), reason, detail)),
             }
         }
         let other = [
@@ -437,24 +484,74 @@ impl Desk<'_> {
         }
     }
 
-    /// The letter, and whether it is to be sent or only to be compared with; or why there is none.
-    fn judge(
+    /// The letter to the postmaster.
+    fn judge(&self, who: &Who, problem: Problem, charge: &Charge) -> Judged {
+        let (direction, organisation) = (who.0, who.1.as_str());
+        self.stands(who, problem, charge)?;
+        let case = self.case(who, problem);
+        let (kind, token) = self.next_letter(case, charge, who, problem, "")?;
+        self.is_enough(who, charge)?;
+        let names = charge.by_mails();
+        let contact = contact::find(&self.standing.contacts, direction, organisation, &names)
+            .ok_or((Reason::NoContact, String::new()))?;
+        if self.is_suppressed(&contact.0) {
+            return Err((Reason::Suppressed, contact.0));
+        }
+        let send = case.is_some_and(|c| c.state != State::Control && c.state != State::Planned)
+            || !self.is_compared(organisation);
+        let planned = self.planned(who, problem, charge, (kind, token), contact);
+        Ok((send, planned))
+    }
+
+    /// A letter about this.
+    pub(super) fn planned(
         &self,
         who: &Who,
         problem: Problem,
         charge: &Charge,
-    ) -> Result<(bool, Planned), (Reason, String)> {
-        let (direction, organisation) = (who.0, who.1.as_str());
-        let nothing = String::new();
+        (kind, token): (Kind, String),
+        contact: (String, Source),
+    ) -> Planned {
+        let (class, cause) = charge.main();
+        Planned {
+            token,
+            kind,
+            problem,
+            direction: who.0,
+            organisation: who.1.clone(),
+            audience: Audience::Postmaster,
+            main: (class, cause.to_string()),
+            certainty: Certainty::of(class, charge.mails),
+            daily: charge.mails as f64 / f64::from(self.days.max(1)),
+            charge: charge.clone(),
+            contact,
+        }
+    }
+
+    /// Whether an organisation is among those left alone for comparison.
+    pub(super) fn is_compared(&self, organisation: &str) -> bool {
+        super::number_of(&format!("control {organisation}")) % 100 < self.rules.control
+    }
+
+    /// Whether there is an accusation at all, against somebody who may be written to.
+    pub(super) fn stands(
+        &self,
+        who: &Who,
+        problem: Problem,
+        charge: &Charge,
+    ) -> Result<(), (Reason, String)> {
         if problem == Problem::Unclear && !self.rules.probing {
             return Err((Reason::Undecided, "their server was not asked".into()));
         }
-        self.never(direction, organisation, charge)?;
-        if let (0, Some((host, _))) = (charge.mails, &charge.cleared) {
-            return Err((Reason::TlsSeen, host.clone()));
+        self.never(who.0, &who.1, charge)?;
+        match (charge.mails, &charge.cleared) {
+            (0, Some((host, _))) => Err((Reason::TlsSeen, host.clone())),
+            _ => Ok(()),
         }
-        let case = self.case(direction, organisation, problem);
-        let (kind, token) = self.next_letter(case, charge, who, problem)?;
+    }
+
+    /// Whether there is enough of it, and it is not rather our own fault.
+    pub(super) fn is_enough(&self, who: &Who, charge: &Charge) -> Result<(), (Reason, String)> {
         if charge.mails < self.rules.min_messages {
             return Err((
                 Reason::TooFew,
@@ -467,38 +564,14 @@ impl Desk<'_> {
                 format!("{} of {}", charge.days.len(), self.rules.min_days),
             ));
         }
-        if direction == Direction::Inbound && !self.written_to.contains(organisation) {
-            return Err((Reason::OneWay, nothing));
+        if who.0 == Direction::Inbound && !self.written_to.contains(who.1.as_str()) {
+            return Err((Reason::OneWay, String::new()));
         }
         let (class, cause) = charge.main();
-        if direction == Direction::Outbound && self.local.contains(&(class, cause.to_string())) {
-            return Err((Reason::LooksLocal, nothing));
+        if who.0 == Direction::Outbound && self.local.contains(&(class, cause.to_string())) {
+            return Err((Reason::LooksLocal, String::new()));
         }
-        let names = charge.by_mails();
-        let contact = contact::find(&self.standing.contacts, direction, organisation, &names)
-            .ok_or((Reason::NoContact, nothing))?;
-        if self.is_suppressed(&contact.0) {
-            return Err((Reason::Suppressed, contact.0));
-        }
-        let compared =
-            super::number_of(&format!("control {organisation}")) % 100 < self.rules.control;
-        let send = case.is_some_and(|c| c.state != State::Control && c.state != State::Planned)
-            || !compared;
-        Ok((
-            send,
-            Planned {
-                token,
-                kind,
-                problem,
-                direction,
-                organisation: organisation.to_string(),
-                main: (class, cause.to_string()),
-                certainty: Certainty::of(class, charge.mails),
-                daily: charge.mails as f64 / f64::from(self.days.max(1)),
-                charge: charge.clone(),
-                contact,
-            },
-        ))
+        Ok(())
     }
 
     /// Who is not written to whatever they do.
@@ -536,7 +609,7 @@ impl Desk<'_> {
         unwanted.map_or(Ok(()), |name| Err((Reason::Suppressed, name.to_string())))
     }
 
-    fn is_suppressed(&self, name: &str) -> bool {
+    pub(super) fn is_suppressed(&self, name: &str) -> bool {
         let name = name.to_lowercase();
         let domain = name.rsplit_once('@').map_or("", |(_, domain)| domain);
         self.standing
@@ -545,49 +618,54 @@ impl Desk<'_> {
             .any(|s| s.name == name || (!domain.is_empty() && s.name == domain))
     }
 
-    /// The case of this, if there is one that goes on.
-    fn case(&self, direction: Direction, organisation: &str, problem: Problem) -> Option<&Case> {
-        self.standing.cases.iter().rev().find(|case| {
+    /// The case of this with the postmaster, if there is one that goes on.
+    pub(super) fn case(&self, who: &Who, problem: Problem) -> Option<&Case> {
+        let mut open = self.open_cases(who, problem).rev();
+        open.find(|case| case.audience == Audience::Postmaster)
+    }
+
+    /// All cases of this that go on, oldest first.
+    pub(super) fn open_cases(
+        &self,
+        who: &Who,
+        problem: Problem,
+    ) -> impl DoubleEndedIterator<Item = &Case> {
+        self.standing.cases.iter().filter(move |case| {
             case.state.is_open()
-                && case.direction == direction
-                && case.organisation == organisation
+                && case.direction == who.0
+                && case.organisation == who.1
                 && Problem::from_name(&case.problem).is_some_and(|of| of.is_like(problem))
         })
     }
 
-    /// Which letter comes next, and the token of its case.
-    fn next_letter(
+    /// Which letter comes next, and the token of its case. `address` is that of a person, or empty.
+    pub(super) fn next_letter(
         &self,
         case: Option<&Case>,
         charge: &Charge,
         who: &Who,
         problem: Problem,
+        address: &str,
     ) -> Result<(Kind, String), (Reason, String)> {
-        let recent = |detail: String| Err((Reason::TooRecent, detail));
-        let sent_on = |case: &Case| {
-            let sent = case.notices.iter().filter(|n| n.progress.may_have_left());
-            sent.map(|n| n.sent).collect::<Vec<i64>>()
-        };
+        let recent = |detail: &str| Err((Reason::TooRecent, detail.to_string()));
         let first = match self.rules.deadline {
             Some(_) => Kind::Deadline,
             None => Kind::Notice,
         };
         let Some(case) = case.filter(|case| !matches!(case.state, State::Planned | State::Control))
         else {
-            let others = self
-                .standing
-                .cases
-                .iter()
-                .filter(|c| c.organisation == who.1);
-            let last = others.flat_map(sent_on).max().unwrap_or(i64::MIN);
-            if self
-                .days_since(last)
-                .is_some_and(|days| days < self.rules.pause_days)
-            {
-                return recent("about something else".into());
+            let last = self.last_letter(who, address, |_| true);
+            if self.is_lately(last) {
+                return recent("about something else, or to somebody else there");
             }
-            let token =
-                case.map_or_else(|| self.new_token(who, problem), |case| case.token.clone());
+            // Their own mail since, not ours: the letter may have shown them to be right, and letters do not count as mail.
+            if charge.last <= last {
+                return recent("nothing has happened since");
+            }
+            let token = case.map_or_else(
+                || self.new_token(who, problem, address),
+                |case| case.token.clone(),
+            );
             return Ok((first, token));
         };
         match case.state {
@@ -595,10 +673,13 @@ impl Desk<'_> {
             State::Sent => {}
             _ => return Err((Reason::Closed, case.state.name().to_string())),
         }
-        let sent = sent_on(case);
+        if self.is_lately(self.last_letter(who, address, |of| of.audience != case.audience)) {
+            return recent("to somebody else there");
+        }
+        let sent = letters_of(case);
         let (begun, last) = (sent.iter().min().copied(), sent.iter().max().copied());
         if last.is_some_and(|at| charge.last <= at) {
-            return recent("nothing has happened since".into());
+            return recent("nothing has happened since");
         }
         let days = begun.and_then(|at| self.days_since(at)).unwrap_or(0);
         match (sent.len(), days) {
@@ -608,9 +689,25 @@ impl Desk<'_> {
             (2, days) if days >= self.rules.reminder_days[1] => {
                 Ok((Kind::LastReminder, case.token.clone()))
             }
-            (0..=2, days) => recent(format!("{days} days ago")),
+            (0..=2, days) => recent(&format!("{days} days ago")),
             _ => Err((Reason::GivenUp, case.token.clone())),
         }
+    }
+
+    /// When a letter last went to an organisation, or to this address about another one, of the cases that `counts`.
+    fn last_letter(&self, who: &Who, address: &str, counts: impl Fn(&Case) -> bool) -> i64 {
+        let is_theirs = |case: &&Case| {
+            let is_address = !address.is_empty() && case.address.eq_ignore_ascii_case(address);
+            (case.organisation == who.1 || is_address) && counts(case)
+        };
+        let cases = self.standing.cases.iter().filter(is_theirs);
+        cases.flat_map(letters_of).max().unwrap_or(i64::MIN)
+    }
+
+    /// Whether this is so short ago that the next letter has to wait.
+    fn is_lately(&self, at: i64) -> bool {
+        self.days_since(at)
+            .is_some_and(|days| days < self.rules.pause_days)
     }
 
     fn days_since(&self, at: i64) -> Option<i32> {
@@ -618,7 +715,7 @@ impl Desk<'_> {
     }
 
     /// A token that no case has.
-    fn new_token(&self, who: &Who, problem: Problem) -> String {
+    pub(super) fn new_token(&self, who: &Who, problem: Problem, address: &str) -> String {
         let taken: BTreeSet<&str> = self
             .standing
             .cases
@@ -626,7 +723,11 @@ impl Desk<'_> {
             .map(|c| c.token.as_str())
             .collect();
         let of = |n: u32| {
-            let text = format!("{} {} {} {n}", who.0.name(), who.1, problem.name());
+            let of = format!("{} {} {}", who.0.name(), who.1, problem.name());
+            let text = match address {
+                "" => format!("{of} {n}"),
+                address => format!("{of} {address} {n}"),
+            };
             format!("{:08X}", super::number_of(&text) >> 32)
         };
         (0..)
@@ -639,6 +740,8 @@ impl Desk<'_> {
     fn thanks(&self) -> Vec<Planned> {
         let fixed = self.standing.cases.iter().filter(|case| {
             case.state == State::Fixed
+                // A person who was forgotten has none.
+                && contact::is_address(&case.address)
                 && !self.is_suppressed(&case.address)
                 && !self.is_suppressed(&case.organisation)
                 && case.notices.iter().any(|n| n.progress.may_have_left())
@@ -657,6 +760,7 @@ impl Desk<'_> {
                     problem: Problem::from_name(&case.problem)?,
                     direction: case.direction,
                     organisation: case.organisation.clone(),
+                    audience: case.audience,
                     charge: Charge {
                         last: case.changed,
                         ..charge
@@ -664,23 +768,35 @@ impl Desk<'_> {
                     main: (Class::Unknown, String::new()),
                     certainty: Certainty::Certain,
                     daily: case.daily,
-                    contact: (case.address.clone(), Source::Own),
+                    contact: (
+                        case.address.clone(),
+                        match case.audience {
+                            Audience::Postmaster => Source::Own,
+                            Audience::Correspondents => Source::Correspondent,
+                        },
+                    ),
                 })
             })
             .collect()
     }
 }
 
+/// When letters of a case went out.
+fn letters_of(case: &Case) -> Vec<i64> {
+    let sent = case.notices.iter().filter(|n| n.progress.may_have_left());
+    sent.map(|n| n.sent).collect()
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::campaign::peers::tests::seen;
     use crate::store::outreach::{Notice, Progress};
 
-    const TODAY: i32 = 120;
+    pub(in super::super) const TODAY: i32 = 120;
 
     /// In clear on two days, two mails each.
-    fn accused(domain: &str) -> Vec<Sighting> {
+    pub(in super::super) fn accused(domain: &str) -> Vec<Sighting> {
         let on = |day| {
             seen(domain)
                 .day(day)
@@ -697,7 +813,11 @@ mod tests {
             .collect()
     }
 
-    fn planned(sightings: &[Sighting], standing: &Standing, rules: &Rules) -> Plan {
+    pub(in super::super) fn planned(
+        sightings: &[Sighting],
+        standing: &Standing,
+        rules: &Rules,
+    ) -> Plan {
         plan(
             &[sightings.to_vec(), others()].concat(),
             standing,
@@ -717,7 +837,7 @@ mod tests {
         plan.skipped[0].reason
     }
 
-    fn case(domain: &str, state: State, sent: &[i32]) -> Case {
+    pub(in super::super) fn case(domain: &str, state: State, sent: &[i32]) -> Case {
         let notice = |(at, day): (usize, &i32)| Notice {
             id: at as i64,
             case: 1,
@@ -731,6 +851,8 @@ mod tests {
             planned: 0,
             sent: i64::from(*day) * 86_400,
             answer: String::new(),
+            audience: Audience::Postmaster,
+            approved: 0,
         };
         Case {
             id: 1,
@@ -738,6 +860,7 @@ mod tests {
             direction: Direction::Outbound,
             organisation: domain.into(),
             problem: "not-offered".into(),
+            audience: Audience::Postmaster,
             state,
             address: format!("postmaster@{domain}"),
             daily: 1.0,

@@ -61,6 +61,9 @@ pub fn score(cases: &[Case], events: &[Event]) -> Score {
         let first = sent.map(|n| n.sent).min();
         score.bounced += u64::from(had(State::Bounced.name()).is_some());
         score.answered += u64::from(had(State::Answered.name()).is_some());
+        if case.repeats(cases) {
+            continue;
+        }
         let rate = match (first, had(State::Control.name())) {
             (Some(_), _) => &mut score.written,
             (None, Some(_)) => &mut score.control,

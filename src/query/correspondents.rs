@@ -174,7 +174,7 @@ fn load(store: &Store, sql: &str, scope: &Scope) -> Result<BTreeMap<String, Corr
 }
 
 /// Whether an address is that of a program. A domain is not.
-fn is_robot(name: &str) -> bool {
+pub fn is_robot(name: &str) -> bool {
     let Some((local, _)) = name.rsplit_once('@') else {
         return false;
     };

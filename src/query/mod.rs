@@ -12,6 +12,7 @@
 //! | `news` | which changes have not been told before |
 //! | `fallback` | where a failed handshake has another end than before |
 //! | `correspondents` | with whom do we exchange mail regularly |
+//! | `people` | who of them our users write to in clear, by address |
 //! | `failures` | what fails because of TLS, and whose fault it is |
 //! | `plaintext` | who exchanges mail with us in clear |
 //! | `protocols` | which TLS is used |
@@ -55,6 +56,7 @@ pub mod logging;
 pub mod news;
 pub mod parts;
 pub mod peer;
+pub mod people;
 pub mod plaintext;
 pub mod policy;
 pub mod protocols;

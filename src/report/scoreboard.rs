@@ -26,7 +26,13 @@ const COLUMNS: &[Column] = &[
 ];
 
 pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
-    let cases = store.cases()?;
+    let mut cases = store.cases()?;
+    let repeated: Vec<i64> = cases
+        .iter()
+        .filter(|case| case.repeats(&cases))
+        .map(|case| case.id)
+        .collect();
+    cases.retain(|case| !repeated.contains(&case.id));
     let first = |case: &Case| {
         let left = case.notices.iter().filter(|n| n.progress.may_have_left());
         left.map(|n| n.sent).min()

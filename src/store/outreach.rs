@@ -72,6 +72,35 @@ impl State {
     }
 }
 
+/// Who is to read a letter. The words are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Audience {
+    /// Those who run the server.
+    #[default]
+    Postmaster,
+    /// Somebody we exchange mail with there, who can ask them. Each of these letters must be approved by name.
+    Correspondents,
+}
+
+const AUDIENCES: &[(Audience, &str)] = &[
+    (Audience::Postmaster, "postmaster"),
+    (Audience::Correspondents, "correspondents"),
+];
+
+impl Audience {
+    /// The word stored and shown.
+    pub fn name(self) -> &'static str {
+        let row = AUDIENCES.iter().find(|(audience, _)| *audience == self);
+        row.map_or("", |(_, name)| name)
+    }
+
+    fn from_name(name: &str) -> Audience {
+        let row = AUDIENCES.iter().find(|(_, word)| *word == name);
+        // What is not known must be approved.
+        row.map_or(Audience::Correspondents, |(audience, _)| *audience)
+    }
+}
+
 /// A domain and the host that takes its mail, or the client that brings it.
 pub type PeerNames = (String, String);
 
@@ -88,6 +117,8 @@ pub struct Case {
     pub organisation: String,
     /// The word of a problem.
     pub problem: String,
+    /// For whom its letters are.
+    pub audience: Audience,
     /// Where it stands.
     pub state: State,
     /// Whom we wrote to, or are about to.
@@ -102,6 +133,29 @@ pub struct Case {
     pub peers: Vec<PeerNames>,
     /// All that was planned or sent, oldest first.
     pub notices: Vec<Notice>,
+}
+
+impl Case {
+    /// Whether a letter of it went out, or may have.
+    pub fn was_written(&self) -> bool {
+        self.notices.iter().any(|n| n.progress.may_have_left())
+    }
+
+    /// Whether it is one more letter about a matter that an earlier case of `cases` is about: several people of one organisation may
+    /// be asked about it, and it is mended once.
+    pub fn repeats(&self, cases: &[Case]) -> bool {
+        let is_same = |other: &&Case| {
+            (other.direction, &other.organisation, &other.problem)
+                == (self.direction, &self.organisation, &self.problem)
+        };
+        // What was over when this one began is another story.
+        let went_on = |other: &Case| other.state.is_open() || other.changed > self.opened;
+        self.audience == Audience::Correspondents
+            && cases
+                .iter()
+                .filter(is_same)
+                .any(|other| other.id < self.id && other.was_written() && went_on(other))
+    }
 }
 
 /// What becomes of a letter. The words are stored.
@@ -173,6 +227,19 @@ pub struct Notice {
     pub sent: i64,
     /// What the mail server said to it.
     pub answer: String,
+    /// For whom it is.
+    pub audience: Audience,
+    /// When it was approved by name; 0 if it was not. Only letters to correspondents need it.
+    pub approved: i64,
+}
+
+impl Notice {
+    /// Whether it is a draft that must be approved first.
+    pub fn waits(&self) -> bool {
+        self.progress == Progress::Draft
+            && self.audience == Audience::Correspondents
+            && self.approved == 0
+    }
 }
 
 /// A case to be opened, or to be brought up to date, with the letter to write.
@@ -186,6 +253,8 @@ pub struct Draft {
     pub organisation: String,
     /// The word of a problem.
     pub problem: String,
+    /// For whom the letter is.
+    pub audience: Audience,
     /// Messages a day.
     pub daily: f64,
     /// What it is about.
@@ -248,7 +317,7 @@ impl Store {
     /// All cases, oldest first.
     pub fn cases(&self) -> Result<Vec<Case>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, token, direction, organisation, problem, state, address, daily, opened, changed FROM outreach ORDER BY id",
+            "SELECT id, token, direction, organisation, problem, state, address, daily, opened, changed, audience FROM outreach ORDER BY id",
         )?;
         let mut cases = statement
             .query_map([], case)?
@@ -271,18 +340,21 @@ impl Store {
     /// All letters, oldest first.
     pub fn notices(&self) -> Result<Vec<Notice>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, outreach, kind, plan, state, address, subject, body, message_id, planned, sent, answer
+            "SELECT id, outreach, kind, plan, state, address, subject, body, message_id, planned, sent, answer, approved,
+               (SELECT audience FROM outreach AS o WHERE o.id = notice.outreach)
              FROM notice ORDER BY id",
         )?;
         let notices = statement.query_map([], notice)?;
         Ok(notices.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Puts these drafts in the place of all that were not sent yet, and opens the cases they are about.
+    /// Puts these drafts in the place of all that were not sent yet, and opens the cases they are about. A letter that was approved
+    /// stays so if not one character of it, nor its recipient, is another.
     pub fn replace_drafts(&mut self, plan: &str, drafts: &[Draft], now: i64) -> Result<()> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let approved = approved_drafts(&transaction)?;
         transaction.execute("DELETE FROM notice WHERE state = 'draft'", [])?;
         // A case that was only planned, and is so no longer, leaves no trace: nobody was written to.
         for table in ["outreach_peer", "outreach_event"] {
@@ -294,6 +366,12 @@ impl Store {
         transaction.execute("DELETE FROM outreach WHERE state = 'planned'", [])?;
         for draft in drafts {
             write_draft(&transaction, plan, draft, now)?;
+        }
+        for (letter, at) in &approved {
+            transaction.execute(
+                "UPDATE notice SET approved = ?5 WHERE state = 'draft' AND message_id = ?1 AND address = ?2 AND subject = ?3 AND body = ?4",
+                params![letter[0], letter[1], letter[2], letter[3], at],
+            )?;
         }
         transaction.commit()?;
         Ok(())
@@ -321,10 +399,20 @@ impl Store {
         Ok(())
     }
 
+    /// Says of the drafted letter to a correspondent that it may go out, or may not after all (`at` 0).
+    pub fn approve(&mut self, notice: i64, at: i64) -> Result<bool> {
+        let changed = self.connection.execute(
+            "UPDATE notice SET approved = ?2 WHERE id = ?1 AND state = 'draft'",
+            params![notice, at],
+        )?;
+        Ok(changed == 1)
+    }
+
     /// Whether a draft may go out now; if so it is marked as being sent, and this is never said of it again.
     pub fn begin_sending(&mut self, notice: i64, now: i64) -> Result<bool> {
         let marked = self.connection.execute(
             "UPDATE notice SET state = 'sending', sent = ?2 WHERE id = ?1 AND state = 'draft'
+             AND (approved > 0 OR outreach IN (SELECT id FROM outreach WHERE audience = 'postmaster'))
              AND NOT EXISTS (SELECT 1 FROM suppression AS s WHERE s.name = LOWER(notice.address)
                OR LOWER(notice.address) LIKE '%@' || s.name
                OR s.name IN (SELECT organisation FROM outreach AS o WHERE o.id = notice.outreach)
@@ -486,10 +574,30 @@ pub(super) fn forget_contact(connection: &Connection, address: &str) -> Result<u
         "UPDATE outreach SET address = '' WHERE LOWER(address) = ?1",
         [address],
     )?;
+    // Who answered stands in the history.
+    connection.execute(
+        "UPDATE outreach_event SET note = SUBSTR(note, 1, INSTR(LOWER(note), ?1) - 1) || '...'
+           || SUBSTR(note, INSTR(LOWER(note), ?1) + LENGTH(?1)) WHERE INSTR(LOWER(note), ?1) > 0",
+        [address],
+    )?;
     let letters = connection.execute("DELETE FROM notice WHERE LOWER(address) = ?1", [address])?;
     let contacts =
         connection.execute("DELETE FROM contact WHERE LOWER(address) = ?1", [address])?;
     Ok((letters + contacts) as u64)
+}
+
+/// Message-ID, recipient, subject and text of each draft that was approved, and when.
+fn approved_drafts(connection: &Connection) -> Result<Vec<([String; 4], i64)>> {
+    let mut statement = connection.prepare(
+        "SELECT message_id, address, subject, body, approved FROM notice WHERE state = 'draft' AND approved > 0",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok((
+            [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?],
+            row.get(4)?,
+        ))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn write_draft(connection: &Connection, plan: &str, draft: &Draft, now: i64) -> Result<()> {
@@ -499,8 +607,8 @@ fn write_draft(connection: &Connection, plan: &str, draft: &Draft, now: i64) -> 
         None => State::Control,
     };
     let opened = connection.execute(
-        "INSERT INTO outreach (token, direction, organisation, problem, state, address, daily, opened, changed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT (token) DO NOTHING",
+        "INSERT INTO outreach (token, direction, organisation, problem, state, address, daily, opened, changed, audience)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9) ON CONFLICT (token) DO NOTHING",
         params![
             draft.token,
             draft.direction.name(),
@@ -509,7 +617,8 @@ fn write_draft(connection: &Connection, plan: &str, draft: &Draft, now: i64) -> 
             first.name(),
             address,
             draft.daily,
-            now
+            now,
+            draft.audience.name()
         ],
     )?;
     let sql = "SELECT id FROM outreach WHERE token = ?1";
@@ -562,6 +671,7 @@ fn add_event(connection: &Connection, case: i64, now: i64, what: &str, note: &st
 
 fn case(row: &Row<'_>) -> rusqlite::Result<Case> {
     let (direction, state): (String, String) = (row.get(2)?, row.get(5)?);
+    let audience: String = row.get(10)?;
     Ok(Case {
         id: row.get(0)?,
         token: row.get(1)?,
@@ -571,6 +681,7 @@ fn case(row: &Row<'_>) -> rusqlite::Result<Case> {
         },
         organisation: row.get(3)?,
         problem: row.get(4)?,
+        audience: Audience::from_name(&audience),
         // A state that is not known is one in which nothing is done.
         state: State::from_name(&state).unwrap_or(State::Exempt),
         address: row.get(6)?,
@@ -583,7 +694,7 @@ fn case(row: &Row<'_>) -> rusqlite::Result<Case> {
 }
 
 fn notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
-    let progress: String = row.get(4)?;
+    let (progress, audience): (String, String) = (row.get(4)?, row.get(13)?);
     Ok(Notice {
         id: row.get(0)?,
         case: row.get(1)?,
@@ -597,6 +708,8 @@ fn notice(row: &Row<'_>) -> rusqlite::Result<Notice> {
         planned: row.get(9)?,
         sent: row.get(10)?,
         answer: row.get(11)?,
+        audience: Audience::from_name(&audience),
+        approved: row.get(12)?,
     })
 }
 
@@ -610,6 +723,7 @@ mod tests {
             direction: Direction::Outbound,
             organisation: organisation.into(),
             problem: "not-offered".into(),
+            audience: Audience::Postmaster,
             daily: 1.5,
             peers: vec![(format!("mail.{organisation}"), format!("mx.{organisation}"))],
             letter: Some(DraftLetter {
@@ -693,6 +807,93 @@ mod tests {
             assert!(store.unsuppress(name).unwrap());
             assert!(store.begin_sending(notices[0].id, 200).unwrap(), "{name}");
         }
+    }
+
+    /// A store with one letter to a correspondent.
+    fn store_of_people(body: &str) -> (Store, Draft) {
+        let mut store = Store::in_memory().unwrap();
+        let mut draft = draft("AA", "a.example");
+        draft.audience = Audience::Correspondents;
+        if let Some(letter) = &mut draft.letter {
+            letter.address = "bob@a.example".into();
+            letter.body = body.into();
+        }
+        store
+            .replace_drafts("p1", std::slice::from_ref(&draft), 100)
+            .unwrap();
+        (store, draft)
+    }
+
+    #[test]
+    fn a_letter_to_a_correspondent_waits_until_it_is_approved() {
+        let (mut store, _) = store_of_people("b\n");
+        let notice = store.notices().unwrap().remove(0);
+        assert!(!store.begin_sending(notice.id, 200).unwrap());
+        assert!(store.approve(notice.id, 201).unwrap());
+        assert!(store.approve(notice.id, 0).unwrap());
+        assert!(!store.begin_sending(notice.id, 202).unwrap(), "taken back");
+        store.approve(notice.id, 203).unwrap();
+        store.suppress("bob@a.example", "opt-out", 204).unwrap();
+        assert!(!store.begin_sending(notice.id, 205).unwrap(), "suppressed");
+        store.unsuppress("bob@a.example").unwrap();
+        assert!(store.begin_sending(notice.id, 206).unwrap());
+        assert!(!store.approve(notice.id, 207).unwrap(), "it is under way");
+    }
+
+    #[test]
+    fn several_people_of_one_organisation_are_one_matter() {
+        let mut store = Store::in_memory().unwrap();
+        let to = |token: &str, organisation: &str| Draft {
+            audience: Audience::Correspondents,
+            ..draft(token, organisation)
+        };
+        let mut send = |drafts: &[Draft], at| {
+            store.replace_drafts("p", drafts, at).unwrap();
+            for notice in store.notices().unwrap() {
+                if notice.progress == Progress::Draft {
+                    store.approve(notice.id, at).unwrap();
+                    assert!(store.begin_sending(notice.id, at).unwrap());
+                    store.end_sending(&notice, Progress::Sent, "", at).unwrap();
+                }
+            }
+            store.cases().unwrap()
+        };
+        let first = [
+            to("AA", "a.example"),
+            to("AB", "a.example"),
+            to("BB", "b.example"),
+        ];
+        let cases = send(&first, 100);
+        let repeated = |cases: &[Case]| -> Vec<String> {
+            let again = cases.iter().filter(|case| case.repeats(cases));
+            again.map(|case| case.token.clone()).collect()
+        };
+        assert_eq!(repeated(&cases), ["AB"]);
+        for case in &cases {
+            store.move_case(case.id, State::Relapsed, 200, "").unwrap();
+        }
+        // What comes back is another matter.
+        store
+            .replace_drafts("p", &[to("AC", "a.example")], 300)
+            .unwrap();
+        let cases = store.cases().unwrap();
+        assert_eq!(repeated(&cases), ["AB"]);
+    }
+
+    #[test]
+    fn an_approval_is_for_one_letter_as_it_was_read() {
+        let approved_after = |change: fn(&mut DraftLetter)| {
+            let (mut store, mut draft) = store_of_people("b\n");
+            let notice = store.notices().unwrap().remove(0);
+            store.approve(notice.id, 150).unwrap();
+            draft.letter.iter_mut().for_each(change);
+            store.replace_drafts("p2", &[draft], 300).unwrap();
+            store.notices().unwrap()[0].approved
+        };
+        assert_eq!(approved_after(|_| {}), 150);
+        assert_eq!(approved_after(|l| l.body = "c\n".into()), 0);
+        assert_eq!(approved_after(|l| l.subject = "t".into()), 0);
+        assert_eq!(approved_after(|l| l.address = "ann@a.example".into()), 0);
     }
 
     #[test]

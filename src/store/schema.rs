@@ -357,6 +357,22 @@ INSERT INTO open_sessions (piece, text) SELECT 0, value FROM state WHERE name = 
 DELETE FROM state WHERE name = 'sessions';
 ";
 
+/// Letters to the people mail is exchanged with: whom a case is for, and which letters were approved by name. What was in clear is
+/// told of the hosts that took it, and whose fault it was.
+const AUDIENCE: &str = "
+ALTER TABLE outreach ADD COLUMN audience TEXT NOT NULL DEFAULT 'postmaster';
+ALTER TABLE notice ADD COLUMN approved INTEGER NOT NULL DEFAULT 0;
+DROP VIEW people;
+CREATE VIEW people AS
+SELECT c.day AS day, p.direction AS direction, c.address AS correspondent, p.domain AS domain, p.host AS host,
+  p.organisation AS organisation, m.tls AS tls, m.class AS class, m.cause AS cause, m.fault AS fault, m.delivery AS delivery,
+  m.protocol AS protocol, m.cipher AS cipher, m.verification AS verification, c.n AS n, c.first_seen AS first_seen,
+  c.last_seen AS last_seen
+FROM correspondent AS c
+JOIN peer AS p ON p.id = c.peer
+JOIN meaning AS m ON m.day = c.day AND m.service = c.service AND m.direction = p.direction AND m.outcome = c.outcome;
+";
+
 const STEPS: &[M<'static>] = &[
     M::up(TABLES),
     M::up(HEALTH),
@@ -366,6 +382,7 @@ const STEPS: &[M<'static>] = &[
     M::up(PAST),
     M::up(RELAYS_ELSEWHERE),
     M::up(OPEN_SESSIONS),
+    M::up(AUDIENCE),
 ];
 
 /// Every step so far, oldest first.

@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use crate::sandbox::{Ran, Sandbox};
 
-const SETTINGS: &str = "[campaign]\nname = \"Ann Example\"\naddress = \"ann@us.example\"\norganisation = \"the Example Institute\"\nhost = \"mail.us.example\"\npace = 0\n";
+pub const SETTINGS: &str = "[campaign]\nname = \"Ann Example\"\naddress = \"ann@us.example\"\norganisation = \"the Example Institute\"\nhost = \"mail.us.example\"\npace = 0\n";
 
 /// What a peer does on a day.
 #[derive(Clone, Copy)]
-enum Does {
+pub enum Does {
     /// It takes mail over TLS.
     Tls,
     /// It does not offer STARTTLS, which we require.
@@ -22,7 +22,7 @@ enum Does {
 }
 
 /// The log lines of one delivery on a day of November 2026.
-fn delivery(day: u32, domain: &str, does: Does) -> String {
+pub fn delivery(day: u32, domain: &str, does: Does) -> String {
     let host = format!("mx.{domain}[192.0.2.{}]:25", 1 + domain.len() % 200);
     let line = |second: u32, text: &str| {
         format!(
@@ -59,7 +59,7 @@ fn delivery(day: u32, domain: &str, does: Does) -> String {
 }
 
 /// A log of some days: `others` take mail over TLS, and each of `peers` does the same every day.
-fn log(days: std::ops::RangeInclusive<u32>, peers: &[(&str, Does)]) -> String {
+pub fn log(days: std::ops::RangeInclusive<u32>, peers: &[(&str, Does)]) -> String {
     let mut text = String::new();
     for day in days {
         for other in 0..12 {
@@ -73,18 +73,18 @@ fn log(days: std::ops::RangeInclusive<u32>, peers: &[(&str, Does)]) -> String {
 }
 
 /// A day at seven in the morning.
-fn on(day: u32) -> String {
+pub fn on(day: u32) -> String {
     format!("2026-11-{day:02}T07:00:00Z")
 }
 
-fn campaign(sandbox: &Sandbox, day: u32, args: &[&str]) -> Ran {
+pub fn campaign(sandbox: &Sandbox, day: u32, args: &[&str]) -> Ran {
     let settings = sandbox.path("c.toml");
     let settings = settings.to_string_lossy().into_owned();
     let all = [&["--config", &settings, "campaign"], args].concat();
     sandbox.run_with(&all, &[("TLSNAG_NOW", &on(day))])
 }
 
-fn import(sandbox: &Sandbox, day: u32, name: &str, text: &str) {
+pub fn import(sandbox: &Sandbox, day: u32, name: &str, text: &str) {
     sandbox.write(name, text);
     sandbox
         .run_with(&["import", "--quiet", name], &[("TLSNAG_NOW", &on(day))])
@@ -105,7 +105,7 @@ fn plan(sandbox: &Sandbox, day: u32) -> Value {
         .json()
 }
 
-fn strings(rows: &Value, field: &str) -> Vec<String> {
+pub fn strings(rows: &Value, field: &str) -> Vec<String> {
     let rows = rows.as_array().cloned().unwrap_or_default();
     rows.iter()
         .map(|row| row[field].as_str().unwrap_or_default().to_string())
@@ -113,14 +113,14 @@ fn strings(rows: &Value, field: &str) -> Vec<String> {
 }
 
 /// A program in the place of sendmail, which does `script` with the mail on its standard input and its arguments.
-fn sendmail(sandbox: &Sandbox, script: &str) -> PathBuf {
+pub fn sendmail(sandbox: &Sandbox, script: &str) -> PathBuf {
     let path = sandbox.write("sendmail", format!("#!/bin/sh\n{script}\n"));
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path
 }
 
 /// Takes each mail into a file of its own, named by its recipient and a number.
-fn taking(sandbox: &Sandbox) -> PathBuf {
+pub fn taking(sandbox: &Sandbox) -> PathBuf {
     let out = sandbox.path("taken");
     std::fs::create_dir_all(&out).unwrap();
     // The recipient is the last argument; two mails to one make two files.
@@ -133,7 +133,7 @@ fn taking(sandbox: &Sandbox) -> PathBuf {
     )
 }
 
-fn taken(sandbox: &Sandbox) -> Vec<String> {
+pub fn taken(sandbox: &Sandbox) -> Vec<String> {
     let entries = std::fs::read_dir(sandbox.path("taken")).unwrap();
     let mut names: Vec<String> = entries
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
@@ -143,7 +143,7 @@ fn taken(sandbox: &Sandbox) -> Vec<String> {
     names
 }
 
-fn send(sandbox: &Sandbox, day: u32, plan: &str, program: &Path) -> Ran {
+pub fn send(sandbox: &Sandbox, day: u32, plan: &str, program: &Path) -> Ran {
     let program = program.to_string_lossy().into_owned();
     campaign(
         sandbox,
@@ -152,7 +152,7 @@ fn send(sandbox: &Sandbox, day: u32, plan: &str, program: &Path) -> Ran {
     )
 }
 
-fn status_of(sandbox: &Sandbox, day: u32, organisation: &str) -> String {
+pub fn status_of(sandbox: &Sandbox, day: u32, organisation: &str) -> String {
     let rows = campaign(sandbox, day, &["status", "--format", "json"])
         .ok()
         .json();
@@ -167,7 +167,7 @@ fn status_of(sandbox: &Sandbox, day: u32, organisation: &str) -> String {
 }
 
 /// An answer to a letter.
-fn answer(sandbox: &Sandbox, name: &str, headers: &str, body: &str) {
+pub fn answer(sandbox: &Sandbox, name: &str, headers: &str, body: &str) {
     let directory = sandbox.path("mail/new");
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::write(directory.join(name), format!("{headers}\r\n\r\n{body}\r\n")).unwrap();

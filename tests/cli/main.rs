@@ -3,6 +3,7 @@
 mod bad_input;
 mod breakdown;
 mod campaign;
+mod correspondents;
 mod damaged;
 mod doctor;
 mod faults;

@@ -124,6 +124,7 @@ fn facts(
         },
         token: planned.token.clone(),
         direction: planned.direction,
+        audience: planned.audience,
         organisation: planned.organisation.clone(),
         domains: planned
             .domains()

@@ -6,6 +6,7 @@
 //! | `plan` | who would be written to and who not; drafts the letters |
 //! | `letters` | from a planned case to its letter |
 //! | `preview` | the letters as they would be sent |
+//! | `review` | which letters to persons wait, and which may go out |
 //! | `send` | hands them over, one by one |
 //! | `replies` | reads what came back |
 //! | `status` | where each case stands, and what came of it |
@@ -18,6 +19,7 @@ mod people;
 mod plan;
 mod preview;
 mod replies;
+mod review;
 pub(super) mod send;
 mod status;
 
@@ -47,6 +49,9 @@ const STEPS: &str = "In this order:
   tlsnag campaign send --plan HASH --yes      sends them, some each day
   tlsnag campaign replies ~/Maildir           bounces, robots, opt-outs; shows what humans wrote
   tlsnag campaign status                      where each case stands, and what came of it
+In place of the postmasters, people there whom our users exchange mail with can be asked (plan --to correspondents): then
+  tlsnag campaign review                      whom, and why
+  tlsnag campaign approve ADDRESS...          each by name, before send
 Who writes is set in the section [campaign] of the configuration file: docs/outreach.md.";
 
 /// The steps.
@@ -56,6 +61,10 @@ pub enum Step {
     Plan(plan::PlanArgs),
     /// Show the letters as they would be sent
     Preview(preview::PreviewArgs),
+    /// Show the letters to persons that are drafted, and why; nothing is sent to a person who is not approved by name
+    Review(review::ReviewArgs),
+    /// Approve the drafted letters to persons, by their addresses
+    Approve(review::ApproveArgs),
     /// Send the letters of a plan
     Send(send::SendArgs),
     /// Read what came back: a Maildir, an mbox, a file, or - for standard input
@@ -81,6 +90,8 @@ pub(super) fn run(args: &CampaignArgs, environment: &Environment) -> anyhow::Res
     match &args.step {
         Step::Plan(args) => plan::run(args, environment),
         Step::Preview(args) => preview::run(args, environment),
+        Step::Review(args) => review::run(args, environment),
+        Step::Approve(args) => review::approve(args, environment),
         Step::Send(args) => send::run(args, environment),
         Step::Replies(args) => replies::run(args, environment),
         Step::Label(args) => people::label(args, environment),

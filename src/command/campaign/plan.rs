@@ -1,6 +1,7 @@
 //! `campaign plan`: decides, asks the servers concerned whether it is still so, drafts the letters, and shows all of it.
 
-use clap::Args;
+use anyhow::bail;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::campaign::plan::{Reason, Rules, Skipped, Standing};
@@ -9,11 +10,12 @@ use crate::cli::FormatArg;
 use crate::mail::probe::{self, Answer};
 use crate::outcome::{Direction, day_of};
 use crate::query::limits::find_limits;
+use crate::query::people::find_people;
 use crate::query::sightings::find_sightings;
 use crate::report::{Column, Kind as CellKind, Note, Section, Table, Value};
 use crate::settings::Campaign;
 use crate::store::Store;
-use crate::store::outreach::{Case, Draft};
+use crate::store::outreach::{Audience, Case, Draft};
 
 use super::super::period::date;
 use super::super::report::{PrintArgs, put, write};
@@ -23,6 +25,9 @@ use super::{Environment, Status, follow_up, last_days, letters};
 /// Arguments of `campaign plan`.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
+    /// Whom to write to
+    #[arg(long, value_enum, default_value_t, value_name = "WHOM")]
+    pub to: ToArg,
     /// Write only where at least so many mails are concerned [default: 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub min_messages: Option<u64>,
@@ -46,6 +51,25 @@ pub struct PlanArgs {
     pub print: PrintArgs,
 }
 
+/// Whom to write to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ToArg {
+    /// Those who run the servers
+    #[default]
+    Postmaster,
+    /// In their place people there whom our users exchange mail with, so that they ask; each is to be approved by name
+    Correspondents,
+}
+
+impl ToArg {
+    fn audience(self) -> Audience {
+        match self {
+            ToArg::Postmaster => Audience::Postmaster,
+            ToArg::Correspondents => Audience::Correspondents,
+        }
+    }
+}
+
 fn percent(text: &str) -> Result<u64, String> {
     let number = text.strip_suffix('%').unwrap_or(text);
     match number.parse() {
@@ -58,6 +82,13 @@ fn percent(text: &str) -> Result<u64, String> {
 
 /// Runs the command.
 pub(super) fn run(args: &PlanArgs, environment: &Environment) -> anyhow::Result<Status> {
+    let asks_people = args.to == ToArg::Correspondents;
+    if asks_people && !environment.settings.correspondents {
+        bail!(
+            "whom our users exchange mail with is not kept: set correspondents = true at the top of the configuration file; it works from \
+             then on, for the mail that is read into the store with it"
+        );
+    }
     let mut store = Store::open_existing(&environment.store)?;
     for moved in follow_up(&mut store, environment)? {
         environment.printer.remark(&moved);
@@ -71,6 +102,10 @@ pub(super) fn run(args: &PlanArgs, environment: &Environment) -> anyhow::Result<
         suppressions: store.suppressions()?,
         cases: store.cases()?,
         smart_host: find_limits(&store, &scope)?.smart_host,
+        people: match asks_people {
+            true => find_people(&store, &scope)?,
+            false => Vec::new(),
+        },
     };
     let mut plan = campaign::plan(
         &without_own_letters(find_sightings(&store, &scope)?, &standing.cases),
@@ -117,6 +152,9 @@ fn rules(args: &PlanArgs, environment: &Environment) -> Rules {
     let settings = &environment.settings.campaign;
     let own = environment.settings.own_domains.iter();
     Rules {
+        audience: args.to.audience(),
+        min_written: settings.correspondent_messages,
+        people_each: settings.correspondents_per_organisation,
         min_messages: args.min_messages.unwrap_or(settings.min_messages),
         min_days: args.min_days.map_or(settings.min_days, usize::from),
         control: args.control.unwrap_or(settings.control),
@@ -246,6 +284,7 @@ fn draft_of(planned: &Planned) -> Draft {
         direction: planned.direction,
         organisation: planned.organisation.clone(),
         problem: planned.problem.name().to_string(),
+        audience: planned.audience,
         daily: planned.daily,
         peers: planned.charge.peers.iter().cloned().collect(),
         letter: None,
@@ -278,6 +317,7 @@ struct LetterRow {
     organisation: String,
     direction: &'static str,
     mx_hosts: Vec<String>,
+    mode: &'static str,
     contact: String,
     contact_source: &'static str,
     reason: &'static str,
@@ -343,6 +383,7 @@ impl Shown<'_> {
             organisation: letter.organisation.clone(),
             direction: letter.direction.name(),
             mx_hosts: letter.charge.hosts.keys().cloned().collect(),
+            mode: letter.audience.name(),
             contact: letter.contact.0.clone(),
             contact_source: letter.contact.1.name(),
             reason: letter.problem.name(),
@@ -389,6 +430,11 @@ impl Shown<'_> {
         }
     }
 
+    fn asks_people(&self) -> bool {
+        let mut letters = self.plan.letters.iter();
+        letters.any(|letter| letter.audience == Audience::Correspondents)
+    }
+
     fn notes(&self) -> Vec<Note> {
         let item = |text: String| Note::Item(text);
         match (self.plan.letters.is_empty(), self.drafted) {
@@ -397,15 +443,23 @@ impl Shown<'_> {
                 "No letters were drafted: they must say who writes. Set {} in the section [campaign] of the configuration file.",
                 letters::missing(self.settings).join(", ")
             ))],
-            (_, true) => vec![
-                Note::Paragraph("Nothing was sent. Next:".into()),
-                item("read them: tlsnag campaign preview".into()),
-                item(format!(
+            (_, true) => {
+                let mut notes = vec![
+                    Note::Paragraph("Nothing was sent. Next:".into()),
+                    item("read them: tlsnag campaign preview".into()),
+                ];
+                if self.asks_people() {
+                    notes.push(item("to persons nothing is sent that is not approved by name: tlsnag campaign review, tlsnag campaign approve ADDRESS".into()));
+                }
+                notes.push(item(format!(
                     "send them: tlsnag campaign send --plan {} --yes",
                     self.hash
-                )),
-                item("never write to somebody: tlsnag campaign suppress NAME".into()),
-            ],
+                )));
+                notes.push(item(
+                    "never write to somebody: tlsnag campaign suppress NAME".into(),
+                ));
+                notes
+            }
         }
     }
 }
@@ -420,6 +474,7 @@ const LETTERS: &[Column] = &[
     Column::field("domains", CellKind::Text),
     Column::field("mx_hosts", CellKind::Text),
     Column::field("reason", CellKind::Text),
+    Column::field("mode", CellKind::Text),
     Column::both("certainty", "certainty", CellKind::Text),
     Column::detail("why"),
 ];
@@ -454,6 +509,7 @@ fn letter_cells(letter: &Planned) -> Vec<Value> {
         owned(domains),
         Value::List(letter.charge.hosts.keys().cloned().collect()),
         Value::text(letter.problem.name()),
+        Value::text(letter.audience.name()),
         Value::text(letter.certainty.words()),
         Value::text(format!("{way} {what}")),
     ]

@@ -10,7 +10,7 @@ use clap::Args;
 use crate::mail::mailbox;
 use crate::mail::reply::{self, Kind, Known, Reply};
 use crate::store::Store;
-use crate::store::outreach::{Case, State};
+use crate::store::outreach::{Audience, Case, State};
 
 use super::{Environment, Status};
 
@@ -122,11 +122,20 @@ fn take_in(
         }
         Kind::OptOut => {
             store.suppress(&case.address, "opt-out", now)?;
-            store.suppress(&case.organisation, "opt-out", now)?;
+            // A person speaks for themselves, not for those who run the server; yet no other person there is asked.
+            let said = match case.audience {
+                Audience::Correspondents => {
+                    "they are not written to any more, nor are others there"
+                }
+                Audience::Postmaster => {
+                    store.suppress(&case.organisation, "opt-out", now)?;
+                    "nobody there is written to any more"
+                }
+            };
             if moves {
                 store.move_case(case.id, State::Declined, now, "opt-out")?;
             }
-            "nobody there is written to any more"
+            said
         }
         Kind::Delay(_) => "late; nothing to do",
         Kind::Robot => "a robot; nothing to do",

@@ -58,6 +58,7 @@ struct Tally {
     unclear: usize,
     unwanted: usize,
     mended: usize,
+    waiting: usize,
 }
 
 /// Runs the command.
@@ -79,21 +80,37 @@ pub(super) fn run(args: &SendArgs, environment: &Environment) -> anyhow::Result<
     let (drafts, mended) = still_true(&store, drafts, newest, environment)?;
     let room = room(&store, args, environment)?;
     if !args.yes {
-        let list: String = drafts
-            .iter()
-            .map(|(token, notice)| format!("{token}  {:13} {}\n", notice.kind, notice.address))
-            .collect();
-        environment.printer.result(&format!(
-            "{list}Nothing was sent: that takes --yes. Today there is room for {}.\n",
-            room.min(drafts.len())
-        ))?;
+        environment.printer.result(&would_send(&drafts, room))?;
         return Ok(Status::Done);
     }
-    let mut tally = send_all(&mut store, &drafts, &outbox, room, environment)?;
-    tally.mended = mended;
     let all = drafts.len() + mended;
+    let ready: Vec<_> = drafts
+        .into_iter()
+        .filter(|(_, notice)| !notice.waits())
+        .collect();
+    let waiting = all - mended - ready.len();
+    let mut tally = send_all(&mut store, &ready, &outbox, room, environment)?;
+    (tally.mended, tally.waiting) = (mended, waiting);
     environment.printer.result(&tally.in_words(all))?;
     Ok(Status::Done)
+}
+
+/// What there is to send, for who did not say `--yes`.
+fn would_send(drafts: &[(String, Notice)], room: usize) -> String {
+    let mut list = String::new();
+    for (token, notice) in drafts {
+        let remark = match notice.waits() {
+            true => "  (waits to be approved)",
+            false => "",
+        };
+        let (kind, address) = (&notice.kind, &notice.address);
+        list.push_str(&format!("{token}  {kind:13} {address}{remark}\n"));
+    }
+    let ready = drafts.iter().filter(|(_, notice)| !notice.waits()).count();
+    format!(
+        "{list}Nothing was sent: that takes --yes. Today there is room for {}.\n",
+        room.min(ready)
+    )
 }
 
 /// The drafts that hold by the latest of the log, and how many do not. A thank-you was never held against the log of the last days.
@@ -123,8 +140,13 @@ fn still_true(
 
 impl Tally {
     fn in_words(&self, all: usize) -> String {
-        let done =
-            self.sent + self.later + self.refused + self.unclear + self.unwanted + self.mended;
+        let done = self.sent
+            + self.later
+            + self.refused
+            + self.unclear
+            + self.unwanted
+            + self.mended
+            + self.waiting;
         let mut text = format!("Sent: {}", self.sent);
         for (n, what) in [
             (self.later, "refused for now, to be sent by the next run"),
@@ -132,6 +154,10 @@ impl Tally {
             (self.unclear, "perhaps sent, perhaps not: never sent again"),
             (self.unwanted, "not wanted any more"),
             (self.mended, "not true any more, by the latest log"),
+            (
+                self.waiting,
+                "waiting to be approved with tlsnag campaign approve",
+            ),
             (all - done, "left for another day"),
         ] {
             if n > 0 {
@@ -256,7 +282,7 @@ fn send_one(
 pub(super) fn send_thanks(store: &mut Store, environment: &Environment) -> anyhow::Result<usize> {
     let drafts: Vec<_> = drafts(store)?
         .into_iter()
-        .filter(|(_, notice)| notice.kind == Kind::ThankYou.name())
+        .filter(|(_, notice)| notice.kind == Kind::ThankYou.name() && !notice.waits())
         .collect();
     let settings = &environment.settings.campaign;
     let outbox = settings_outbox(settings)?;

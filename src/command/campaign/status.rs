@@ -30,6 +30,7 @@ const COLUMNS: &[Column] = &[
     Column::both("letters", "letters", Kind::Number),
     Column::both("last_letter", "last letter", Kind::Date),
     Column::both("contact", "to", Kind::Text),
+    Column::field("mode", Kind::Text),
     Column::both("remark", "", Kind::Detail),
 ];
 
@@ -97,6 +98,7 @@ fn cells(case: &Case) -> Vec<Value> {
             .max()
             .map_or(Value::text(""), Value::Time),
         Value::text(&case.address),
+        Value::text(case.audience.name()),
         Value::text(remark),
     ]
 }

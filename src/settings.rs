@@ -91,6 +91,8 @@ pub struct Campaign {
     pub smtp_security: String,
     /// A file with `user:password` for it.
     pub smtp_login: Option<PathBuf>,
+    /// Seconds to wait for each of its answers.
+    pub smtp_timeout: u64,
 }
 
 impl Default for Campaign {
@@ -120,6 +122,7 @@ impl Default for Campaign {
             smtp: None,
             smtp_security: "starttls".into(),
             smtp_login: None,
+            smtp_timeout: 120,
         }
     }
 }

@@ -13,9 +13,6 @@ use lettre::transport::smtp::response::{Response, Severity};
 
 use super::Message;
 
-/// How long to wait for each answer.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 /// Where messages go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outbox {
@@ -40,6 +37,8 @@ pub struct Server {
     pub login: Option<(String, String)>,
     /// The name we say.
     pub helo: String,
+    /// How long to wait for each answer.
+    pub patience: Duration,
 }
 
 /// Whether a connection is encrypted.
@@ -89,23 +88,26 @@ impl Outbox {
     }
 }
 
-/// Exit statuses of sendmail (sysexits.h) after which nothing was taken, and whether it may be tried again.
-const EXITS: &[(i32, bool)] = &[
-    (64, false), // usage
-    (65, false), // data
-    (66, false), // no input
-    (67, false), // no such user
-    (68, false), // no such host
-    (69, true),  // unavailable
-    (70, true),  // internal error
-    (71, true),  // system
-    (72, true),  // system file
-    (73, true),  // cannot create
-    (74, true),  // input or output
-    (75, true),  // try again later
-    (76, true),  // protocol
-    (77, false), // no permission
-    (78, true),  // configuration
+/// Makes a refusal of what was said.
+type Meaning = fn(String) -> Refused;
+
+/// Exit statuses of sendmail (sysexits.h) after which nothing was taken, and what that means for the letter.
+const EXITS: &[(i32, Meaning)] = &[
+    (64, Refused::Unable),    // usage
+    (65, Refused::Permanent), // data
+    (66, Refused::Unable),    // no input
+    (67, Refused::Permanent), // no such user
+    (68, Refused::Temporary), // no such host: relaying programs say so of their own server when it cannot be looked up
+    (69, Refused::Temporary), // unavailable
+    (70, Refused::Temporary), // internal error
+    (71, Refused::Temporary), // system
+    (72, Refused::Temporary), // system file
+    (73, Refused::Temporary), // cannot create
+    (74, Refused::Temporary), // input or output
+    (75, Refused::Temporary), // try again later
+    (76, Refused::Temporary), // protocol
+    (77, Refused::Unable),    // no permission: of ours, or a password of ours
+    (78, Refused::Unable),    // configuration
 ];
 
 fn sendmail(program: &PathBuf, message: &Message) -> Result<String, Refused> {
@@ -143,8 +145,11 @@ fn sendmail(program: &PathBuf, message: &Message) -> Result<String, Refused> {
         .and_then(|code| EXITS.iter().find(|(exit, _)| *exit == code));
     match (output.status.success(), known) {
         (true, _) if written.is_ok() => Ok("handed to sendmail".into()),
-        (false, Some((_, true))) => Err(Refused::Temporary(format!("{}: {said}", output.status))),
-        (false, Some((_, false))) => Err(Refused::Permanent(format!("{}: {said}", output.status))),
+        (false, Some((_, kind))) => Err(kind(format!(
+            "{}: {}: {said}",
+            program.display(),
+            output.status
+        ))),
         // Ended in another way, or without having read it all.
         _ => Err(Refused::Unclear(format!("{}: {said}", output.status))),
     }
@@ -168,15 +173,17 @@ fn unix(bytes: &[u8]) -> Vec<u8> {
 fn smtp(server: &Server, message: &Message) -> Result<String, Refused> {
     let mut connection = connect(server)?;
     let envelope = &message.envelope;
-    let before = |result: Result<Response, lettre::transport::smtp::Error>| {
-        result.map(drop).map_err(refused)
-    };
     let mut begin = || {
-        before(connection.command(Mail::new(envelope.from().cloned(), vec![])))?;
+        let sender = Mail::new(envelope.from().cloned(), vec![]);
+        let us = |error| of_us(server, error);
+        connection.command(sender).map_err(us)?;
         for to in envelope.to() {
-            before(connection.command(Rcpt::new(to.clone(), vec![])))?;
+            let them = |error| of_recipient(server, error);
+            connection
+                .command(Rcpt::new(to.clone(), vec![]))
+                .map_err(them)?;
         }
-        before(connection.command(Data))
+        connection.command(Data).map(drop).map_err(refused)
     };
     if let Err(error) = begin() {
         connection.abort();
@@ -203,12 +210,12 @@ fn connect(server: &Server) -> Result<SmtpConnection, Refused> {
     let from_start = (server.security == Security::Tls).then_some(&parameters);
     let mut connection = SmtpConnection::connect(
         (server.host.as_str(), server.port),
-        Some(PATIENCE),
+        Some(server.patience),
         &helo,
         from_start,
         None,
     )
-    .map_err(refused)?;
+    .map_err(|error| of_us(server, error))?;
     if server.security == Security::Starttls {
         if !connection.can_starttls() {
             connection.abort();
@@ -217,7 +224,9 @@ fn connect(server: &Server) -> Result<SmtpConnection, Refused> {
                 server.host
             )));
         }
-        connection.starttls(&parameters, &helo).map_err(refused)?;
+        connection
+            .starttls(&parameters, &helo)
+            .map_err(|error| of_us(server, error))?;
     }
     if let Some((user, password)) = &server.login {
         let login = Credentials::new(user.clone(), password.clone());
@@ -233,6 +242,40 @@ fn connect(server: &Server) -> Result<SmtpConnection, Refused> {
             })?;
     }
     Ok(connection)
+}
+
+/// What is said before a recipient is named is about us: the letter is as good as before, and no other would fare better.
+fn of_us(server: &Server, error: lettre::transport::smtp::Error) -> Refused {
+    match refused(error) {
+        Refused::Permanent(said) => Refused::Unable(format!(
+            "{} does not take mail from us: {said}; see smtp, smtp_security and smtp_login in the section [campaign]",
+            server.host
+        )),
+        other => other,
+    }
+}
+
+/// Answers to a recipient that are about us: who may not relay, or has not logged in (RFC 4954, RFC 3207), or is to use TLS first.
+const NOT_FOR_US: &[&str] = &["530", "534", "538"];
+
+/// The same in words, where the code is that of any refusal: Postfix, Sendmail, Exim, Exchange, qmail.
+const NO_RELAY: &[&str] = &[
+    "relay access denied",
+    "relaying denied",
+    "relay not permitted",
+    "unable to relay",
+    "list of allowed rcpthosts",
+];
+
+fn of_recipient(server: &Server, error: lettre::transport::smtp::Error) -> Refused {
+    let code = error.status().map(|code| code.to_string());
+    let words = in_words(&error).to_lowercase();
+    let about_us = code.is_some_and(|code| NOT_FOR_US.contains(&code.as_str()))
+        || NO_RELAY.iter().any(|word| words.contains(word));
+    if about_us {
+        return of_us(server, error);
+    }
+    refused(error)
 }
 
 /// An answer of 5xx is for ever; everything else before the text has ended may be tried again.
@@ -327,6 +370,7 @@ mod tests {
             security: Security::None,
             login: None,
             helo: "mail.us.example".into(),
+            patience: Duration::from_secs(1),
         };
         let result = Outbox::Smtp(server).send(&message(), "x");
         (result, thread.join().unwrap())
@@ -411,10 +455,38 @@ mod tests {
                 "unclear",
             ),
             (&["220 hi", "250 mx", "250 ok", ""], "temporary"),
-            (&["554 not you", ""], "permanent"),
+            (&["421 too busy", ""], "temporary"),
             (&[""], "temporary"),
         ] {
             assert_eq!(kind(answers), expected, "{answers:?}");
+        }
+    }
+
+    /// Else one wrong setting would close the case of everybody in the plan.
+    #[test]
+    fn what_a_server_has_against_us_is_not_held_against_a_letter() {
+        for answers in [
+            &["554 not you", ""] as &'static [&'static str],
+            &[
+                "220 hi",
+                "250 mx",
+                "530 5.7.0 Must issue a STARTTLS command first",
+            ],
+            &["220 hi", "250 mx", "553 5.7.1 sender not allowed"],
+            &["220 hi", "250 mx", "250 ok", "530 5.7.0 log in first"],
+            &[
+                "220 hi",
+                "250 mx",
+                "250 ok",
+                "554 5.7.1 <postmaster@a.example>: Relay access denied",
+            ],
+            &["220 hi", "250 mx", "250 ok", "550 5.7.1 Relaying denied"],
+        ] {
+            let result = against(answers).0;
+            assert!(
+                matches!(&result, Err(Refused::Unable(said)) if said.contains("[campaign]")),
+                "{answers:?}: {result:?}"
+            );
         }
     }
 
@@ -446,6 +518,10 @@ mod tests {
         assert!(
             matches!(run("cat >/dev/null; echo no user >&2; exit 67"), Err(Refused::Permanent(said)) if said.contains("no user"))
         );
+        for ours in [64, 77, 78] {
+            let result = run(&format!("cat >/dev/null; exit {ours}"));
+            assert!(matches!(result, Err(Refused::Unable(_))), "{result:?}");
+        }
         assert!(matches!(
             run("cat >/dev/null; exit 3"),
             Err(Refused::Unclear(_))

@@ -64,7 +64,7 @@ class Session:
     def __init__(self, sock, host, record, certificates, greyed, keep=None):
         self.sock, self.host, self.record, self.certificates = sock, host, record, certificates
         self.greyed, self.keep, self.tls, self.left = greyed, keep, False, b""
-        self.rcpts = []
+        self.sender, self.rcpts = "", []
 
     def line(self):
         while b"\n" not in self.left:
@@ -157,10 +157,10 @@ class Session:
         self.tls, self.left = True, b""
         self.record.update(tls=True, version=self.sock.version(), cipher=self.sock.cipher()[0])
 
-    def on_mail(self, _line):
+    def on_mail(self, line):
         if self.host.get("need_tls") and not self.tls:
             return self.say("530 5.7.0 Must issue a STARTTLS command first")
-        self.rcpts = []
+        self.sender, self.rcpts = line.split("<", 1)[-1].split(">", 1)[0], []
         self.say(self.host.get("mail") or "250 2.1.0 Ok")
 
     def on_rcpt(self, line):
@@ -185,7 +185,7 @@ class Session:
             self.record["messages"] += 1
             self.record["accepted"] += [[name.lower(), self.tls] for name in self.rcpts]
             if self.keep:
-                self.keep(lines, self.rcpts)
+                self.keep(lines, self.sender, self.rcpts)
         self.rcpts = []
         self.say(answer)
 
@@ -236,14 +236,18 @@ class Sink(Host):
     """A server for tests of outreach: takes everything, keeps each message as a file of `folder`."""
 
     def __init__(self, folder, recorder, certificates, ip="198.18.255.1", starttls=True, port=25):
-        self.folder, self.kept = folder, 0
+        self.folder, self.kept, self.lock = folder, 0, threading.Lock()
         os.makedirs(folder, exist_ok=True)
         super().__init__("sink.example", ip, dict(offer=starttls), recorder, certificates, "sink.example", self.store, port)
 
-    def store(self, lines, rcpts):
-        self.kept += 1
-        with open(os.path.join(self.folder, "%04d.eml" % self.kept), "w") as f:
-            f.write("X-Lab-Recipients: %s\n" % " ".join(rcpts) + "\n".join(lines) + "\n")
+    def store(self, lines, sender, rcpts):
+        with self.lock:
+            self.kept += 1
+            path = os.path.join(self.folder, "%04d.eml" % self.kept)
+        with open(path + ".part", "w") as f:
+            f.write("X-Lab-Sender: <%s>\nX-Lab-Recipients: %s\n" % (sender, " ".join(rcpts)) + "\n".join(lines) + "\n")
+        # Who looks at the folder meanwhile sees it whole.
+        os.rename(path + ".part", path)
 
 
 def start(rows, recorder, certificates):

@@ -343,5 +343,7 @@ fn server_of(text: &str, settings: &Campaign) -> anyhow::Result<Server> {
         security,
         login,
         helo: settings.host.clone(),
+        // No time at all is no time to answer in.
+        patience: Duration::from_secs(settings.smtp_timeout.max(1)),
     })
 }

@@ -5,7 +5,6 @@
 //! |---|---|
 //! | `problem` | the reasons to write, and what leads to each |
 //! | `never` | who is never written to |
-//! | `own_letters` | takes our own letters out of what was seen |
 //! | `peers` | what is to be said for and against each organisation, from what was seen |
 //! | `contact` | whom to write to |
 //! | `people` | who of the people we exchange mail with is written to, in place of the postmaster |
@@ -25,7 +24,6 @@ pub mod contact;
 pub mod follow;
 pub mod letter;
 pub mod never;
-mod own_letters;
 mod peers;
 mod people;
 pub mod plan;
@@ -34,7 +32,6 @@ mod redact;
 pub mod score;
 pub mod software;
 
-pub use own_letters::without_own_letters;
 pub use plan::{Plan, Planned, Rules, Skipped, Standing, plan};
 pub use problem::{Kind, Problem};
 pub use redact::visible;

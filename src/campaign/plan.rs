@@ -1138,6 +1138,24 @@ pub(super) mod tests {
         );
     }
 
+    /// That a letter went over TLS is left out of the numbers, so that what is older than it may be mended for all we know.
+    #[test]
+    fn evidence_older_than_the_last_letter_is_no_reason_for_another() {
+        let mut other = case("a.example", State::Bounced, &[TODAY - 40]);
+        other.problem = "dane".into();
+        let standing = Standing {
+            cases: vec![other],
+            ..Standing::default()
+        };
+        let clear = |day| seen("a.example").day(day).clear(Class::PlaintextNotOffered);
+        let of = |days: [i32; 2]| {
+            let plan = planned(&days.map(clear), &standing, &Rules::default());
+            plan.letters.len()
+        };
+        assert_eq!(of([TODAY - 42, TODAY - 41]), 0);
+        assert_eq!(of([TODAY - 41, TODAY - 39]), 1);
+    }
+
     #[test]
     fn who_has_mended_it_is_thanked_once() {
         let thanked = |state| {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::outcome::{Name, Span, day_of};
 
+use super::letters::Letters;
 use super::process::Key;
 use super::tracker::name_hash;
 
@@ -81,6 +82,9 @@ pub struct Host {
     /// Clients whose TLS with us failed, by the number of the address; sorted when saved, so that equal states have equal texts.
     #[serde(serialize_with = "sorted")]
     failures: HashMap<u64, ClientFailure>,
+    /// Letters of our outreach.
+    #[serde(default, skip_serializing_if = "Letters::is_empty")]
+    pub letters: Letters,
     /// Which session a queue id was opened in, and its number in the order of opening.
     #[serde(skip)]
     ids: HashMap<Vec<u8>, (u64, Key)>,

@@ -11,11 +11,11 @@ use maillog::{
 
 use crate::outcome::{Class, Direction, Emission, Fact, Name, Outcome, Parameters, PeerName, Tls};
 
-use super::own;
 use super::process::{Inbound, Mail, OwnedPeer};
 use super::proof;
 use super::tracker::Context;
 use super::verdict::{self, InboundEvidence, Verdict};
+use super::{letters, own};
 
 /// How many messages of one session are told apart; a session with more is counted by its counters.
 const MAILS: usize = 1000;
@@ -145,6 +145,10 @@ pub fn message(session: &mut Inbound, message: &Message<'_>, cx: &mut Context<'_
     if message.modern || cx.host.states_protocol {
         cx.fact(Direction::Inbound, Fact::Logged);
     }
+    let submission = own::submission_daemon(message.daemon);
+    let is_letter = letters::is_sender(message.sender)
+        && (message.local || message.authenticated || submission || cx.is_ours(&message.peer));
+    cx.host.letters.take(message.queue_id, is_letter, cx.steady);
     if message.local {
         return;
     }
@@ -176,7 +180,6 @@ pub fn message(session: &mut Inbound, message: &Message<'_>, cx: &mut Context<'_
         maillog::event::domain_of(message.sender),
         false,
     );
-    let submission = own::submission_daemon(message.daemon);
     let first = !std::mem::replace(&mut session.counted, true);
     session.ours = cx.is_ours(&message.peer);
     let messages = u32::from(message.recipients > 0);

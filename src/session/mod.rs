@@ -11,6 +11,7 @@
 mod cases;
 mod host;
 mod inbound;
+mod letters;
 mod outbound;
 mod own;
 mod process;

@@ -618,7 +618,8 @@ fn flush_attempts(
         let internal =
             cx.own
                 .holds_host(peer.address.as_bytes(), peer.host.as_bytes(), &cx.host.name)
-                || cx.own.holds_domain(&peer.domain);
+                || cx.own.holds_domain(&peer.domain)
+                || cx.is_letter(state.queue_id.as_bytes());
         cx.out.push(Emission::Outcome(Outcome {
             at: attempt.at,
             service: Arc::clone(cx.service),
@@ -672,7 +673,8 @@ fn emit(
         || cx
             .own
             .holds_host(name.address.as_bytes(), name.host.as_bytes(), &cx.host.name)
-        || cx.own.holds_domain(&name.domain);
+        || cx.own.holds_domain(&name.domain)
+        || cx.is_letter(line.queue_id);
     let (broken, shown) = cx.our_part(Direction::Outbound);
     let causeless = matches!(
         verdict.class,

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::outcome::{Direction, Emission, Fact, Parameters, ProofLine, Service, Tls, day_of};
 
 use super::host::Host;
-use super::own::Own;
+use super::own::{self, Own};
 use super::process::{Inbound, Key, Outbound, Process};
 use super::verdict::{self, Verdict};
-use super::{inbound, outbound, proof};
+use super::{inbound, letters, outbound, proof};
 
 /// A process without a line of interest for so long is gone, in seconds of log time.
 const IDLE_SECONDS: i64 = 7200;
@@ -152,6 +152,11 @@ impl Context<'_, '_> {
             maillog::peer::without_dot(peer.name),
             &self.host.name,
         )
+    }
+
+    /// Whether a message is a letter of our own outreach.
+    pub(super) fn is_letter(&self, queue_id: &[u8]) -> bool {
+        !self.host.letters.is_empty() && self.host.letters.has(queue_id, self.steady)
     }
 
     /// Tells a fact, once a day.
@@ -617,14 +622,26 @@ impl Tracker {
 
     fn sender(&mut self, service: u32, queue_id: &[u8], sender: &[u8]) {
         let host = &mut self.hosts[self.services[service as usize].host as usize];
-        let Some(key) = host.take_id(queue_id) else {
-            return;
-        };
-        let Some(session) = self
-            .processes
-            .get_mut(&key)
-            .and_then(|p| p.inbound.as_mut())
-        else {
+        let key = host.take_id(queue_id);
+        let session = key
+            .and_then(|key| self.processes.get_mut(&key))
+            .and_then(|p| p.inbound.as_mut());
+        let is_letter = letters::is_sender(sender);
+        if is_letter || !host.letters.is_empty() {
+            let tag = key.and_then(|key| self.services.get(key.0 as usize));
+            let is_own = |session: &Inbound| {
+                let peer = session.peer.view();
+                let name = maillog::peer::without_dot(peer.name);
+                session.authenticated
+                    || session.reinjected
+                    || tag.is_some_and(|tag| own::submission_service(&tag.service.tag).is_some())
+                    || self.own.holds_host(peer.address, name, &host.name)
+            };
+            let is_own = session.as_deref().is_none_or(|session| is_own(session));
+            host.letters
+                .take(queue_id, is_letter && is_own, self.steady);
+        }
+        let Some(session) = session else {
             return;
         };
         if let Some(mail) = session

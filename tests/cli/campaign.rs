@@ -21,12 +21,21 @@ pub enum Does {
     Breaks,
 }
 
-/// The log lines of one delivery on a day of November 2026.
+/// A day counted from the first of November 2026.
+pub fn date(day: u32) -> String {
+    match day {
+        1..=30 => format!("2026-11-{day:02}"),
+        _ => format!("2026-12-{:02}", day - 30),
+    }
+}
+
+/// The log lines of one delivery on a day, counted from the first of November 2026.
 pub fn delivery(day: u32, domain: &str, does: Does) -> String {
     let host = format!("mx.{domain}[192.0.2.{}]:25", 1 + domain.len() % 200);
     let line = |second: u32, text: &str| {
         format!(
-            "2026-11-{day:02}T10:00:{second:02}+00:00 mail postfix/smtp[{}]: {text}\n",
+            "{}T10:00:{second:02}+00:00 mail postfix/smtp[{}]: {text}\n",
+            date(day),
             100 + domain.len()
         )
     };
@@ -74,7 +83,7 @@ pub fn log(days: std::ops::RangeInclusive<u32>, peers: &[(&str, Does)]) -> Strin
 
 /// A day at seven in the morning.
 pub fn on(day: u32) -> String {
-    format!("2026-11-{day:02}T07:00:00Z")
+    format!("{}T07:00:00Z", date(day))
 }
 
 pub fn campaign(sandbox: &Sandbox, day: u32, args: &[&str]) -> Ran {
@@ -92,14 +101,14 @@ pub fn import(sandbox: &Sandbox, day: u32, name: &str, text: &str) {
 }
 
 /// A sandbox with settings, and a week of log in which these peers do this.
-fn with(peers: &[(&str, Does)]) -> Sandbox {
+pub fn with(peers: &[(&str, Does)]) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write("c.toml", SETTINGS);
     import(&sandbox, 9, "week1.log", &log(2..=8, peers));
     sandbox
 }
 
-fn plan(sandbox: &Sandbox, day: u32) -> Value {
+pub fn plan(sandbox: &Sandbox, day: u32) -> Value {
     campaign(sandbox, day, &["plan", "--no-probe", "--format", "json"])
         .ok()
         .json()

@@ -26,7 +26,7 @@ mod status;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 
-use crate::campaign::{follow, without_own_letters};
+use crate::campaign::follow;
 use crate::outcome::day_of;
 use crate::query::sightings::find_sightings;
 use crate::query::{Period, Scope};
@@ -136,7 +136,6 @@ pub(super) fn follow_up(
     let newest = store.newest()?.min(environment.now);
     let today = day_of(newest);
     let sightings = find_sightings(store, &last_days(today, FOLLOWED_DAYS))?;
-    let sightings = without_own_letters(sightings, &cases);
     let moves = follow::follow(&cases, &sightings, today);
     let mut said = Vec::new();
     for step in moves {

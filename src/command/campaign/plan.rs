@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::campaign::plan::{Reason, Rules, Skipped, Standing};
-use crate::campaign::{self, Kind, Plan, Planned, Problem, without_own_letters};
+use crate::campaign::{self, Kind, Plan, Planned, Problem};
 use crate::cli::FormatArg;
 use crate::mail::probe::{self, Answer};
 use crate::outcome::{Direction, day_of};
@@ -108,7 +108,7 @@ pub(super) fn run(args: &PlanArgs, environment: &Environment) -> anyhow::Result<
         },
     };
     let mut plan = campaign::plan(
-        &without_own_letters(find_sightings(&store, &scope)?, &standing.cases),
+        &find_sightings(&store, &scope)?,
         &standing,
         &rules(args, environment),
         today,

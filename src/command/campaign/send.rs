@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::campaign::{Kind, follow, without_own_letters};
+use crate::campaign::{Kind, follow};
 use crate::mail::{Outbox, Refused, Security, Server};
 use crate::outcome::day_of;
 use crate::query::sightings::find_sightings;
@@ -125,7 +125,6 @@ fn still_true(
         &last_days(newest, environment.settings.campaign.days),
     )?;
     let cases = store.cases()?;
-    let sightings = without_own_letters(sightings, &cases);
     let all = drafts.len();
     let holds = |(_, notice): &(String, Notice)| {
         notice.kind == Kind::ThankYou.name()

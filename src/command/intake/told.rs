@@ -14,7 +14,7 @@ pub struct Intake {
     pub unchanged: u64,
     /// The counts that are stored too.
     pub counts: RunCounts,
-    /// Deliveries and sessions of our own hosts and users, left out.
+    /// Deliveries and sessions of our own hosts and users, and of our own letters, left out.
     pub internal: u64,
     /// A line of a mail server that was not recognised, if there was one.
     pub stranger: Option<String>,
@@ -62,7 +62,7 @@ impl fmt::Display for Intake {
             0 => write!(f, "."),
             internal => write!(
                 f,
-                "; left out {} of our own hosts and users.",
+                "; left out {} of our own hosts, users and letters.",
                 grouped(internal)
             ),
         }?;

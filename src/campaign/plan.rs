@@ -488,12 +488,19 @@ impl Desk<'_> {
     fn judge(&self, who: &Who, problem: Problem, charge: &Charge) -> Judged {
         let (direction, organisation) = (who.0, who.1.as_str());
         self.stands(who, problem, charge)?;
+        let names = charge.by_mails();
+        let contact = contact::find(&self.standing.contacts, direction, organisation, &names);
         let case = self.case(who, problem);
+        // A letter that came back has reached nobody: whoever else is set as the contact since gets a first one.
+        let is_elsewhere = |case: &&Case| {
+            let to = contact.as_ref().map(|(address, _)| address);
+            case.state == State::Bounced
+                && to.is_some_and(|to| !case.address.eq_ignore_ascii_case(to))
+        };
+        let case = case.filter(|case| !is_elsewhere(case));
         let (kind, token) = self.next_letter(case, charge, who, problem, "")?;
         self.is_enough(who, charge)?;
-        let names = charge.by_mails();
-        let contact = contact::find(&self.standing.contacts, direction, organisation, &names)
-            .ok_or((Reason::NoContact, String::new()))?;
+        let contact = contact.ok_or((Reason::NoContact, String::new()))?;
         if self.is_suppressed(&contact.0) {
             return Err((Reason::Suppressed, contact.0));
         }
@@ -1135,6 +1142,37 @@ pub(super) mod tests {
                 &Rules::default()
             )),
             Reason::TooRecent
+        );
+    }
+
+    #[test]
+    fn after_a_letter_came_back_another_contact_gets_a_first_one_a_month_later() {
+        let with = |address: &str, sent| {
+            let contact = Contact {
+                name: "a.example".into(),
+                address: address.into(),
+                note: String::new(),
+            };
+            let standing = Standing {
+                contacts: vec![contact],
+                cases: vec![case("a.example", State::Bounced, &[sent])],
+                ..Standing::default()
+            };
+            planned(&accused("a.example"), &standing, &Rules::default())
+        };
+        let plan = with("ann@a.example", TODAY - 30);
+        assert_eq!(
+            (plan.letters[0].kind, plan.letters[0].contact.0.as_str()),
+            (Kind::Notice, "ann@a.example")
+        );
+        assert_ne!(plan.letters[0].token, "AA");
+        assert_eq!(
+            reason(&with("ann@a.example", TODAY - 29)),
+            Reason::TooRecent
+        );
+        assert_eq!(
+            reason(&with("Postmaster@a.example", TODAY - 30)),
+            Reason::Closed
         );
     }
 

@@ -141,8 +141,8 @@ impl Case {
         self.notices.iter().any(|n| n.progress.may_have_left())
     }
 
-    /// Whether it is one more letter about a matter that an earlier case of `cases` is about: several people of one organisation may
-    /// be asked about it, and it is mended once.
+    /// Whether it is one more about a matter that an earlier case of `cases` is about: several people of one organisation may be asked,
+    /// or somebody else after a letter came back, and it is mended once.
     pub fn repeats(&self, cases: &[Case]) -> bool {
         let is_same = |other: &&Case| {
             (other.direction, &other.organisation, &other.problem)
@@ -150,11 +150,8 @@ impl Case {
         };
         // What was over when this one began is another story.
         let went_on = |other: &Case| other.state.is_open() || other.changed > self.opened;
-        self.audience == Audience::Correspondents
-            && cases
-                .iter()
-                .filter(is_same)
-                .any(|other| other.id < self.id && other.was_written() && went_on(other))
+        let mut others = cases.iter().filter(is_same);
+        others.any(|other| other.id < self.id && other.was_written() && went_on(other))
     }
 }
 

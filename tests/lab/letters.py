@@ -45,9 +45,9 @@ class Trial:
         if got != want:
             self.wrong.append("%s: found %r, expected %r" % (what, got, want))
 
-    def tlsnag(self, *words):
+    def tlsnag(self, *words, store="store"):
         """The program, which must succeed."""
-        done = subprocess.run([self.program, "--quiet", "--store", WORK + "/store.db", "--config", WORK + "/c.toml", *words],
+        done = subprocess.run([self.program, "--quiet", "--store", "%s/%s.db" % (WORK, store), "--config", WORK + "/c.toml", *words],
                               capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError("%s: %s" % (" ".join(words), done.stderr))
@@ -143,6 +143,12 @@ def main():
     trial.check("a second send", (again.returncode, "nothing to send" in again.stderr), (2, True))
     time.sleep(6)
     trial.check("nobody got two", {a: len(m) for a, m in trial.arrived().items() if a in wanted and len(m) > len({r["token"] for r in plan["rows"] if r["contact"] == a})}, {})
+    # The server's own log of the letters: they are in no count.
+    trial.tlsnag("import", servers.LOG, store="letters")
+    with open(servers.LOG) as f:
+        trial.check("the log has letters", "+tlsnag-" in f.read(), True)
+    counted = json.loads(trial.tlsnag("report", "domains", "--all", "--format", "json", store="letters"))["rows"]
+    trial.check("letters that are counted as mail", [row["domain"] for row in counted], [])
     for line in trial.wrong:
         print("DIFFERENCE %s: %s" % (mta, line))
     print("%s: %d comparisons, %d differences; %s %d letters in the sink, %d taken by peers; asked: %s" % (

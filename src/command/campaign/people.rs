@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 
 use crate::campaign::answers;
 use crate::campaign::contact::is_address;
+use crate::campaign::never::is_public;
 use crate::store::Store;
 use crate::store::outreach::State;
 
@@ -13,7 +14,7 @@ use super::{Environment, Status, case_of};
 /// Arguments of `campaign contact`.
 #[derive(Debug, Args)]
 pub struct ContactArgs {
-    /// A domain or an organisation; without it, all contacts are listed
+    /// A domain or an organisation; without it, all contacts are listed. Alone and without a contact: where to look for one
     pub name: Option<String>,
     /// Whom to write to about it; `-` takes the contact away
     #[arg(requires = "name")]
@@ -179,13 +180,35 @@ pub(super) fn contact(args: &ContactArgs, environment: &Environment) -> anyhow::
                 })
                 .map(|c| format!("{}  {}  {}\n", c.name, c.address, c.note))
                 .collect();
-            let nothing = "No contacts are set: letters go to the postmaster.\n".to_string();
+            let nothing = match wanted {
+                None => "No contacts are set: letters go to the postmaster.\n".to_string(),
+                Some(name) => where_to_look(&name.to_lowercase()),
+            };
             environment
                 .printer
                 .result(if shown.is_empty() { &nothing } else { &shown })?;
         }
     }
     Ok(Status::Done)
+}
+
+/// Where the one who runs a domain may have said how to be reached, as commands to run: nothing is asked from here.
+fn where_to_look(name: &str) -> String {
+    if !is_public(name) {
+        return format!(
+            "No contact is set for {}, and it is no public name to look one up for.\n",
+            name.escape_debug()
+        );
+    }
+    format!(
+        "No contact is set for {name}: letters go to the postmaster. If that comes back, look here:
+  curl -sL https://{name}/.well-known/security.txt   a line `Contact: mailto:...` (RFC 9116)
+  dig +short SOA {name}   the second name is a mailbox: hostmaster.{name}. is hostmaster@{name} (RFC 1035)
+  curl -sL https://rdap.org/domain/{name}   \"technical\" and \"abuse\" of the registration, as far as they are shown
+  their website, or somebody you know there
+Then: tlsnag campaign contact {name} ADDRESS
+"
+    )
 }
 
 fn check(address: &str) -> anyhow::Result<()> {
@@ -293,6 +316,15 @@ mod tests {
                 of("b.example", "b@b.example", "")
             ]
         );
+    }
+
+    #[test]
+    fn what_is_to_be_typed_is_a_name_and_nothing_else() {
+        assert!(where_to_look("a.example").contains("dig +short SOA a.example "));
+        for name in ["a.example; rm -rf /", "$(id).example", "-a.example", "a"] {
+            let said = where_to_look(name);
+            assert!(!said.contains("dig") && !said.contains("curl"), "{said}");
+        }
     }
 
     #[test]

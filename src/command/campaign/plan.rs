@@ -1,5 +1,8 @@
 //! `campaign plan`: decides, asks the servers concerned whether it is still so, drafts the letters, and shows all of it.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -175,8 +178,9 @@ fn ask(plan: &mut Plan, environment: &Environment) {
         "" => "localhost",
         host => host,
     };
+    let mut answers = Answers::new();
     for mut letter in std::mem::take(&mut plan.letters) {
-        match settled(&letter, helo) {
+        match settled(&letter, helo, &mut answers) {
             Ok(problem) => {
                 letter.problem = problem;
                 plan.letters.push(letter);
@@ -193,8 +197,15 @@ fn ask(plan: &mut Plan, environment: &Environment) {
     }
 }
 
+/// What each server answered: several letters may be about one, which is asked once.
+type Answers = BTreeMap<(IpAddr, u16), Answer>;
+
 /// What a look at all servers of a letter says it is to be about; or what speaks against it.
-fn settled(letter: &Planned, helo: &str) -> Result<Problem, (Reason, String)> {
+fn settled(
+    letter: &Planned,
+    helo: &str,
+    answers: &mut Answers,
+) -> Result<Problem, (Reason, String)> {
     let can_be_seen = letter.problem.is_like(Problem::Unclear);
     if letter.kind == Kind::ThankYou || letter.direction == Direction::Inbound || !can_be_seen {
         return Ok(letter.problem);
@@ -205,7 +216,10 @@ fn settled(letter: &Planned, helo: &str) -> Result<Problem, (Reason, String)> {
     }
     let mut found = letter.problem;
     for (address, port) in addresses {
-        let (seen, said) = match probe::ask(address, port, helo) {
+        let answer = answers
+            .entry((address, port))
+            .or_insert_with(|| probe::ask(address, port, helo));
+        let (seen, said) = match answer {
             Answer::NotOffered => (Problem::NotOffered, "STARTTLS is not offered".to_string()),
             Answer::Refused(said) => (Problem::Refused, format!("STARTTLS is refused: {said}")),
             Answer::HandshakeFailed(said) => {

@@ -118,7 +118,7 @@ fn take_in(
             if moves {
                 store.move_case(case.id, State::Bounced, now, code)?;
             }
-            "it came back for good; another address can be set with: tlsnag campaign contact"
+            "it came back for good; where to look for another address: tlsnag campaign contact NAME"
         }
         Kind::OptOut => {
             store.suppress(&case.address, "opt-out", now)?;

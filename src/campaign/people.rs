@@ -15,7 +15,7 @@ use super::contact::{Source, is_address};
 use super::never;
 use super::peers::{Charge, Who};
 use super::plan::{Desk, Judged, Plan, Planned, Reason, Skipped};
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 
 impl Desk<'_> {
     /// The letters to people of an organisation; or why there are none.
@@ -184,17 +184,25 @@ impl Desk<'_> {
     }
 }
 
-/// A person gets one letter, and an organisation's people letters about one problem: that with most mail. `plan` is in order of mail.
+/// A person gets one letter, an organisation's people letters about one problem, and its postmaster one besides a thank-you: about that
+/// with most mail. `plan` is in order of mail.
 pub(super) fn once(plan: &mut Plan) {
     let mut addresses = BTreeSet::new();
-    let mut problems = BTreeMap::new();
+    let (mut problems, mut postmasters) = (BTreeMap::new(), BTreeSet::new());
     for letter in std::mem::take(&mut plan.letters) {
-        let is_first = letter.audience == Audience::Postmaster
-            || (*problems
-                .entry(letter.organisation.clone())
-                .or_insert(letter.problem)
-                == letter.problem
-                && addresses.insert(letter.contact.0.to_lowercase()));
+        let is_postmasters = letter.audience == Audience::Postmaster;
+        let is_first = match is_postmasters {
+            true => {
+                letter.kind == Kind::ThankYou || postmasters.insert(letter.organisation.clone())
+            }
+            false => {
+                *problems
+                    .entry(letter.organisation.clone())
+                    .or_insert(letter.problem)
+                    == letter.problem
+                    && addresses.insert(letter.contact.0.to_lowercase())
+            }
+        };
         match is_first {
             true => plan.letters.push(letter),
             false => plan.skipped.push(Skipped {

@@ -1195,6 +1195,35 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn two_problems_of_one_organisation_are_one_letter_about_that_with_most_mail() {
+        let clear = |day, mails| {
+            let seen = seen("a.example").day(day).mails(mails);
+            seen.clear(Class::PlaintextNotOffered)
+        };
+        let refused = |day| {
+            let seen = seen("a.example").at("mx2.a.example", "a.example");
+            let seen = seen.day(day).mails(9);
+            seen.clear(Class::PlaintextStarttlsRefused)
+        };
+        let seen = [
+            clear(TODAY - 2, 2),
+            clear(TODAY - 1, 2),
+            refused(TODAY - 2),
+            refused(TODAY - 1),
+        ];
+        let plan = default(&seen);
+        let about: Vec<Problem> = plan.letters.iter().map(|l| l.problem).collect();
+        assert_eq!(about, [Problem::Refused]);
+        assert!(
+            plan.skipped
+                .iter()
+                .any(|s| s.problem == Some(Problem::NotOffered)
+                    && s.reason == Reason::TooRecent
+                    && s.detail.contains("another letter is planned"))
+        );
+    }
+
+    #[test]
     fn who_has_mended_it_is_thanked_once() {
         let thanked = |state| {
             let standing = Standing {

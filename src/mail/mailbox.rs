@@ -15,7 +15,12 @@ pub fn each(path: &Path, take: &mut impl FnMut(Vec<u8>)) -> io::Result<()> {
         return stream(BufReader::new(File::open(path)?), take);
     }
     for file in files(path)? {
-        stream(BufReader::new(File::open(file)?), take)?;
+        match File::open(file) {
+            Ok(file) => stream(BufReader::new(file), take)?,
+            // A mail program has moved or deleted it since: the next run finds it where it is then.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
@@ -57,7 +62,8 @@ pub fn stream(mut reader: impl BufRead, take: &mut impl FnMut(Vec<u8>)) -> io::R
     let (mut message, mut line, mut after_empty) = (Vec::new(), Vec::new(), true);
     loop {
         line.clear();
-        let read = reader.read_until(b'\n', &mut line)?;
+        // What has no line ends, and is no mailbox, comes in pieces.
+        let read = reader.by_ref().take(MOST).read_until(b'\n', &mut line)?;
         let begins = after_empty && line.starts_with(b"From ");
         if (read == 0 || begins) && !message.is_empty() {
             take(std::mem::take(&mut message));
@@ -96,6 +102,17 @@ mod tests {
             all(b"From x Mon\nSubject: a\n\n>From here\nFrom there\n\nFrom y Tue\nSubject: b\n\nc\n"),
             ["Subject: a\n\nFrom here\nFrom there\n\n", "Subject: b\n\nc\n"]
         );
+    }
+
+    #[test]
+    fn what_has_no_line_ends_fills_no_memory() {
+        let mut text = b"From x Mon\nSubject: a\n\n".to_vec();
+        text.resize(3 * MOST as usize, b'x');
+        text.extend_from_slice(b"\n\nFrom y Tue\nSubject: b\n");
+        let found = all(&text);
+        assert_eq!(found.len(), 2);
+        assert!(found[0].len() as u64 <= MOST);
+        assert_eq!(found[1], "Subject: b\n");
     }
 
     #[test]

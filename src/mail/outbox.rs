@@ -202,12 +202,11 @@ fn smtp(server: &Server, message: &Message) -> Result<String, Refused> {
 
 fn connect(server: &Server) -> Result<SmtpConnection, Refused> {
     let helo = ClientId::Domain(server.helo.clone());
-    let parameters = TlsParameters::builder(server.host.clone())
-        .build_rustls()
-        .map_err(|error| {
-            Refused::Unable(format!("no TLS for {}: {}", server.host, in_words(&error)))
-        })?;
-    let from_start = (server.security == Security::Tls).then_some(&parameters);
+    let parameters = parameters(server)?;
+    let from_start = match server.security {
+        Security::Tls => parameters.as_ref(),
+        Security::Starttls | Security::None => None,
+    };
     let mut connection = SmtpConnection::connect(
         (server.host.as_str(), server.port),
         Some(server.patience),
@@ -216,7 +215,7 @@ fn connect(server: &Server) -> Result<SmtpConnection, Refused> {
         None,
     )
     .map_err(|error| of_us(server, error))?;
-    if server.security == Security::Starttls {
+    if let (Security::Starttls, Some(parameters)) = (server.security, &parameters) {
         if !connection.can_starttls() {
             connection.abort();
             return Err(Refused::Temporary(format!(
@@ -225,7 +224,7 @@ fn connect(server: &Server) -> Result<SmtpConnection, Refused> {
             )));
         }
         connection
-            .starttls(&parameters, &helo)
+            .starttls(parameters, &helo)
             .map_err(|error| of_us(server, error))?;
     }
     if let Some((user, password)) = &server.login {
@@ -242,6 +241,19 @@ fn connect(server: &Server) -> Result<SmtpConnection, Refused> {
             })?;
     }
     Ok(connection)
+}
+
+/// How TLS is spoken to it; nothing where it is not, for the authorities of this machine are many files to read.
+fn parameters(server: &Server) -> Result<Option<TlsParameters>, Refused> {
+    if server.security == Security::None {
+        return Ok(None);
+    }
+    let unable = |error| {
+        let words = in_words(&error);
+        Refused::Unable(format!("no TLS for {}: {words}", server.host))
+    };
+    let builder = TlsParameters::builder(server.host.clone());
+    builder.build_rustls().map(Some).map_err(unable)
 }
 
 /// What is said before a recipient is named is about us: the letter is as good as before, and no other would fare better.

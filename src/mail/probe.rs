@@ -53,6 +53,8 @@ pub fn ask(address: IpAddr, port: u16, helo: &str) -> Answer {
         Err(error) if error.status().is_some() && !connection.is_encrypted() => {
             Answer::Refused(in_words(&error))
         }
+        // An answer that came over TLS, whatever it says: TLS came up.
+        Err(error) if error.status().is_some() => Answer::Works,
         Err(error) => Answer::HandshakeFailed(in_words(&error)),
     };
     if !connection.has_broken() {

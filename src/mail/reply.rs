@@ -111,8 +111,12 @@ pub fn read(bytes: &[u8], known: &[Known]) -> Option<Reply> {
     let token = token(&message, bytes, report.is_some(), known);
     let kind = match report {
         Some(kind) => kind,
-        None if is_robot(&message, &subject) => Kind::Robot,
-        None if is_stop(&subject, &own) => Kind::OptOut,
+        // A program that follows our `List-Unsubscribe` does what its user wants.
+        None if says_stop(&subject) => Kind::OptOut,
+        None if is_program(&message, &subject) => Kind::Robot,
+        None if own.lines().next().is_some_and(says_stop) => Kind::OptOut,
+        // Ticket systems send what people write as bulk.
+        None if is_bulk(&message) => Kind::Robot,
         None if is_our_side(&text) => Kind::OurSide,
         None => Kind::Human,
     };
@@ -132,7 +136,12 @@ fn report(message: &Message<'_>, text: &str, from: &str) -> Option<Kind> {
             kind.ctype() == "message" && kind.subtype() == Some("delivery-status")
         })
     });
-    if let Some(part) = status {
+    let is_report = message
+        .content_type()
+        .is_some_and(|kind| kind.subtype() == Some("report"));
+    let local = from.split('@').next().unwrap_or_default().to_lowercase();
+    let is_daemon = local == "mailer-daemon" || raw(message, "Return-Path").trim() == "<>";
+    if let Some(part) = status.filter(|_| is_report || is_daemon) {
         let fields = String::from_utf8_lossy(part.contents()).into_owned();
         let field = |name: &str| {
             fields.lines().find_map(|line| {
@@ -153,11 +162,9 @@ fn report(message: &Message<'_>, text: &str, from: &str) -> Option<Kind> {
             },
         );
     }
-    let local = from.split('@').next().unwrap_or_default().to_lowercase();
-    let is_daemon = local == "mailer-daemon" || raw(message, "Return-Path").trim() == "<>";
     if !is_daemon
         || !raw(message, "Auto-Submitted").trim().is_empty()
-            && is_robot(message, "")
+            && is_program(message, "")
             && !looks_failed(text)
     {
         return None;
@@ -240,15 +247,11 @@ fn is_there(text: &str, word: &str) -> bool {
 }
 
 /// Sent by a program (RFC 3834, and what came before it).
-fn is_robot(message: &Message<'_>, subject: &str) -> bool {
+fn is_program(message: &Message<'_>, subject: &str) -> bool {
     let submitted = raw(message, "Auto-Submitted").trim().to_lowercase();
-    let precedence = raw(message, "Precedence").trim().to_lowercase();
     let subject = subject.trim().to_lowercase();
     (!submitted.is_empty() && !submitted.starts_with("no"))
-        || matches!(
-            precedence.as_str(),
-            "auto_reply" | "auto-reply" | "bulk" | "junk" | "list"
-        )
+        || matches!(precedence(message).as_str(), "auto_reply" | "auto-reply")
         || [
             "X-Autoreply",
             "X-Autorespond",
@@ -260,21 +263,22 @@ fn is_robot(message: &Message<'_>, subject: &str) -> bool {
         || ROBOTS.iter().any(|word| subject.starts_with(word))
 }
 
-/// Whether the subject, or the first line they wrote themselves, is a word that ends it and little more.
-fn is_stop(subject: &str, own: &str) -> bool {
-    let says = |line: &str| {
-        let mut words = line
-            .split(|c: char| !c.is_alphanumeric() && c != '-')
-            .filter(|word| !word.is_empty());
-        let first = words.next().unwrap_or_default().to_lowercase();
-        STOP.contains(&first.as_str()) && words.count() < STOP_WORDS
-    };
-    // What follows `Re:` is our own subject.
-    says(subject)
-        || own
-            .lines()
-            .find(|line| !line.trim().is_empty())
-            .is_some_and(says)
+/// Sent to many, or by a program that says no more than that.
+fn is_bulk(message: &Message<'_>) -> bool {
+    matches!(precedence(message).as_str(), "bulk" | "junk" | "list")
+}
+
+fn precedence(message: &Message<'_>) -> String {
+    raw(message, "Precedence").trim().to_lowercase()
+}
+
+/// Whether a line, a subject or the first that they wrote themselves, is a word that ends it and little more. (What follows `Re:` is our own subject.)
+fn says_stop(line: &str) -> bool {
+    let mut words = line
+        .split(|c: char| !c.is_alphanumeric() && c != '-')
+        .filter(|word| !word.is_empty());
+    let first = words.next().unwrap_or_default().to_lowercase();
+    STOP.contains(&first.as_str()) && words.count() < STOP_WORDS
 }
 
 /// The bounce of a large sender whose servers could not do TLS with ours.
@@ -286,23 +290,47 @@ fn is_our_side(text: &str) -> bool {
             && text.contains("does not support"))
 }
 
-/// What they wrote themselves.
+/// What they wrote themselves, above, between or below what they quote.
 fn unquoted(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let mut own = String::new();
-    for line in text.lines() {
-        let trimmed = line.trim();
-        let lower = trimmed.to_lowercase();
-        let introduces = (lower.starts_with("on ") && lower.ends_with("wrote:"))
-            || (lower.starts_with("am ") && lower.ends_with("schrieb:"));
-        if trimmed == "--" || introduces || QUOTES.iter().any(|quote| lower.starts_with(quote)) {
+    let mut at = 0;
+    while let Some(line) = lines.get(at) {
+        let lower = line.to_lowercase();
+        if *line == "--" || QUOTES.iter().any(|quote| lower.starts_with(quote)) {
             break;
         }
-        if !trimmed.starts_with('>') {
-            own.push_str(trimmed);
+        if let Some(after) = introduced(&lines[at..]) {
+            at += after;
+            let quoted = lines[at..].iter().find(|line| !line.is_empty());
+            // What is quoted without a mark cannot be told from what they wrote.
+            if !quoted.is_some_and(|line| line.starts_with('>')) {
+                break;
+            }
+            continue;
+        }
+        if !line.starts_with('>') {
+            own.push_str(line);
             own.push('\n');
         }
+        at += 1;
     }
     own.trim().to_string()
+}
+
+/// How many lines say who wrote what is quoted below: `On Monday Ann wrote:`, which programs fold into up to three.
+fn introduced(lines: &[&str]) -> Option<usize> {
+    let begins = lines.first()?.to_lowercase();
+    let end = match () {
+        () if begins.starts_with("on ") => "wrote:",
+        () if begins.starts_with("am ") => "schrieb:",
+        () => return None,
+    };
+    let folded = lines.iter().take(3).take_while(|line| !line.is_empty());
+    folded
+        .enumerate()
+        .find(|(_, line)| line.to_lowercase().ends_with(end))
+        .map(|(at, _)| at + 1)
 }
 
 #[cfg(test)]
@@ -356,12 +384,46 @@ mod tests {
             "X-Autoreply: yes",
         ] {
             let text = format!(
-                "From: bob@a.example\nTo: ann@us.example\nIn-Reply-To: <tlsnag.4F2A91C0.notice@mail.us.example>\n{header}\nSubject: stop\n\nstop\n"
+                "From: bob@a.example\nTo: ann@us.example\nIn-Reply-To: <tlsnag.4F2A91C0.notice@mail.us.example>\n{header}\nSubject: Re: TLS\n\nstop\n"
             );
             assert_eq!(is(&text), ours(Kind::Robot), "{header}");
         }
         let text = "From: bob@a.example\nTo: ann+tlsnag-4f2a91c0@us.example\nSubject: Out of office: Re: TLS\n\nI am away.\n";
         assert_eq!(is(text), ours(Kind::Robot));
+    }
+
+    #[test]
+    fn who_says_stop_below_what_they_quote_or_by_a_program_of_theirs_is_heard() {
+        let reply = |header: &str, text: &str| {
+            is(&format!(
+                "From: bob@a.example\nTo: tls@us.example\nIn-Reply-To: <tlsnag.4F2A91C0.notice@mail.us.example>\n{header}\n\n{text}"
+            ))
+        };
+        for text in [
+            "On Monday, Ann wrote:\n> Hello,\n> answer \"stop\".\n\nstop\n",
+            "On Mon, 2 Nov 2026 at 10:00, Ann Example of the Example Institute <ann@us.example>\nwrote:\n\n> Hello,\n\nStop.\n",
+            "Am 02.11.2026 schrieb Ann Example:\n",
+            "Am 02.11.2026 um 10:00 schrieb:\n> Guten Tag\nstopp\n",
+        ] {
+            let expected = match text.contains("top") {
+                true => Kind::OptOut,
+                false => Kind::Human,
+            };
+            assert_eq!(reply("Subject: Re: TLS", text), ours(expected), "{text}");
+        }
+        // A mail program that follows `List-Unsubscribe`, and a ticket system.
+        let program = "Auto-Submitted: auto-generated\nSubject: stop 4F2A91C0";
+        assert_eq!(reply(program, "\n"), ours(Kind::OptOut));
+        let tickets = "Precedence: bulk\nSubject: [a.example #17] TLS";
+        assert_eq!(reply(tickets, "Stop.\n"), ours(Kind::OptOut));
+        assert_eq!(reply(tickets, "Got it.\n"), ours(Kind::Robot));
+    }
+
+    /// The report is theirs to look at, and we look at what they wrote.
+    #[test]
+    fn a_human_who_shows_us_a_report_is_a_human() {
+        let text = "From: bob@a.example\nTo: ann+tlsnag-4f2a91c0@us.example\nSubject: Re: TLS\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"b\"\n\n--b\nContent-Type: text/plain\n\nThis is what we get from you:\n\n--b\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822; ann@us.example\nAction: failed\nStatus: 5.7.1\n\n--b--\n";
+        assert_eq!(is(text), ours(Kind::Human));
     }
 
     #[test]

@@ -16,7 +16,7 @@ import time
 
 import mta as servers
 from compare import innocent
-from scenarios import table
+from scenarios import address, table
 
 WORK, OUT = "/run/lab/letters", "/run/lab/out"
 SETTINGS = """[campaign]
@@ -78,6 +78,20 @@ class Trial:
         return found
 
 
+def moved(log):
+    """The log with one more in it: `moved.example`, which did as `not-offered.example` and today does TLS, but has no other good word for us."""
+    hosts = {s.domain: address(index, 1) for index, s in enumerate(table(), 1)}
+    old, new = hosts["not-offered.example"], hosts["after-421.example"]
+    lines = []
+    for line in open(log, errors="surrogateescape"):
+        lines.append(line)
+        other, times = re.subn(r"(?<![\w-])not-offered\.example", "moved.example", line)
+        if times:
+            lines.append(other.replace("[%s]" % old, "[%s]" % new))
+    with open(log, "w", errors="surrogateescape") as f:
+        f.writelines(lines)
+
+
 def judge(trial, plan):
     """Nobody is planned who did nothing wrong; and of some it is known what must be said."""
     rows = {s.domain: s for s in table()}
@@ -86,6 +100,8 @@ def judge(trial, plan):
         trial.check("%s deserves a letter" % domain, domain in rows and not innocent(rows[domain]), True)
     for domain, reason in (("not-offered.example", "not-offered"), ("starttls-454.example", "refused"), ("tls.example", None)):
         trial.check("what is said of " + domain, reasons.get(domain), reason)
+    others = {row["domain"]: row["reason"] for row in plan["skipped"]}
+    trial.check("why moved.example, which does TLS today, gets none", others.get("moved.example"), "contradicted")
     return reasons
 
 
@@ -116,6 +132,7 @@ def main():
     trial = Trial(mta, program)
     with open(WORK + "/c.toml", "w") as f:
         f.write(SETTINGS % (LANGUAGE[mta], servers.SENDMAIL if mta == "sendmail" else "/usr/sbin/sendmail"))
+    moved(WORK + "/mail.log")
     trial.tlsnag("import", "--own-domain", "ours.example", "--own-network", "192.0.2.25/32", "--own-network", "127.0.0.0/8", WORK + "/mail.log")
     plan = trial.plan()
     reasons = judge(trial, plan)

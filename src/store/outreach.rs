@@ -353,7 +353,8 @@ impl Store {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let approved = approved_drafts(&transaction)?;
         transaction.execute("DELETE FROM notice WHERE state = 'draft'", [])?;
-        // A case that was only planned, and is so no longer, leaves no trace: nobody was written to.
+        // A case that was only planned, and is so no longer, leaves no trace: nobody was written to. (One whose letter is on its way, or
+        // was when a run died, is not only planned: see `begin_sending`.)
         for table in ["outreach_peer", "outreach_event"] {
             transaction.execute(
                 &format!("DELETE FROM {table} WHERE outreach IN (SELECT id FROM outreach WHERE state = 'planned')"),
@@ -405,10 +406,16 @@ impl Store {
         Ok(changed == 1)
     }
 
-    /// Whether a draft may go out now; if so it is marked as being sent, and this is never said of it again.
-    pub fn begin_sending(&mut self, notice: i64, now: i64) -> Result<bool> {
-        let marked = self.connection.execute(
+    /// Whether a draft may go out now; if so it is marked as being sent, and this is never said of it again. From here on its case counts as
+    /// written to, so that a run that dies now leaves a case that is not planned anew.
+    pub fn begin_sending(&mut self, notice: &Notice, now: i64) -> Result<bool> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // The number alone could by now belong to another letter: what was planned anew meanwhile may take the numbers of what it replaced.
+        let marked = transaction.execute(
             "UPDATE notice SET state = 'sending', sent = ?2 WHERE id = ?1 AND state = 'draft'
+             AND outreach = ?3 AND plan = ?4 AND kind = ?5 AND address = ?6 AND body = ?7
              AND (approved > 0 OR outreach IN (SELECT id FROM outreach WHERE audience = 'postmaster'))
              AND NOT EXISTS (SELECT 1 FROM suppression AS s WHERE s.name = LOWER(notice.address)
                OR LOWER(notice.address) LIKE '%@' || s.name
@@ -416,8 +423,20 @@ impl Store {
                OR s.name IN (SELECT token FROM outreach AS o WHERE o.id = notice.outreach)
                OR s.name IN (SELECT domain FROM outreach_peer AS p WHERE p.outreach = notice.outreach)
                OR s.name IN (SELECT host FROM outreach_peer AS p WHERE p.outreach = notice.outreach))",
-            params![notice, now],
+            params![
+                notice.id,
+                now,
+                notice.case,
+                notice.plan,
+                notice.kind,
+                notice.address,
+                notice.body
+            ],
         )?;
+        if marked == 1 {
+            set_aside(&transaction, notice)?;
+        }
+        transaction.commit()?;
         Ok(marked == 1)
     }
 
@@ -435,9 +454,13 @@ impl Store {
             params![notice.id, progress.name(), answer, now],
         )?;
         let state = match (progress, notice.kind.as_str()) {
-            (Progress::Draft, _) => None,
+            (Progress::Draft, _) => {
+                take_back(&transaction, notice)?;
+                None
+            }
+            // Mended it is, whether they can be thanked or not.
+            (_, THANKS) => Some(State::Thanked),
             (Progress::Refused, _) => Some(State::Bounced),
-            (_, "thank-you") => Some(State::Thanked),
             _ => Some(State::Sent),
         };
         if let Some(state) = state {
@@ -649,6 +672,36 @@ fn write_draft(connection: &Connection, plan: &str, draft: &Draft, now: i64) -> 
     Ok(())
 }
 
+/// The kind of letter that ends a case well.
+const THANKS: &str = "thank-you";
+
+/// Moves a case to where it stands if the letter leaves, which is known only afterwards. When it came there is said then.
+fn set_aside(connection: &Connection, notice: &Notice) -> Result<()> {
+    let (from, to) = match notice.kind.as_str() {
+        THANKS => (State::Fixed, State::Thanked),
+        _ => (State::Planned, State::Sent),
+    };
+    connection.execute(
+        "UPDATE outreach SET state = ?3 WHERE id = ?1 AND state = ?2",
+        params![notice.case, from.name(), to.name()],
+    )?;
+    Ok(())
+}
+
+/// The other way round, for a letter that did not leave; unless another one did before.
+fn take_back(connection: &Connection, notice: &Notice) -> Result<()> {
+    let (from, to, others) = match notice.kind.as_str() {
+        THANKS => (State::Thanked, State::Fixed, 0),
+        _ => (State::Sent, State::Planned, 1),
+    };
+    connection.execute(
+        "UPDATE outreach SET state = ?3 WHERE id = ?1 AND state = ?2 AND NOT EXISTS (SELECT 1 FROM notice AS n
+           WHERE ?4 = 1 AND n.outreach = ?1 AND n.state IN ('sending', 'sent', 'unclear'))",
+        params![notice.case, from.name(), to.name(), others],
+    )?;
+    Ok(())
+}
+
 fn move_case(connection: &Connection, case: i64, state: State, now: i64, note: &str) -> Result<()> {
     connection.execute(
         "UPDATE outreach SET state = ?2, changed = ?3 WHERE id = ?1",
@@ -744,7 +797,7 @@ mod tests {
     fn planning_anew_replaces_what_was_not_sent() {
         let mut store = store();
         let first = store.notices().unwrap().remove(0);
-        assert!(store.begin_sending(first.id, 200).unwrap());
+        assert!(store.begin_sending(&first, 200).unwrap());
         store
             .end_sending(&first, Progress::Sent, "250 ok", 201)
             .unwrap();
@@ -770,20 +823,94 @@ mod tests {
     fn a_letter_goes_out_once() {
         let mut store = store();
         let notice = store.notices().unwrap().remove(0);
-        assert!(store.begin_sending(notice.id, 200).unwrap());
-        assert!(!store.begin_sending(notice.id, 200).unwrap());
+        assert!(store.begin_sending(&notice, 200).unwrap());
+        assert!(!store.begin_sending(&notice, 200).unwrap());
         for progress in [Progress::Sent, Progress::Refused, Progress::Unclear] {
             store.end_sending(&notice, progress, "", 201).unwrap();
-            assert!(
-                !store.begin_sending(notice.id, 202).unwrap(),
-                "{progress:?}"
-            );
+            assert!(!store.begin_sending(&notice, 202).unwrap(), "{progress:?}");
         }
         // refused for now
         store
             .end_sending(&notice, Progress::Draft, "450 later", 203)
             .unwrap();
-        assert!(store.begin_sending(notice.id, 204).unwrap());
+        assert!(store.begin_sending(&notice, 204).unwrap());
+    }
+
+    #[test]
+    fn a_letter_on_its_way_when_a_run_died_keeps_its_case() {
+        let mut store = store();
+        let notice = store.notices().unwrap().remove(0);
+        assert!(store.begin_sending(&notice, 200).unwrap());
+        for plan in ["p2", "p3"] {
+            store
+                .replace_drafts(plan, &[draft("CC", "c.example")], 300)
+                .unwrap();
+        }
+        let cases = store.cases().unwrap();
+        let found: Vec<_> = cases
+            .iter()
+            .map(|c| (c.token.as_str(), c.state, c.notices.len()))
+            .collect();
+        assert_eq!(found, [("AA", State::Sent, 1), ("CC", State::Planned, 1)]);
+        assert_eq!(cases[0].notices[0].progress, Progress::Sending);
+    }
+
+    #[test]
+    fn what_was_refused_for_now_is_planned_as_before() {
+        let mut store = store();
+        let notice = store.notices().unwrap().remove(0);
+        assert!(store.begin_sending(&notice, 200).unwrap());
+        store
+            .end_sending(&notice, Progress::Draft, "450 later", 201)
+            .unwrap();
+        assert_eq!(store.cases().unwrap()[0].state, State::Planned);
+    }
+
+    /// Numbers come round again: what a run has in its hands may be gone, and another letter have its number.
+    #[test]
+    fn a_letter_that_was_planned_anew_meanwhile_does_not_go_out_in_its_old_form() {
+        let mut store = store();
+        let old = store.notices().unwrap();
+        store
+            .replace_drafts(
+                "p2",
+                &[draft("CC", "c.example"), draft("DD", "d.example")],
+                300,
+            )
+            .unwrap();
+        let new = store.notices().unwrap();
+        assert_eq!(
+            old.iter().map(|n| n.id).collect::<Vec<_>>(),
+            new.iter().map(|n| n.id).collect::<Vec<_>>(),
+            "the numbers are the same"
+        );
+        assert!(!store.begin_sending(&old[0], 400).unwrap());
+        assert!(store.begin_sending(&new[0], 400).unwrap());
+    }
+
+    #[test]
+    fn a_thank_you_ends_the_case_even_if_it_was_refused_or_the_run_died() {
+        let thanks = |progress: Option<Progress>| {
+            let mut store = store();
+            let case = store.cases().unwrap().remove(0);
+            store.move_case(case.id, State::Fixed, 150, "").unwrap();
+            let mut thanks = draft("AA", "a.example");
+            if let Some(letter) = &mut thanks.letter {
+                letter.kind = THANKS.into();
+            }
+            store.add_drafts("thanks", &[thanks], 160).unwrap();
+            let notices = store.cases().unwrap().remove(0).notices;
+            let notice = notices.iter().find(|n| n.kind == THANKS).unwrap();
+            assert!(store.begin_sending(notice, 170).unwrap());
+            if let Some(progress) = progress {
+                store.end_sending(notice, progress, "", 171).unwrap();
+            }
+            store.cases().unwrap()[0].state
+        };
+        assert_eq!(thanks(None), State::Thanked);
+        assert_eq!(thanks(Some(Progress::Sent)), State::Thanked);
+        assert_eq!(thanks(Some(Progress::Refused)), State::Thanked);
+        assert_eq!(thanks(Some(Progress::Draft)), State::Fixed);
     }
 
     #[test]
@@ -799,10 +926,10 @@ mod tests {
             assert!(store.suppress(name, "opt-out", 150).unwrap());
             assert!(!store.suppress(name, "again", 160).unwrap());
             let notices = store.notices().unwrap();
-            assert!(!store.begin_sending(notices[0].id, 200).unwrap(), "{name}");
-            assert!(store.begin_sending(notices[1].id, 200).unwrap(), "{name}");
+            assert!(!store.begin_sending(&notices[0], 200).unwrap(), "{name}");
+            assert!(store.begin_sending(&notices[1], 200).unwrap(), "{name}");
             assert!(store.unsuppress(name).unwrap());
-            assert!(store.begin_sending(notices[0].id, 200).unwrap(), "{name}");
+            assert!(store.begin_sending(&notices[0], 200).unwrap(), "{name}");
         }
     }
 
@@ -825,15 +952,15 @@ mod tests {
     fn a_letter_to_a_correspondent_waits_until_it_is_approved() {
         let (mut store, _) = store_of_people("b\n");
         let notice = store.notices().unwrap().remove(0);
-        assert!(!store.begin_sending(notice.id, 200).unwrap());
+        assert!(!store.begin_sending(&notice, 200).unwrap());
         assert!(store.approve(notice.id, 201).unwrap());
         assert!(store.approve(notice.id, 0).unwrap());
-        assert!(!store.begin_sending(notice.id, 202).unwrap(), "taken back");
+        assert!(!store.begin_sending(&notice, 202).unwrap(), "taken back");
         store.approve(notice.id, 203).unwrap();
         store.suppress("bob@a.example", "opt-out", 204).unwrap();
-        assert!(!store.begin_sending(notice.id, 205).unwrap(), "suppressed");
+        assert!(!store.begin_sending(&notice, 205).unwrap(), "suppressed");
         store.unsuppress("bob@a.example").unwrap();
-        assert!(store.begin_sending(notice.id, 206).unwrap());
+        assert!(store.begin_sending(&notice, 206).unwrap());
         assert!(!store.approve(notice.id, 207).unwrap(), "it is under way");
     }
 
@@ -849,7 +976,7 @@ mod tests {
             for notice in store.notices().unwrap() {
                 if notice.progress == Progress::Draft {
                     store.approve(notice.id, at).unwrap();
-                    assert!(store.begin_sending(notice.id, at).unwrap());
+                    assert!(store.begin_sending(&notice, at).unwrap());
                     store.end_sending(&notice, Progress::Sent, "", at).unwrap();
                 }
             }

@@ -241,7 +241,7 @@ fn send_one(
 ) -> anyhow::Result<()> {
     let now = environment.now;
     let message = letters::message(notice, token, now, &environment.settings.campaign)?;
-    if !store.begin_sending(notice.id, now)? {
+    if !store.begin_sending(notice, now)? {
         tally.unwanted += 1;
         return Ok(());
     }

@@ -38,12 +38,8 @@ pub fn find(
     organisation: &str,
     domains: &[&str],
 ) -> Option<(String, Source)> {
-    let own = [organisation]
-        .iter()
-        .chain(domains)
-        .find_map(|name| contacts.iter().find(|contact| contact.name == **name));
-    if let Some(contact) = own {
-        return Some((contact.address.clone(), Source::Own));
+    if let Some(address) = own(contacts, organisation, domains) {
+        return is_address(address).then(|| (address.to_string(), Source::Own));
     }
     // Who sends to us may write any domain on it: only the client's own name counts.
     let of_domain = match (direction, domains) {
@@ -54,16 +50,32 @@ pub fn find(
     is_public(name).then(|| (format!("postmaster@{name}"), source))
 }
 
-/// Whether a text is an address we would write to: `local@domain`, one line, nothing that could become another header or address.
+/// The operator's own contact. One for a domain is told of no other: with several domains in the letter it must be that of each.
+fn own<'c>(contacts: &'c [Contact], organisation: &str, domains: &[&str]) -> Option<&'c str> {
+    let of = |name: &str| {
+        let contact = contacts.iter().find(|contact| contact.name == name)?;
+        Some(contact.address.as_str())
+    };
+    of(organisation).or_else(|| {
+        let first = of(domains.first()?)?;
+        let is_same = |name: &&str| of(name) == Some(first);
+        domains.iter().all(is_same).then_some(first)
+    })
+}
+
+/// Whether a text is an address we would write to: `local@domain` with a local part of atoms and dots (RFC 5321 section 4.1.2), one line, nothing
+/// that could become another header or address.
 pub fn is_address(text: &str) -> bool {
     text.rsplit_once('@').is_some_and(|(local, domain)| {
         is_public(&domain.to_ascii_lowercase())
-            && !local.is_empty()
             && local.len() <= 64
-            && local
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b))
+            && local.split('.').all(is_atom)
     })
+}
+
+fn is_atom(text: &str) -> bool {
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
+    !text.is_empty() && text.bytes().all(is_part)
 }
 
 #[cfg(test)]
@@ -106,6 +118,13 @@ mod tests {
             to("postmaster@host.example", Source::Operator)
         );
         assert_eq!(address("", &["bad name"]), None);
+        // The contact of one domain is not told of another.
+        for domains in [["b.example", "x.example"], ["x.example", "b.example"]] {
+            assert_eq!(
+                address("host.example", &domains),
+                to("postmaster@host.example", Source::Operator)
+            );
+        }
     }
 
     #[test]
@@ -120,6 +139,9 @@ mod tests {
             "a@c.example,b@d.example",
             "<a@c.example>",
             "@c.example",
+            ".a@c.example",
+            "a.@c.example",
+            "a..b@c.example",
         ] {
             assert!(!is_address(bad), "{bad}");
         }

@@ -56,8 +56,8 @@ fn next(case: &Case, sightings: &[Sighting], today: i32) -> Option<(State, Strin
         let again = last > case.changed && day_of(last) > day_of(case.changed);
         return again.then(|| (State::Relapsed, "in clear again".to_string()));
     }
-    // A case that is only planned is planned anew each time.
-    if case.state == State::Planned || !case.state.is_open() {
+    // A case that is only planned is planned anew each time; one that was taken out by hand stays so, whatever comes.
+    if matches!(case.state, State::Planned | State::Exempt) || !case.state.is_open() {
         return None;
     }
     let since = last.max(case.opened);
@@ -186,6 +186,12 @@ mod tests {
                 "{state:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_was_taken_out_by_hand_stays_so() {
+        let tls = |day| seen("a.example").day(day).sighting();
+        assert_eq!(after(State::Exempt, &[tls(102), tls(103)]), None);
     }
 
     #[test]

@@ -108,6 +108,15 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// What is the matter, to follow "mail to X": mail that had to wait has not gone in clear.
+    pub fn words(&self) -> String {
+        let words = self.problem.row().words;
+        match words.strip_prefix("goes in clear") {
+            Some(why) if self.charge.in_clear == 0 => format!("is held back{why}"),
+            _ => words.to_string(),
+        }
+    }
+
     /// The domains, most mail first. Who sends to us may write any on it: there only those count that are the client's own.
     pub fn domains(&self) -> Vec<&str> {
         let all = self.charge.by_mails().into_iter();
@@ -680,8 +689,12 @@ impl Desk<'_> {
             State::Sent => {}
             _ => return Err((Reason::Closed, case.state.name().to_string())),
         }
-        if self.is_lately(self.last_letter(who, address, |of| of.audience != case.audience)) {
-            return recent("to somebody else there");
+        let is_other = |of: &Case| {
+            let about = Problem::from_name(&of.problem);
+            of.audience != case.audience || !about.is_some_and(|of| of.is_like(problem))
+        };
+        if self.is_lately(self.last_letter(who, address, is_other)) {
+            return recent("about something else, or to somebody else there");
         }
         let sent = letters_of(case);
         let (begun, last) = (sent.iter().min().copied(), sent.iter().max().copied());
@@ -1078,6 +1091,45 @@ pub(super) mod tests {
             })
             .collect();
         assert_eq!(default(&forged).letters[0].domains(), ["good1.example"]);
+    }
+
+    #[test]
+    fn mail_that_had_to_wait_has_not_gone_in_clear() {
+        let words = |in_clear: bool| {
+            let mut seen = accused("a.example");
+            for one in &mut seen {
+                if !in_clear {
+                    one.class = Class::TlsRequiredNotOffered;
+                    (one.tls, one.delivery) = ("none".into(), "deferred".into());
+                }
+            }
+            default(&seen).letters[0].words()
+        };
+        let why = "the server does not offer STARTTLS";
+        assert_eq!(words(true), format!("goes in clear: {why}"));
+        assert_eq!(words(false), format!("is held back: {why}"));
+    }
+
+    #[test]
+    fn a_reminder_waits_if_another_matter_was_written_about_lately() {
+        let mut seen = accused("a.example");
+        seen.iter_mut().for_each(|one| one.last += 3600);
+        let with = |other: Option<&str>| {
+            let mut cases = vec![case("a.example", State::Sent, &[80])];
+            cases.extend(other.map(|problem| Case {
+                id: 2,
+                token: "BB".into(),
+                problem: problem.into(),
+                ..case("a.example", State::Sent, &[110])
+            }));
+            let standing = Standing {
+                cases,
+                ..Standing::default()
+            };
+            planned(&seen, &standing, &Rules::default())
+        };
+        assert_eq!(with(None).letters[0].kind, Kind::Reminder);
+        assert_eq!(reason(&with(Some("dane"))), Reason::TooRecent);
     }
 
     #[test]

@@ -218,8 +218,8 @@ fn connect(server: &Server) -> Result<SmtpConnection, Refused> {
     if let (Security::Starttls, Some(parameters)) = (server.security, &parameters) {
         if !connection.can_starttls() {
             connection.abort();
-            return Err(Refused::Temporary(format!(
-                "{} does not offer STARTTLS, which is set",
+            return Err(Refused::Unable(format!(
+                "{} does not offer STARTTLS, which is set; see smtp and smtp_security in the section [campaign]",
                 server.host
             )));
         }
@@ -258,6 +258,13 @@ fn parameters(server: &Server) -> Result<Option<TlsParameters>, Refused> {
 
 /// What is said before a recipient is named is about us: the letter is as good as before, and no other would fare better.
 fn of_us(server: &Server, error: lettre::transport::smtp::Error) -> Refused {
+    if is_of_tls(&error) {
+        return Refused::Unable(format!(
+            "no TLS with {}: {}; see smtp and smtp_security in the section [campaign]",
+            server.host,
+            in_words(&error)
+        ));
+    }
     match refused(error) {
         Refused::Permanent(said) => Refused::Unable(format!(
             "{} does not take mail from us: {said}; see smtp, smtp_security and smtp_login in the section [campaign]",
@@ -265,6 +272,19 @@ fn of_us(server: &Server, error: lettre::transport::smtp::Error) -> Refused {
         )),
         other => other,
     }
+}
+
+/// Whether TLS did not come up, say for its certificate: the TLS library calls such things invalid data.
+fn is_of_tls(error: &dyn std::error::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|error| error.kind() == std::io::ErrorKind::InvalidData) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Answers to a recipient that are about us: who may not relay, or has not logged in (RFC 4954, RFC 3207), or is to use TLS first.

@@ -50,6 +50,8 @@ impl Kind {
 pub struct Reply {
     /// The letter it answers; `None` if it answers none of ours.
     pub token: Option<String>,
+    /// The Message-ID of that letter, if it is told; a case may have had several.
+    pub message_id: Option<String>,
     /// What it is.
     pub kind: Kind,
     /// Who wrote it, as claimed.
@@ -108,7 +110,7 @@ pub fn read(bytes: &[u8], known: &[Known]) -> Option<Reply> {
         .to_string();
     let subject = message.subject().unwrap_or_default().to_string();
     let report = report(&message, &text, &from);
-    let token = token(&message, bytes, report.is_some(), known);
+    let letter = letter(&message, bytes, report.is_some(), known);
     let kind = match report {
         Some(kind) => kind,
         // A program that follows our `List-Unsubscribe` does what its user wants.
@@ -121,7 +123,10 @@ pub fn read(bytes: &[u8], known: &[Known]) -> Option<Reply> {
         None => Kind::Human,
     };
     Some(Reply {
-        token,
+        token: letter.map(|(known, _)| known.token.clone()),
+        message_id: letter
+            .filter(|(_, is_named)| *is_named)
+            .map(|(known, _)| known.message_id.clone()),
         kind,
         from,
         subject,
@@ -207,8 +212,14 @@ fn raw<'m>(message: &'m Message<'_>, name: &'static str) -> &'m str {
     message.header_raw(name).unwrap_or_default()
 }
 
-/// Which letter it answers: by the address it came to, by what it refers to, by its subject; a report by the letter it brings back.
-fn token(message: &Message<'_>, bytes: &[u8], is_report: bool, known: &[Known]) -> Option<String> {
+/// Which letter it answers: by the address it came to, by what it refers to, by its subject; a report by the letter it brings back. And
+/// whether it is named by its Message-ID: by its token any letter of its case may be meant.
+fn letter<'k>(
+    message: &Message<'_>,
+    bytes: &[u8],
+    is_report: bool,
+    known: &'k [Known],
+) -> Option<(&'k Known, bool)> {
     const PLACES: &[&str] = &[
         "Delivered-To",
         "X-Original-To",
@@ -229,15 +240,14 @@ fn token(message: &Message<'_>, bytes: &[u8], is_report: bool, known: &[Known]) 
         places.push_str(&String::from_utf8_lossy(bytes));
     }
     let places = places.to_uppercase();
-    known
-        .iter()
-        .find(|letter| {
-            places.contains(&letter.message_id.to_uppercase())
-                || ["TLSNAG-", "TLSNAG.", "STOP ", "STOP%20"]
-                    .iter()
-                    .any(|before| is_there(&places, &format!("{before}{}", letter.token)))
-        })
-        .map(|letter| letter.token.clone())
+    let is_named = |letter: &&Known| places.contains(&letter.message_id.to_uppercase());
+    let is_meant = |letter: &&Known| {
+        ["TLSNAG-", "TLSNAG.", "STOP ", "STOP%20"]
+            .iter()
+            .any(|before| is_there(&places, &format!("{before}{}", letter.token)))
+    };
+    let named = known.iter().find(is_named).map(|letter| (letter, true));
+    named.or_else(|| known.iter().find(is_meant).map(|letter| (letter, false)))
 }
 
 /// Whether `word` stands in `text` and does not go on there.
@@ -374,6 +384,26 @@ mod tests {
         assert_eq!(is(&plain), ours(Kind::Bounce("5.7.1".into())));
         let old = "Return-Path: <>\nFrom: Mail Delivery System <Mailer-Daemon@a.example>\nTo: ann+tlsnag-4f2a91c0@us.example\nSubject: Mail delivery failed\n\nA message that you sent could not be delivered. This is a permanent error:\n  postmaster@a.example\n    550 5.1.1 user unknown\n";
         assert_eq!(is(old), ours(Kind::Bounce("5.1.1".into())));
+    }
+
+    #[test]
+    fn which_of_the_letters_of_a_case_came_back() {
+        let id = |kind: &str| format!("<tlsnag.4F2A91C0.{kind}@mail.us.example>");
+        let letters = ["notice", "reminder"].map(|kind| Known {
+            token: "4F2A91C0".into(),
+            message_id: id(kind),
+        });
+        let named = |text: String| {
+            let reply = read(text.as_bytes(), &letters).unwrap();
+            assert_eq!(reply.token.as_deref(), Some("4F2A91C0"));
+            reply.message_id
+        };
+        let to = "To: ann+tlsnag-4f2a91c0@us.example\r\n";
+        for kind in ["notice", "reminder"] {
+            let text = format!("{to}In-Reply-To: {}\r\n\r\nhello\r\n", id(kind));
+            assert_eq!(named(text), Some(id(kind)));
+        }
+        assert_eq!(named(format!("{to}\r\nhello\r\n")), None);
     }
 
     #[test]

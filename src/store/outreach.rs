@@ -418,7 +418,7 @@ impl Store {
              AND outreach = ?3 AND plan = ?4 AND kind = ?5 AND address = ?6 AND body = ?7
              AND (approved > 0 OR outreach IN (SELECT id FROM outreach WHERE audience = 'postmaster'))
              AND NOT EXISTS (SELECT 1 FROM suppression AS s WHERE s.name = LOWER(notice.address)
-               OR LOWER(notice.address) LIKE '%@' || s.name
+               OR SUBSTR(LOWER(notice.address), -LENGTH(s.name) - 1) = '@' || s.name
                OR s.name IN (SELECT organisation FROM outreach AS o WHERE o.id = notice.outreach)
                OR s.name IN (SELECT token FROM outreach AS o WHERE o.id = notice.outreach)
                OR s.name IN (SELECT domain FROM outreach_peer AS p WHERE p.outreach = notice.outreach)
@@ -930,6 +930,22 @@ mod tests {
             assert!(store.begin_sending(&notices[1], 200).unwrap(), "{name}");
             assert!(store.unsuppress(name).unwrap());
             assert!(store.begin_sending(&notices[0], 200).unwrap(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_suppressed_stands_for_itself() {
+        for name in [
+            "mail._.example",
+            "%.example",
+            "il.a.example",
+            "example",
+            "%",
+        ] {
+            let mut store = store();
+            store.suppress(name, "by hand", 150).unwrap();
+            let notice = store.notices().unwrap().remove(0);
+            assert!(store.begin_sending(&notice, 200).unwrap(), "{name}");
         }
     }
 

@@ -832,3 +832,48 @@ fn what_was_mended_between_plan_and_sending_is_not_accused() {
     );
     assert_eq!(taken(&sandbox), ["postmaster@b.example"]);
 }
+
+#[test]
+fn no_password_goes_over_the_net_in_clear() {
+    let sandbox = with(&[("a.example", Does::NotOffered)]);
+    sandbox.write("login", "us:secret\n");
+    let way = "[campaign]\nsmtp = \"mail.b.example:25\"\nsmtp_security = \"none\"\nsmtp_login = \"login\"";
+    sandbox.write("c.toml", SETTINGS.replace("[campaign]", way));
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    let ran = campaign(&sandbox, 9, &["send", "--plan", &hash, "--yes"]);
+    assert_ne!(ran.status, 0);
+    assert!(
+        ran.err.contains("would go to mail.b.example in clear"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_thank_you_that_cannot_go_out_waits_and_the_audit_goes_on() {
+    let sandbox = with(&[("a.example", Does::NotOffered)]);
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    send(&sandbox, 9, &hash, &taking(&sandbox)).ok();
+    let program = sandbox.path("sendmail");
+    let thanking = format!("{SETTINGS}auto_thank = true\nsendmail = {program:?}\n");
+    sandbox.write("c.toml", thanking);
+    sandbox.write("week2.log", log(10..=15, &[("a.example", Does::Tls)]));
+    let audit = |day| {
+        let settings = sandbox.path("c.toml");
+        let settings = settings.to_string_lossy().into_owned();
+        let args = ["--config", &settings, "audit", "week2.log"];
+        sandbox.run_with(&args, &[("TLSNAG_NOW", &on(day))]).ok()
+    };
+    sendmail(&sandbox, "cat > /dev/null; exit 78");
+    let down = audit(16);
+    assert!(
+        down.err.contains("Thank-yous wait for the next run"),
+        "{}",
+        down.err
+    );
+    assert!(!down.out.is_empty(), "the audit has told what it had to");
+    taking(&sandbox);
+    let up = audit(17);
+    assert!(up.err.contains("Thank-yous sent: 1."), "{}", up.err);
+    assert_eq!(taken(&sandbox), ["postmaster@a.example"; 2]);
+}

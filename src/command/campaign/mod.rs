@@ -110,12 +110,17 @@ pub(super) fn after_import(store: &mut Store, environment: &Environment) -> anyh
         environment.printer.remark(&moved);
     }
     if environment.settings.campaign.auto_thank {
-        plan::draft_thanks(store, environment)?;
-        let sent = send::send_thanks(store, environment)?;
-        if sent > 0 {
-            environment
+        let thanked = plan::draft_thanks(store, environment)
+            .and_then(|()| send::send_thanks(store, environment));
+        // What the audit has to tell does not hang on a mail server that is down.
+        match thanked {
+            Ok(0) => {}
+            Ok(sent) => environment
                 .printer
-                .remark(&format!("Thank-yous sent: {sent}."));
+                .remark(&format!("Thank-yous sent: {sent}.")),
+            Err(error) => environment
+                .printer
+                .remark(&format!("Thank-yous wait for the next run: {error:#}")),
         }
     }
     Ok(())

@@ -230,6 +230,12 @@ fn settled(
                 return Err((Reason::NotProbed, format!("{address}: {said}")));
             }
         };
+        // What we ask with speaks TLS 1.2 and newer, and few ciphers: that it alone comes to no terms with them proves nothing.
+        if letter.problem == Problem::Unclear && seen == Problem::Handshake {
+            let detail =
+                format!("{address}, asked today: {said}; no handshake has failed in the log");
+            return Err((Reason::Undecided, detail));
+        }
         // The first answer explains what the log does not; every other one must be the same.
         if found != seen && found != Problem::Unclear {
             return Err((Reason::Contradicted, format!("{address}: {said}")));
@@ -511,7 +517,7 @@ fn letter_cells(letter: &Planned) -> Vec<Value> {
     };
     let what = match letter.kind {
         Kind::ThankYou => "is encrypted now".to_string(),
-        _ => letter.problem.row().words.to_string(),
+        _ => letter.words(),
     };
     vec![
         Value::text(&letter.token),
@@ -569,5 +575,70 @@ fn skipped_rows(skipped: &Skipped) -> Vec<SkippedRow> {
     match skipped.domains.as_slice() {
         [] => vec![row("")],
         domains => domains.iter().map(|domain| row(domain)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Class;
+    use crate::query::sightings::Sighting;
+
+    const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    /// The letter of somebody to whom mail goes in clear like this.
+    fn letter(class: Class, fault: &str) -> Planned {
+        let on = |day: i32| Sighting {
+            day,
+            direction: Direction::Outbound,
+            domain: "a.example".into(),
+            host: "mx.a.example".into(),
+            address: ADDRESS.to_string(),
+            port: 25,
+            organisation: "a.example".into(),
+            tls: "plaintext".into(),
+            class,
+            cause: String::new(),
+            fault: fault.into(),
+            delivery: "sent".into(),
+            protocol: String::new(),
+            mails: 2,
+            n: 2,
+            last: i64::from(day) * 86_400,
+        };
+        let rules = Rules {
+            probing: true,
+            ..Rules::default()
+        };
+        let mut plan = campaign::plan(&[on(98), on(99)], &Standing::default(), &rules, 100, 14);
+        plan.letters.remove(0)
+    }
+
+    fn asked(letter: &Planned, answer: Answer) -> Result<Problem, Reason> {
+        let mut answers = Answers::from([((ADDRESS, 25), answer)]);
+        settled(letter, "us.example", &mut answers).map_err(|(reason, _)| reason)
+    }
+
+    #[test]
+    fn what_the_log_does_not_explain_is_explained_by_the_server() {
+        let unclear = letter(Class::PlaintextCauseUnknown, "either");
+        assert_eq!(unclear.problem, Problem::Unclear);
+        assert_eq!(asked(&unclear, Answer::NotOffered), Ok(Problem::NotOffered));
+        let refused = Answer::Refused("454 no".into());
+        assert_eq!(asked(&unclear, refused), Ok(Problem::Refused));
+        assert_eq!(asked(&unclear, Answer::Works), Err(Reason::Contradicted));
+    }
+
+    /// A server that speaks TLS 1.0 only, or only ciphers that our probe has not, does TLS with our mail server.
+    #[test]
+    fn that_our_probe_comes_to_no_terms_with_a_server_accuses_nobody() {
+        let failed = || Answer::HandshakeFailed("received fatal alert: ProtocolVersion".into());
+        let unclear = letter(Class::PlaintextCauseUnknown, "either");
+        assert_eq!(asked(&unclear, failed()), Err(Reason::Undecided));
+        let not_offered = letter(Class::PlaintextNotOffered, "peer");
+        assert_eq!(asked(&not_offered, failed()), Err(Reason::Contradicted));
+        // The log has seen it fail with our own server too.
+        let failing = letter(Class::PlaintextAfterFailedHandshake, "peer");
+        assert_eq!(asked(&failing, failed()), Ok(Problem::Handshake));
     }
 }

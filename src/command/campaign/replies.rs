@@ -10,7 +10,7 @@ use clap::Args;
 use crate::mail::mailbox;
 use crate::mail::reply::{self, Kind, Known, Reply};
 use crate::store::Store;
-use crate::store::outreach::{Audience, Case, State};
+use crate::store::outreach::{Audience, Case, Notice, State};
 
 use super::{Environment, Status};
 
@@ -111,10 +111,11 @@ fn take_in(
         &what,
         &format!("from {} {digest}", clean(&reply.from)),
     )?;
-    let moves = case.state.is_open() && !matches!(case.state, State::Control | State::Planned);
+    let stays = matches!(case.state, State::Control | State::Planned | State::Exempt);
+    let moves = case.state.is_open() && !stays;
     let done = match &reply.kind {
         Kind::Bounce(code) => {
-            store.suppress(&case.address, &format!("bounced {code}"), now)?;
+            store.suppress(recipient(case, reply), &format!("bounced {code}"), now)?;
             if moves {
                 store.move_case(case.id, State::Bounced, now, code)?;
             }
@@ -167,6 +168,13 @@ fn take_in(
         );
     }
     Ok(Some(line))
+}
+
+/// Whom the letter went to that came back: another address may be the contact by now.
+fn recipient<'c>(case: &'c Case, reply: &Reply) -> &'c str {
+    let is_it = |letter: &&Notice| reply.message_id.as_ref() == Some(&letter.message_id);
+    let letter = case.notices.iter().find(is_it);
+    letter.map_or(&case.address, |letter| &letter.address)
 }
 
 fn our_side(reply: &Reply) -> String {

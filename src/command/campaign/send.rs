@@ -4,6 +4,7 @@
 //! left, the store notes what was said. A run that dies in between leaves it marked: it is not sent again, and `status` shows it.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -322,6 +323,12 @@ fn server_of(text: &str, settings: &Campaign) -> anyhow::Result<Server> {
         "none" => Security::None,
         other => bail!("smtp_security: expected starttls, tls or none, found `{other}`"),
     };
+    let host = host.trim_matches(['[', ']']);
+    if security == Security::None && settings.smtp_login.is_some() && !is_this_machine(host) {
+        bail!(
+            "the password in smtp_login would go to {host} in clear: set smtp_security to starttls or tls"
+        );
+    }
     let login = match &settings.smtp_login {
         None => None,
         Some(path) => {
@@ -337,7 +344,7 @@ fn server_of(text: &str, settings: &Campaign) -> anyhow::Result<Server> {
         }
     };
     Ok(Server {
-        host: host.trim_matches(['[', ']']).to_string(),
+        host: host.to_string(),
         port,
         security,
         login,
@@ -345,4 +352,9 @@ fn server_of(text: &str, settings: &Campaign) -> anyhow::Result<Server> {
         // No time at all is no time to answer in.
         patience: Duration::from_secs(settings.smtp_timeout.max(1)),
     })
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let address: Result<IpAddr, _> = host.parse();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }

@@ -16,7 +16,7 @@ use crate::store::outreach::Audience;
 
 use super::problem::{Kind, Problem};
 use super::redact::{GONE, fold, fold_shortened, redact, visible};
-use super::software::Software;
+use crate::query::software::Software;
 
 /// A line of text is at most this wide.
 const WIDTH: usize = 72;

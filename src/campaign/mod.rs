@@ -12,7 +12,6 @@
 //! | `letter` | the words, from templates |
 //! | `answers` | what to say to objections |
 //! | `redact` | makes log lines fit to be shown to strangers |
-//! | `software` | which mail server a peer runs |
 //! | `follow` | which cases the log shows to be fixed |
 //! | `score` | what came of it, in figures |
 //!
@@ -30,7 +29,6 @@ pub mod plan;
 pub mod problem;
 mod redact;
 pub mod score;
-pub mod software;
 
 pub use plan::{Plan, Planned, Rules, Skipped, Standing, plan};
 pub use problem::{Kind, Problem};

@@ -1,7 +1,7 @@
 //! How does mail fall apart by who the others are and which TLS is used: how much of it, with how many peers, and how much of it over TLS?
 //!
-//! A peer is a recipient domain, outbound, and a client's organisation, name or address, inbound. What the other side's software is, is in no
-//! log.
+//! A peer is a recipient domain, outbound, and a client's organisation, name or address, inbound. The other side's software is told only by the
+//! lines kept of what went in clear or failed, and so divides nothing else.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +10,7 @@ use crate::outcome::Direction;
 use crate::store::{Result, Store, public_suffix, registrable};
 
 use super::failures::who;
+use super::software::find_software;
 use super::tally::Group;
 use super::{Scope, ask, read_direction};
 
@@ -32,6 +33,8 @@ pub enum Axis {
     Certificate,
     /// Why mail went in clear or failed because of TLS.
     Cause,
+    /// Outbound only: what the server appears to run to which mail went in clear or failed because of TLS, unless by our own fault.
+    Software,
 }
 
 impl Axis {
@@ -39,6 +42,11 @@ impl Axis {
     pub fn is_of_sessions(self) -> bool {
         use Axis::{Certificate, Cipher, KeyExchange, Protocol};
         matches!(self, Protocol | Cipher | KeyExchange | Certificate)
+    }
+
+    /// It divides what went wrong, so that there is nothing over TLS to count.
+    pub fn is_of_faults(self) -> bool {
+        matches!(self, Axis::Cause | Axis::Software)
     }
 }
 
@@ -123,6 +131,8 @@ struct Fact {
     names: [String; 4],
     /// Protocol, cipher, key exchange, verification.
     session: [String; 4],
+    /// The word of the server's software, if it is asked for and known.
+    software: &'static str,
     group: Group,
 }
 
@@ -133,9 +143,18 @@ pub fn find_breakdown(store: &Store, scope: &Scope, axis: Axis) -> Result<Vec<Sl
             direction: read_direction(row, 0)?,
             names: [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
             session: [row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?],
+            software: "",
             group: Group::read(row, 9)?,
         })
     })?;
+    if axis == Axis::Software {
+        let known = find_software(store)?;
+        for fact in &mut facts {
+            let [_, _, host, address] = &fact.names;
+            let software = known.get(&(host.clone(), address.clone()));
+            fact.software = software.map_or("", |software| software.name());
+        }
+    }
     leave_strangers_out(&mut facts);
     let mut parts: BTreeMap<(Direction, String), Part> = BTreeMap::new();
     for fact in &facts {
@@ -177,7 +196,7 @@ impl Fact {
     /// Attempts or sessions that failed because of TLS. What failed before a recipient was named counts where the cause is asked for: who it was
     /// for is not known.
     fn failed(&self, axis: Axis) -> u64 {
-        let unnamed = axis == Axis::Cause && self.group.delivery.is_empty();
+        let unnamed = axis.is_of_faults() && self.group.delivery.is_empty();
         let is_failure = match self.direction {
             Direction::Outbound => {
                 self.group.class.row().tls_failure && (unnamed || self.group.is_undelivered())
@@ -227,7 +246,14 @@ impl Fact {
                     false => self.group.cause.clone(),
                 }]
             }
-            Axis::Cause => Vec::new(),
+            Axis::Software
+                if self.direction == Direction::Outbound
+                    && self.group.fault != "us"
+                    && (self.failed(axis) > 0 || self.group.tls == "plaintext") =>
+            {
+                vec![self.software.to_string()]
+            }
+            Axis::Cause | Axis::Software => Vec::new(),
         }
     }
 }

@@ -67,6 +67,7 @@ pub mod shares;
 pub mod shifts;
 pub mod sightings;
 pub mod silence;
+pub mod software;
 pub mod strata;
 pub mod summary;
 #[cfg(test)]

@@ -53,6 +53,13 @@ const CAUSES: &[Column] = &[
     Column::detail("what it is"),
 ];
 
+const SOFTWARE: &[Column] = &[
+    Column::prose("appears to run"),
+    number("in clear"),
+    number("failed"),
+    number("peers"),
+];
+
 const SESSIONS: &[Column] = &[
     Column::prose("name"),
     Column::prose("mail"),
@@ -69,11 +76,14 @@ const fn number(title: &'static str) -> Column {
     }
 }
 
+/// What the software is known from.
+const NOTE_SOFTWARE: &str = "Told by the log lines that are kept and quote the server. Of mail over TLS none are kept, so there is no share over TLS here.";
+
 /// Makes the cells of a part, given all mail of its direction.
 type Row = fn(&Slice, u64) -> Vec<Value>;
 
 /// All of them, for the list of reports.
-pub(super) const REPORTS: [Report; 8] = [
+pub(super) const REPORTS: [Report; 9] = [
     Report {
         name: "by-organisation",
         help: "Mail by organisation: the registrable domain of the other side",
@@ -114,6 +124,11 @@ pub(super) const REPORTS: [Report; 8] = [
         help: "Mail in clear and failures of TLS by their cause",
         build: |store, scope| build(store, scope, Axis::Cause),
     },
+    Report {
+        name: "by-software",
+        help: "Mail we sent in clear and failures of TLS by what the server appears to run",
+        build: |store, scope| build(store, scope, Axis::Software),
+    },
 ];
 
 fn build(store: &Store, scope: &Scope, axis: Axis) -> Result<Table> {
@@ -130,6 +145,9 @@ fn build(store: &Store, scope: &Scope, axis: Axis) -> Result<Table> {
             "... and {more} more (--all shows them)."
         )));
     }
+    if axis == Axis::Software && !slices.is_empty() {
+        notes.push(Note::Paragraph(NOTE_SOFTWARE.into()));
+    }
     let about_domains = matches!(axis, Axis::Organisation | Axis::Suffix);
     let smart_host = find_limits(store, scope)?.smart_host;
     if let Some(relay) = smart_host.filter(|_| about_domains && scope.includes(Direction::Outbound))
@@ -140,6 +158,7 @@ fn build(store: &Store, scope: &Scope, axis: Axis) -> Result<Table> {
     }
     let (columns, row): (&[Column], Row) = match axis {
         Axis::Cause => (CAUSES, cause_row),
+        Axis::Software => (SOFTWARE, software_row),
         _ if axis.is_of_sessions() => (SESSIONS, session_row),
         _ => (MAIL, mail_row),
     };
@@ -158,7 +177,7 @@ fn build(store: &Store, scope: &Scope, axis: Axis) -> Result<Table> {
                 columns: FIELDS,
                 rows: slices
                     .iter()
-                    .map(|s| fields(s, whole(s.direction)))
+                    .map(|s| fields(s, whole(s.direction), axis))
                     .collect(),
             },
             Section {
@@ -201,10 +220,14 @@ fn headline(slices: &[Slice], axis: Axis) -> String {
         Axis::Cipher => format!("{mails} over TLS, by cipher suite."),
         Axis::KeyExchange => key_exchanges(slices, &mails),
         Axis::Certificate => format!("{mails} over TLS, by certificate."),
-        Axis::Cause => {
+        Axis::Cause | Axis::Software => {
             let failed: u64 = slices.iter().map(|s| s.failed).sum();
             let failures = count(failed, "failure", "failures");
-            format!("{mails} in clear and {failures} because of TLS, by cause.")
+            let by = match axis {
+                Axis::Software => "not by our own fault, by what the server appears to run",
+                _ => "by cause",
+            };
+            format!("{mails} in clear and {failures} because of TLS, {by}.")
         }
     }
 }
@@ -249,7 +272,7 @@ fn share(slice: &Slice) -> Value {
     Value::share(slice.encrypted, slice.encrypted + slice.plaintext)
 }
 
-fn fields(s: &Slice, whole: u64) -> Vec<Value> {
+fn fields(s: &Slice, whole: u64, axis: Axis) -> Vec<Value> {
     vec![
         Value::text(s.direction.name()),
         Value::text(&s.name),
@@ -258,7 +281,10 @@ fn fields(s: &Slice, whole: u64) -> Vec<Value> {
         Value::Number(s.encrypted),
         Value::Number(s.plaintext),
         Value::Number(s.unknown),
-        share(s),
+        match axis.is_of_faults() {
+            true => Value::text(""),
+            false => share(s),
+        },
         Value::Number(s.failed),
         Value::Number(s.peers),
         Value::Number(s.peers_in_clear),
@@ -304,6 +330,19 @@ fn cause_row(s: &Slice, _whole: u64) -> Vec<Value> {
         Value::Number(s.failed),
         Value::Number(s.peers),
         Value::text(words.unwrap_or_default()),
+    ]
+}
+
+fn software_row(s: &Slice, _whole: u64) -> Vec<Value> {
+    let name = match s.name.as_str() {
+        "" => "(not known)",
+        name => name,
+    };
+    vec![
+        Value::text(name),
+        Value::Number(s.plaintext),
+        Value::Number(s.failed),
+        Value::Number(s.peers),
     ]
 }
 

@@ -112,6 +112,7 @@ pub const ALL: &[Report] = &[
     breakdown::REPORTS[5],
     breakdown::REPORTS[6],
     breakdown::REPORTS[7],
+    breakdown::REPORTS[8],
     Report {
         name: "good-news",
         help: "Who got better: in clear or failing before, nothing but TLS since",

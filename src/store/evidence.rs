@@ -129,7 +129,35 @@ pub struct Claim {
     pub logging_proof: Option<ProofLine>,
 }
 
+/// The lines kept about one occurrence at an MX host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostLines {
+    /// MX host, may be empty.
+    pub host: String,
+    /// Its address.
+    pub address: String,
+    /// The lines; no other host's than those of the same session.
+    pub lines: Vec<ProofLine>,
+}
+
 impl Store {
+    /// What is kept about each MX host we sent to, oldest first, as far as its time is not up.
+    pub fn lines_of_hosts(&self) -> Result<Vec<HostLines>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT p.host, p.address, e.lines FROM evidence AS e JOIN peer AS p ON p.id = e.peer
+             WHERE p.direction = 'outbound' AND p.address <> '' AND e.lines <> '' ORDER BY e.at, e.id",
+        )?;
+        let hosts = statement.query_map([], |row| {
+            let lines: String = row.get(2)?;
+            Ok(HostLines {
+                host: row.get(0)?,
+                address: row.get(1)?,
+                lines: serde_json::from_str(&lines).unwrap_or_default(),
+            })
+        })?;
+        Ok(hosts.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// All occurrences kept for peers whose domain, host, address or organisation is `name`, oldest first.
     pub fn claims(&self, name: &str) -> Result<Vec<Claim>> {
         let mut statement = self.connection.prepare_cached(

@@ -13,6 +13,7 @@ const AXES: &[&str] = &[
     "by-key-exchange",
     "by-certificate",
     "by-cause",
+    "by-software",
 ];
 
 fn with(log: &str) -> Sandbox {
@@ -202,4 +203,45 @@ fn who_got_better_is_named_with_what_it_was() {
     better.example  sent  either      3  2026-11-03  2026-11-04     3         3
         in clear, and the log does not say why
     ");
+}
+
+#[test]
+fn software_is_told_by_what_the_server_itself_said() {
+    let at = |n: u32| format!("2026-11-20T12:00:0{n}+00:00 mx postfix/smtp[10{n}]:");
+    let sent = |n: u32, domain: &str, said: &str| {
+        format!(
+            "{} 4Gx{n}0cT1z{n}: to=<someone@{domain}>, relay=mx.{domain}[192.0.2.{n}]:25, delay=1, delays=0/0/1/0, dsn=2.0.0, status=sent ({said})\n",
+            at(n)
+        )
+    };
+    let log = [
+        format!(
+            "{} Trusted TLS connection established to mx.good.example[192.0.2.1]:25: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\n",
+            at(1)
+        ),
+        sent(1, "good.example", "250 2.0.0 Ok: queued as 4F1A01"),
+        sent(2, "plain.example", "250 2.0.0 Ok: queued as 4F1A02"),
+        sent(3, "other.example", "250 ok"),
+    ];
+    let sandbox = Sandbox::new();
+    let path = sandbox.write("mail.log", log.concat());
+    sandbox
+        .run(&["import", "--quiet", &path.to_string_lossy()])
+        .ok();
+    let found: Vec<_> = rows(&sandbox, "by-software")
+        .iter()
+        .map(|r| {
+            (
+                r["name"].to_string(),
+                r["plaintext"].as_u64(),
+                r["share"].to_string(),
+            )
+        })
+        .collect();
+    let row = |name: &str| (format!("{name:?}"), Some(1), "\"\"".to_string());
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        found.contains(&row("postfix")) && found.contains(&row("")),
+        "{found:?}"
+    );
 }

@@ -6,10 +6,10 @@ use anyhow::bail;
 use maillog::Cause;
 
 use crate::campaign::letter::{Facts, Fate, Letters, Proof, Style, Us};
-use crate::campaign::software::Software;
 use crate::campaign::{Kind, Planned};
 use crate::mail::{self, Message};
 use crate::outcome::{Class, day_of};
+use crate::query::software::Software;
 use crate::settings::Campaign;
 use crate::store::outreach::{Case, DraftLetter, Notice};
 use crate::store::{Claim, Store};

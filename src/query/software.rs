@@ -3,6 +3,26 @@
 //! A guess that is not sure is none: then the letter names all of them. What a server says after a mail was taken comes from the host that
 //! took it, or through it from one behind; so a letter says "appears to run".
 
+use std::collections::BTreeMap;
+
+use crate::store::{Result, Store};
+
+/// What runs at each host and address we sent to, as far as the kept log lines quote what it said; what it said last counts.
+pub fn find_software(store: &Store) -> Result<BTreeMap<(String, String), Software>> {
+    let mut found = BTreeMap::new();
+    for said in store.lines_of_hosts()? {
+        // A delivery that went to another host in the end quotes that one.
+        let own = said.lines.iter().filter(|l| l.text.contains(&said.address));
+        let guess = own
+            .filter_map(|line| Software::guess(&line.text))
+            .next_back();
+        if let Some(software) = guess {
+            found.insert((said.host, said.address), software);
+        }
+    }
+    Ok(found)
+}
+
 /// A mail server, or what stands before one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Software {

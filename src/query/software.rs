@@ -1,7 +1,8 @@
-//! Which mail server a peer runs, as far as what it has said tells: for offering the fix for that one and no other.
+//! Which mail server a peer runs, as far as what it has said tells: for the report by software, and for offering the fix for that one and no
+//! other. What it says of mail over TLS is not kept, and so not looked at.
 //!
-//! A guess that is not sure is none: then the letter names all of them. What a server says after a mail was taken comes from the host that
-//! took it, or through it from one behind; so a letter says "appears to run".
+//! A guess that is not sure is none. What a server says after a mail was taken comes from the host that took it, or through it from one
+//! behind; so it "appears to run" that.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +12,11 @@ use crate::store::{Result, Store};
 pub fn find_software(store: &Store) -> Result<BTreeMap<(String, String), Software>> {
     let mut found = BTreeMap::new();
     for said in store.lines_of_hosts()? {
-        // A delivery that went to another host in the end quotes that one.
-        let own = said.lines.iter().filter(|l| l.text.contains(&said.address));
-        let guess = own
-            .filter_map(|line| Software::guess(&line.text))
-            .next_back();
-        if let Some(software) = guess {
+        let mut guesses = said
+            .lines
+            .iter()
+            .filter_map(|line| Software::of_line(&line.text, &said.address));
+        if let Some(software) = guesses.next_back() {
             found.insert((said.host, said.address), software);
         }
     }
@@ -119,6 +119,16 @@ impl Software {
         SIGNS.iter().map(|sign| sign.software)
     }
 
+    /// By a log line about a session with the server at `address`, unless it quotes another one: mail that failed at one host may have gone
+    /// to the next in the end.
+    pub fn of_line(text: &str, address: &str) -> Option<Software> {
+        let is_named = [format!("[{address}]"), format!("[IPv6:{address}]")]
+            .iter()
+            .any(|name| text.contains(name));
+        let quotes_somebody = ["relay=", " said: "].iter().any(|word| text.contains(word));
+        (is_named || !quotes_somebody).then(|| Software::guess(text))?
+    }
+
     /// By what it said to us: a banner, an answer to EHLO, or what followed the mail. Nobody if two claim it.
     pub fn guess(said: &str) -> Option<Software> {
         let said = said.to_ascii_lowercase();
@@ -166,6 +176,23 @@ fn is_sendmail(number: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_host_said_is_not_taken_for_this_ones() {
+        let of = |relay: &str| {
+            let line =
+                format!("relay={relay}, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 4F1A01)");
+            Software::of_line(&line, "192.0.2.1")
+        };
+        assert_eq!(of("mx.a.example[192.0.2.1]:25"), Some(Software::Postfix));
+        assert_eq!(of("mx.a.example[192.0.2.10]:25"), None);
+        assert_eq!(of("mx2.a.example[192.0.2.2]:25"), None);
+        let transcript = "5AKA01xY012345: <-- 220 mx.a.example ESMTP Exim 4.96";
+        assert_eq!(
+            Software::of_line(transcript, "192.0.2.1"),
+            Some(Software::Exim)
+        );
+    }
 
     #[test]
     fn what_servers_say() {

@@ -109,11 +109,10 @@ fn facts(
             .filter(|at| *at > 0)
             .min()
     });
-    let said: Vec<&str> = claims
-        .iter()
-        .flat_map(|c| &c.lines)
-        .map(|line| line.text.as_str())
-        .collect();
+    let mut software = claims.iter().flat_map(|claim| {
+        let lines = claim.lines.iter();
+        lines.filter_map(|line| Software::of_line(&line.text, &claim.address))
+    });
     let day_or_nothing = |day: Option<&i32>| day.map_or_else(String::new, |day| date(*day));
     Ok(Facts {
         us: Us {
@@ -170,7 +169,7 @@ fn facts(
                     .map(|line| line.text.clone())
                     .collect(),
             }),
-        software: said.iter().find_map(|text| Software::guess(text)),
+        software: software.next(),
         checked: checked.to_string(),
         deadline: settings
             .enforce_on

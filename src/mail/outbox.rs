@@ -274,12 +274,16 @@ fn of_us(server: &Server, error: lettre::transport::smtp::Error) -> Refused {
     }
 }
 
-/// Whether TLS did not come up, say for its certificate: the TLS library calls such things invalid data.
+/// Whether TLS did not come up, say for its certificate: the TLS library's errors come as invalid data with something in it. (Text that is
+/// not UTF-8 is invalid data too, with nothing in it.)
 fn is_of_tls(error: &dyn std::error::Error) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
         let io = error.downcast_ref::<std::io::Error>();
-        if io.is_some_and(|error| error.kind() == std::io::ErrorKind::InvalidData) {
+        let of_library = |error: &std::io::Error| {
+            error.kind() == std::io::ErrorKind::InvalidData && error.get_ref().is_some()
+        };
+        if io.is_some_and(of_library) {
             return true;
         }
         cause = error.source();

@@ -120,7 +120,7 @@ pub(super) fn after_import(store: &mut Store, environment: &Environment) -> anyh
                 .remark(&format!("Thank-yous sent: {sent}.")),
             Err(error) => environment
                 .printer
-                .remark(&format!("Thank-yous wait for the next run: {error:#}")),
+                .warning(&format!("Thank-yous wait for the next run: {error:#}")),
         }
     }
     Ok(())

@@ -233,7 +233,7 @@ fn settled(
         // What we ask with speaks TLS 1.2 and newer, and few ciphers: that it alone comes to no terms with them proves nothing.
         if letter.problem == Problem::Unclear && seen == Problem::Handshake {
             let detail =
-                format!("{address}, asked today: {said}; no handshake has failed in the log");
+                format!("{address}, asked today: {said}, which the log does not say of this mail");
             return Err((Reason::Undecided, detail));
         }
         // The first answer explains what the log does not; every other one must be the same.

@@ -6,12 +6,14 @@
 
 use anyhow::{Context, bail};
 
+use crate::outcome::day_of;
 use crate::query::Scope;
 use crate::query::changes::{closed, find_changes};
 use crate::query::news::{Told, find_news};
 use crate::report::{self, Table};
 use crate::store::Store;
 
+use super::mailed::Missed;
 use super::report::{ReportArgs, mail_table, newest_day, print_whole};
 use super::{Environment, Status};
 
@@ -26,9 +28,10 @@ pub(super) struct News {
 }
 
 impl News {
-    /// Of the days of a scope, which must have a first one.
-    pub(super) fn find(store: &Store, asked: &Scope) -> anyhow::Result<News> {
-        let scope = closed(store, asked)?;
+    /// Of the days of a scope, which must have a first one, until `today`: a record from a clock that was ahead is of no day to look at.
+    pub(super) fn find(store: &Store, asked: &Scope, today: i32) -> anyhow::Result<News> {
+        let mut scope = closed(store, asked)?;
+        scope.period.to_day = scope.period.to_day.map(|last| last.min(today));
         let changes = find_changes(store, &scope)?;
         let told = read(&store.told()?)?;
         let (news, memory) = find_news(&changes, &told);
@@ -69,22 +72,19 @@ pub(super) fn run(
             "--alert looks at a span of days: leave --all out, or name the first day with --since"
         );
     }
-    let news = News::find(store, &scope)?;
+    let news = News::find(store, &scope, day_of(environment.now))?;
+    let mut missed = Missed::default();
     if let Some(table) = &news.table {
         if !args.mail.mail_to.is_empty() {
-            mail_table(
-                store,
-                ("changes", table),
-                &news.scope,
-                &args.mail.mail_to,
-                environment,
-            )?;
+            let letter = ("changes", table);
+            missed = mail_table(store, letter, &news.scope, &args.mail.mail_to, environment)?;
         } else if !print_whole(table, "changes", &news.scope, &args.print, environment)? {
             // Nobody read it.
             return Ok(Status::Done);
         }
     }
     news.remember(store)?;
+    missed.into_result()?;
     Ok(match news.table {
         Some(_) => Status::SomethingToDo,
         None => Status::Done,

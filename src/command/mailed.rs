@@ -1,6 +1,6 @@
 //! A report as mail: for cron, and for whoever reads mail rather than terminals. It goes where the settings say letters go.
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 
 use crate::mail::{self, Message};
 
@@ -20,12 +20,44 @@ pub(super) struct Report<'r> {
     pub(super) page: &'r str,
 }
 
-/// Mails it to one address; a name without a domain is a mailbox of this machine.
-pub(super) fn send(
+/// Why some of those who should have had a mail did not get it, though others did.
+#[derive(Debug, Default)]
+#[must_use]
+pub(super) struct Missed(Vec<anyhow::Error>);
+
+impl Missed {
+    /// These and those.
+    pub(super) fn and(&mut self, others: Missed) {
+        self.0.extend(others.0);
+    }
+
+    /// To be called when all the rest is done: an error if anybody was missed.
+    pub(super) fn into_result(self) -> anyhow::Result<()> {
+        let said: Vec<String> = self.0.iter().map(|error| format!("{error:#}")).collect();
+        match said.is_empty() {
+            true => Ok(()),
+            false => bail!(said.join("; ")),
+        }
+    }
+}
+
+/// Mails it to each address: one that is refused keeps it from no other. An error if nobody got it.
+pub(super) fn send_all(
     report: &Report<'_>,
-    address: &str,
+    addresses: &[String],
     environment: &Environment,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Missed> {
+    let sent = addresses.iter().map(|to| send(report, to, environment));
+    let missed = Missed(sent.filter_map(anyhow::Result::err).collect());
+    if missed.0.len() == addresses.len() {
+        missed.into_result()?;
+        return Ok(Missed::default());
+    }
+    Ok(missed)
+}
+
+/// Mails it to one address; a name without a domain is a mailbox of this machine.
+fn send(report: &Report<'_>, address: &str, environment: &Environment) -> anyhow::Result<()> {
     let settings = &environment.settings;
     let to = match address.contains('@') {
         true => address.to_string(),

@@ -136,27 +136,22 @@ pub(super) fn mail(
     if args.only_if_action && table.to_do == 0 {
         return Ok(status);
     }
-    mail_table(
-        store,
-        (report.name, &table),
-        &scope,
-        &args.mail_to,
-        environment,
-    )?;
+    let letter = (report.name, &table);
+    mail_table(store, letter, &scope, &args.mail_to, environment)?.into_result()?;
     Ok(status)
 }
 
 /// What is about everything comes with the page about everything; with any other table comes a page of its own.
 const ABOUT_EVERYTHING: [&str; 2] = ["summary", "digest"];
 
-/// Mails a table to each address, with a page.
+/// Mails a table to each address, with a page. An error if nobody got it.
 pub(super) fn mail_table(
     store: &Store,
     (name, table): (&str, &Table),
     scope: &Scope,
     addresses: &[String],
     environment: &Environment,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<mailed::Missed> {
     let page = match ABOUT_EVERYTHING.contains(&name) {
         true => report::page::build(store, scope, intake::retention(store, environment)?)?,
         false => Page::of(name, table),
@@ -166,10 +161,7 @@ pub(super) fn mail_table(
         text: &report::format::render(Format::Text, name, scope, table),
         page: &templates::load(environment)?.render(&page, scope)?,
     };
-    for address in addresses {
-        mailed::send(&letter, address, environment)?;
-    }
-    Ok(())
+    mailed::send_all(&letter, addresses, environment)
 }
 
 /// Prints a table where and how it is wanted.

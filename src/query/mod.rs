@@ -19,6 +19,7 @@
 //! | `services` | how the mail of each service went, and whether it logs TLS |
 //! | `limits` | what the log cannot tell |
 //! | `logging` | since when each service has shown that it logs TLS |
+//! | `coverage` | of which days the log of a host says nothing |
 //! | `silence` | which log host has been silent for longer than usual |
 //! | `doctor` | what the answers rest on |
 //! | `days` | how the mail of each day went |
@@ -43,6 +44,7 @@ pub mod certainty;
 pub mod changes;
 pub mod clients;
 pub mod correspondents;
+pub mod coverage;
 pub mod days;
 pub mod doctor;
 pub mod domains;

@@ -87,8 +87,8 @@ fn judge(host: String, days: &[Span], end: i64) -> Option<Quiet> {
     };
     let mut all: Vec<Silence> = within.chain(between).chain([until_end]).collect();
     all.sort_by_key(|silence| (-silence.seconds, silence.from));
-    let usual = (days.len() >= ENOUGH_DAYS).then(|| median_of_days(days));
-    let bound = usual.map_or(LONG, |usual| SHORT.max(usual * TIMES_USUAL + 1));
+    let usual = usual(days);
+    let bound = unusual_from(usual);
     Some(Quiet {
         host,
         first,
@@ -97,6 +97,22 @@ fn judge(host: String, days: &[Span], end: i64) -> Option<Quiet> {
         longest: *all.first()?,
         unusual: all.into_iter().filter(|s| s.seconds >= bound).collect(),
     })
+}
+
+/// Whether a host whose last record is that of the last of these days has been silent for unusually long at `end`.
+pub(super) fn is_unusual_end(days: &[Span], end: i64) -> bool {
+    let since = days.last().map(|day| end - day.last);
+    since.is_some_and(|seconds| seconds >= unusual_from(usual(days)))
+}
+
+/// How long a host is silent in a day, usually; `None` if too few days are known.
+fn usual(days: &[Span]) -> Option<i64> {
+    (days.len() >= ENOUGH_DAYS).then(|| median_of_days(days))
+}
+
+/// From so many seconds on a silence is unusual.
+fn unusual_from(usual: Option<i64>) -> i64 {
+    usual.map_or(LONG, |usual| SHORT.max(usual * TIMES_USUAL + 1))
 }
 
 /// The longest silence of a day, the night before it included: half of the days have a longer one.

@@ -1,18 +1,19 @@
 //! A week or a month all in all, for the mail that comes when it is over: the figures beside those of the days before, what changed, what to
-//! act on, who got better, and what became of our letters. Every number in it is one of another report.
+//! act on, who got better, what became of our letters, and of which days the log says nothing. Every number in it is one of another report.
 
 use std::collections::BTreeMap;
 
 use crate::outcome::day_of;
 use crate::query::Scope;
 use crate::query::changes::{find_changes, period_before};
+use crate::query::coverage::{Uncovered, find_uncovered};
 use crate::query::good_news::{Improvement, find_good_news};
 use crate::query::news::items;
 use crate::query::summary::{Totals, find_summary};
 use crate::query::verdict::Shape;
 use crate::store::{Result, Store};
 
-use super::format::date;
+use super::format::{date, rfc3339};
 use super::news::sentence;
 use super::summary::{entries_by_fault, headline, limits};
 use super::table::{Column, Kind, Note, Section, Table, Value};
@@ -49,6 +50,7 @@ pub fn build(store: &Store, scope: &Scope, span: &str) -> Result<Table> {
     }
     notes.extend(better(store, scope)?);
     notes.extend(letters(store, scope)?);
+    notes.extend(without_records(store, scope)?);
     notes.extend(limits(&summary.limits));
     let totals = summary.totals.iter();
     let rows = totals
@@ -127,6 +129,39 @@ fn better(store: &Store, scope: &Scope) -> Result<Vec<Note>> {
         )));
     }
     Ok(notes)
+}
+
+/// What the figures lack, host by host.
+fn without_records(store: &Store, scope: &Scope) -> Result<Vec<Note>> {
+    let (Some(from), Some(to)) = (scope.period.from_day, scope.period.to_day) else {
+        return Ok(Vec::new());
+    };
+    let found = find_uncovered(store, from, to)?;
+    let named = found.iter().take(MOST_ENTRIES);
+    let mut notes: Vec<Note> = named.map(|u| Note::Paragraph(silent_on(u))).collect();
+    if found.len() > MOST_ENTRIES {
+        let more = (found.len() - MOST_ENTRIES) as u64;
+        let hosts = count(more, "more host", "more hosts");
+        notes.push(Note::Paragraph(format!(
+            "The logs of {hosts} have days without a record: `tlsnag doctor`."
+        )));
+    }
+    Ok(notes)
+}
+
+fn silent_on(u: &Uncovered) -> String {
+    let begins = u.begins.map(|at| format!("before {}", rfc3339(at)));
+    let gaps = u.gaps.iter().map(|(from, to)| match from == to {
+        true => format!("on {}", date(*from)),
+        false => format!("from {} to {}", date(*from), date(*to)),
+    });
+    let ends = u.ends.map(|at| format!("after {}", rfc3339(at)));
+    let when: Vec<String> = begins.into_iter().chain(gaps).chain(ends).collect();
+    format!(
+        "No record of {} {}: what happened then is in none of these figures.",
+        u.host,
+        when.join(", nor ")
+    )
 }
 
 /// Where the cases stand that moved on in these days.

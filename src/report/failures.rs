@@ -9,6 +9,7 @@ use crate::query::servers::find_servers;
 use crate::store::{Result, Store};
 
 use super::advice::what_to_do;
+use super::share_line::Lines;
 use super::table::{Column, Kind, Section, Table, Value};
 use super::words::{count, way, what, whose};
 
@@ -19,6 +20,7 @@ const COLUMNS: &[Column] = &[
     Column::both("host", "host", Kind::Detail),
     Column::both("attempts", "tries", Kind::Number),
     Column::both("undelivered", "no mail", Kind::Number),
+    Column::picture("TLS by day"),
     Column::field("class", Kind::Text),
     Column::field("cause", Kind::Text),
     Column::detail("what happens"),
@@ -51,7 +53,9 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
         find_servers(store)?,
         tls.iter().map(|f| (f.class, f.cause.as_str())),
     );
-    let rows = failures.iter().map(row).collect();
+    let peers = failures.iter().map(|f| (f.direction, f.peer.clone()));
+    let lines = Lines::of(store, scope, peers)?;
+    let rows = failures.iter().map(|f| row(f, &lines)).collect();
     Ok(Table {
         headline,
         to_do: tls.len(),
@@ -64,7 +68,7 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
     })
 }
 
-fn row(f: &Failure) -> Vec<Value> {
+fn row(f: &Failure, lines: &Lines) -> Vec<Value> {
     vec![
         Value::text(f.direction.name()),
         Value::text(&f.peer),
@@ -72,6 +76,7 @@ fn row(f: &Failure) -> Vec<Value> {
         Value::text(&f.host),
         Value::Number(f.attempts),
         Value::Number(f.undelivered),
+        lines.cell(f.direction, &f.peer),
         Value::text(f.class.name()),
         Value::text(&f.cause),
         Value::text(what(Some(f.class), &f.cause)),

@@ -5,7 +5,7 @@ use super::{Result, Store};
 
 /// Its name among the states.
 pub(super) const TOLD: &str = "told";
-/// Likewise.
+/// Likewise; the kind of digest follows.
 const DIGESTED: &str = "digest";
 
 impl Store {
@@ -19,14 +19,19 @@ impl Store {
         save_state(&self.connection, TOLD, text)
     }
 
-    /// The last day, in days since 1970, of which the operator has had a digest.
-    pub fn digested(&self) -> Result<Option<i32>> {
-        Ok(load_state(&self.connection, DIGESTED)?.and_then(|day| day.parse().ok()))
+    /// The last day, in days since 1970, of which the operator has had a digest of this kind.
+    pub fn digested(&self, kind: &str) -> Result<Option<i32>> {
+        let name = format!("{DIGESTED} {kind}");
+        Ok(load_state(&self.connection, &name)?.and_then(|day| day.parse().ok()))
     }
 
     /// Saves it.
-    pub fn save_digested(&self, day: i32) -> Result<()> {
-        save_state(&self.connection, DIGESTED, &day.to_string())
+    pub fn save_digested(&self, kind: &str, day: i32) -> Result<()> {
+        save_state(
+            &self.connection,
+            &format!("{DIGESTED} {kind}"),
+            &day.to_string(),
+        )
     }
 }
 

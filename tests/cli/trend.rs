@@ -405,3 +405,45 @@ fn a_table_of_peers_draws_how_each_went_if_there_are_days_enough() {
     let json = report(&sandbox, &["plaintext", "--format", "json"]).ok();
     assert!(!json.out.contains("___"), "programs have no use for it");
 }
+
+#[test]
+fn a_digest_names_the_days_of_which_the_log_says_nothing() {
+    let sandbox = Sandbox::new();
+    let digest_of = |log: String, now: &str| {
+        sandbox.write("mail.log", log);
+        let args = ["--quiet", "audit", "mail.log", "--digest", "weekly"];
+        sandbox.run_with(&args, &[("TLSNAG_NOW", now)]).ok().out
+    };
+    let (first, rest) = (story(1..=6), story(8..=10));
+    let digest = digest_of(first + &rest, "2026-10-12T06:45:00+00:00");
+    let mut paragraphs = digest.split("\n\n");
+    let said = paragraphs.find(|said| said.starts_with("No record"));
+    insta::assert_snapshot!(said.unwrap_or_default(), @"
+    No record of mx on 2026-10-07, nor after 2026-10-10T22:08:19Z: what happened then is in none of
+    these figures.
+    ");
+}
+
+#[test]
+fn one_refused_address_keeps_the_mail_from_no_other() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = with(story(1..=12));
+    let refusing =
+        "#!/bin/sh\ncase \"$*\" in *gone@*) cat >/dev/null; exit 67;; esac\ncat >> taken\n";
+    let program = sandbox.write("sendmail", refusing);
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("ours");
+    let config = format!("[campaign]\nsendmail = \"{}\"\n", program.display());
+    sandbox.write("c.toml", config);
+    let run = |to: &[&str]| {
+        let start = ["--config", "c.toml", "--quiet", "audit", "mail.log"];
+        let args = [&start[..], &["--digest", "weekly"], to].concat();
+        sandbox.run_with(&args, &[("TLSNAG_NOW", "2026-10-13T06:45:00+00:00")])
+    };
+    let both = ["--mail-to", "gone@example.org", "--mail-to", "root"];
+    run(&both).fails_with(&["the report to gone@example.org was not taken"]);
+    let taken = || std::fs::read_to_string(sandbox.path("taken")).expect("mail");
+    let subjects = taken().matches("\nSubject: ").count();
+    assert_eq!(subjects, 2, "news and digest");
+    run(&both).ok();
+    assert_eq!(taken().matches("\nSubject: ").count(), 2, "told is told");
+}

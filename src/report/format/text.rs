@@ -69,9 +69,9 @@ pub fn render_notes(out: &mut String, notes: &[Note]) {
 }
 
 /// Columns side by side, each as wide as its widest cell. What happens stands under its row, where it has room. If the columns
-/// do not fit, the first one, which is the name, gets a line of its own: a name is never broken.
+/// do not fit, pictures give way; if they still do not, the first one, which is the name, gets a line of its own: a name is never broken.
 fn lay_out(section: &Section) -> String {
-    let (details, columns): (Vec<_>, Vec<_>) = titled(section)
+    let (details, mut columns): (Vec<_>, Vec<_>) = titled(section)
         .into_iter()
         .partition(|(_, c)| c.kind == Kind::Detail);
     let text = |row: &[Value], at: usize| {
@@ -82,9 +82,15 @@ fn lay_out(section: &Section) -> String {
         let cells = section.rows.iter().map(|row| text(row, *at).width());
         cells.chain([column.title.width()]).max().unwrap_or(0)
     };
+    let is_too_wide = |columns: &[(usize, &Column)]| {
+        let gaps = GAP * columns.len().saturating_sub(1);
+        columns.iter().map(width).sum::<usize>() + gaps > usize::from(WIDTH)
+    };
+    if is_too_wide(&columns) {
+        columns.retain(|(_, c)| c.kind != Kind::Picture);
+    }
+    let stacked = is_too_wide(&columns);
     let widths: Vec<usize> = columns.iter().map(width).collect();
-    let total = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-    let stacked = total > usize::from(WIDTH);
     let mut out = String::new();
     let head: Vec<String> = columns.iter().map(|(_, c)| c.title.to_string()).collect();
     push_row(&mut out, &head, &columns, &widths, stacked);

@@ -49,11 +49,10 @@ pub(super) fn send_all(
 ) -> anyhow::Result<Missed> {
     let sent = addresses.iter().map(|to| send(report, to, environment));
     let missed = Missed(sent.filter_map(anyhow::Result::err).collect());
-    if missed.0.len() == addresses.len() {
-        missed.into_result()?;
-        return Ok(Missed::default());
+    match missed.0.len() == addresses.len() {
+        true => missed.into_result().map(|()| Missed::default()),
+        false => Ok(missed),
     }
-    Ok(missed)
 }
 
 /// Mails it to one address; a name without a domain is a mailbox of this machine.

@@ -143,7 +143,7 @@ fn without_records(store: &Store, scope: &Scope) -> Result<Vec<Note>> {
         let more = (found.len() - MOST_ENTRIES) as u64;
         let hosts = count(more, "more host", "more hosts");
         notes.push(Note::Paragraph(format!(
-            "The logs of {hosts} have days without a record: `tlsnag doctor`."
+            "The logs of {hosts} do not cover all of it either: `tlsnag doctor`."
         )));
     }
     Ok(notes)
@@ -156,10 +156,14 @@ fn silent_on(u: &Uncovered) -> String {
         false => format!("from {} to {}", date(*from), date(*to)),
     });
     let ends = u.ends.map(|at| format!("after {}", rfc3339(at)));
+    // Some collectors keep no host name.
+    let host = match u.host.is_empty() {
+        true => "a log without a host name",
+        false => &u.host,
+    };
     let when: Vec<String> = begins.into_iter().chain(gaps).chain(ends).collect();
     format!(
-        "No record of {} {}: what happened then is in none of these figures.",
-        u.host,
+        "No record of {host} {}: what happened then is in none of these figures.",
         when.join(", nor ")
     )
 }

@@ -447,3 +447,47 @@ fn one_refused_address_keeps_the_mail_from_no_other() {
     run(&both).ok();
     assert_eq!(taken().matches("\nSubject: ").count(), 2, "told is told");
 }
+
+/// An attempt that ends in a failed handshake, and leaves the mail in the queue.
+fn failure(day: u64, domain: &str) -> String {
+    let at = format!("2026-10-{day:02}T23:00:00+00:00 mx postfix/smtp[99]");
+    let relay = format!("mx.{domain}[192.0.2.9]:25");
+    format!(
+        "{at}: SSL_connect error to {relay}: -1\n\
+         {at}: warning: TLS library problem: error:0A000102:SSL routines::unsupported protocol:ssl/statem/statem_lib.c:1986:\n\
+         {at}: 5F{day:06X}: to=<u@{domain}>, relay={relay}, delay=1, delays=0/0/1/0, dsn=4.7.5, status=deferred (Cannot start TLS: handshake failure)\n"
+    )
+}
+
+#[test]
+fn failures_draw_how_the_peer_went_and_a_picture_gives_way_to_a_long_name() {
+    let of = |domain: &str| {
+        let days = (1..=20).map(|day| {
+            // With TLS shortly before, or silence would not say that mail went in clear.
+            let other = mail(day, 84_900, 50 + day, "good.example", true);
+            match day {
+                ..=14 => other + &mail(day, 85_000, day, domain, true),
+                _ => failure(day, domain) + &other + &mail(day, 85_000, day, domain, false),
+            }
+        });
+        let sandbox = with(days.collect());
+        let table = report(&sandbox, &["failures"]).ok().out;
+        let (_, table) = table.split_once("\n\n").expect("a table");
+        let (table, _) = table.split_once("\n\n").expect("and what to do");
+        table.to_string()
+    };
+    insta::assert_snapshot!(of("tired.example"), @"
+    peer           mail  tries  no mail  TLS by day    fault   last
+    -------------  ----  -----  -------  ------------  ------  ----------
+    tired.example  sent      6        6      #####___  either  2026-10-20
+        mx.tired.example; the TLS handshake fails: only TLS versions were offered that are too old for
+        the other side's settings; certain
+    ");
+    insta::assert_snapshot!(of("a-name-so-long-that-there-is-hardly-any-room.example"), @"
+    peer                                                  mail  tries  no mail  fault   last
+    ----------------------------------------------------  ----  -----  -------  ------  ----------
+    a-name-so-long-that-there-is-hardly-any-room.example  sent      6        6  either  2026-10-20
+        mx.a-name-so-long-that-there-is-hardly-any-room.example; the TLS handshake fails: only TLS
+        versions were offered that are too old for the other side's settings; certain
+    ");
+}

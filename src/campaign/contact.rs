@@ -2,7 +2,7 @@
 //! section 4.5.1).
 
 use crate::outcome::Direction;
-use crate::store::outreach::Contact;
+use crate::store::addressees::Contact;
 
 use super::never::is_public;
 

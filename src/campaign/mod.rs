@@ -4,6 +4,7 @@
 //! | file | does |
 //! |---|---|
 //! | `problem` | the reasons to write, and what leads to each |
+//! | `reason` | why somebody is not written to, in words |
 //! | `never` | who is never written to |
 //! | `peers` | what is to be said for and against each organisation, from what was seen |
 //! | `contact` | whom to write to |
@@ -27,6 +28,7 @@ mod peers;
 mod people;
 pub mod plan;
 pub mod problem;
+pub mod reason;
 mod redact;
 pub mod score;
 

@@ -14,8 +14,9 @@ use crate::store::outreach::{Audience, Case, State};
 use super::contact::{Source, is_address};
 use super::never;
 use super::peers::{Charge, Who};
-use super::plan::{Desk, Judged, Plan, Planned, Reason, Skipped};
+use super::plan::{Desk, Judged, Plan, Planned, Skipped};
 use super::problem::{Kind, Problem};
+use super::reason::Reason;
 
 impl Desk<'_> {
     /// The letters to people of an organisation; or why there are none.
@@ -224,7 +225,7 @@ mod tests {
     use super::super::{Kind, Rules, Standing};
     use super::*;
     use crate::outcome::Class;
-    use crate::store::outreach::Suppression;
+    use crate::store::addressees::Suppression;
 
     /// Somebody our users wrote to in clear on the two days on which their server was seen in clear.
     fn person(address: &str, mails: u64) -> Person {

@@ -18,6 +18,7 @@
 //! | `contents` | what is in it, in numbers |
 //! | `forget` | deletes |
 //! | `outreach` | whom we wrote to, about what, and what came of it |
+//! | `addressees` | whom to write to, and who does not want it |
 //! | `told` | what an operator has been told of |
 //! | `digest` | the content as text, for comparing stores |
 //! | `organisation` | the registrable domain of a host name |
@@ -25,6 +26,7 @@
 //! It decides nothing about TLS, with one exception that only the whole can decide: what the silence of a log means (view
 //! `facts`). The schema is documented in `docs/store.md`.
 
+pub mod addressees;
 mod batch;
 mod bookmark;
 mod check;

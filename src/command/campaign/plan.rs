@@ -7,7 +7,8 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::campaign::plan::{Reason, Rules, Skipped, Standing};
+use crate::campaign::plan::{Rules, Skipped, Standing};
+use crate::campaign::reason::Reason;
 use crate::campaign::{self, Kind, Plan, Planned, Problem};
 use crate::cli::FormatArg;
 use crate::mail::probe::{self, Answer};

@@ -9,6 +9,7 @@
 //! | `peers` | what is to be said for and against each organisation, from what was seen |
 //! | `contact` | whom to write to |
 //! | `people` | who of the people we exchange mail with is written to, in place of the postmaster |
+//! | `token` | the number of a case, which only we can tell |
 //! | `plan` | decides, from all of that and what was written before |
 //! | `letter` | the words, from templates |
 //! | `answers` | what to say to objections |
@@ -31,12 +32,13 @@ pub mod problem;
 pub mod reason;
 mod redact;
 pub mod score;
+mod token;
 
 pub use plan::{Plan, Planned, Rules, Skipped, Standing, plan};
 pub use problem::{Kind, Problem};
 pub use redact::visible;
 
-/// A number for a text, the same on every machine and in every version (FNV-1a): for tokens, plans and the choice of who is left
+/// A number for a text, the same on every machine and in every version (FNV-1a): for plans and the choice of who is left
 /// for comparison. Nothing secret rests on it.
 fn number_of(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| {

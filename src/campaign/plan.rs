@@ -14,6 +14,7 @@ use super::contact::{self, Source};
 use super::peers::{Charge, Record, Who, records};
 use super::problem::{Kind, Problem};
 use super::reason::Reason;
+use super::token::token;
 use super::{never, people};
 
 /// Thresholds, as set by the operator.
@@ -80,6 +81,8 @@ pub struct Standing {
     pub smart_host: Option<String>,
     /// Who our users write to in clear, where people are to be written to.
     pub people: Vec<Person>,
+    /// What makes the tokens of this store differ from those of any other.
+    pub secret: String,
 }
 
 /// A letter that is to be written.
@@ -592,7 +595,7 @@ impl Desk<'_> {
                 "" => format!("{of} {n}"),
                 address => format!("{of} {address} {n}"),
             };
-            format!("{:08X}", super::number_of(&text) >> 32)
+            token(self.standing.secret.as_bytes(), &text)
         };
         (0..)
             .map(of)

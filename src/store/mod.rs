@@ -20,6 +20,7 @@
 //! | `outreach` | whom we wrote to, about what, and what came of it |
 //! | `addressees` | whom to write to, and who does not want it |
 //! | `told` | what an operator has been told of |
+//! | `secret` | a random number of its own |
 //! | `digest` | the content as text, for comparing stores |
 //! | `organisation` | the registrable domain of a host name |
 //!
@@ -48,6 +49,7 @@ pub mod outreach;
 mod past;
 mod relay;
 mod schema;
+mod secret;
 mod shape;
 #[cfg(test)]
 mod tests;

@@ -501,7 +501,7 @@ fn whoever_dies_while_sending_by_smtp_sends_nothing_twice_and_loses_nothing() {
         for stream in listener.incoming() {
             let into = Arc::clone(&into);
             // Where the other side has died, there is nobody to tell.
-            std::thread::spawn(move || take_mail(stream.unwrap(), &into).ok());
+            std::thread::spawn(move || take_mail(stream.unwrap(), b"220 hi\r\n", &into).ok());
         }
     });
     killed_again_and_again(&sandbox, &["--smtp", &server], || {
@@ -567,11 +567,15 @@ fn a_run_that_died_is_not_made_good_by_planning_anew() {
 }
 
 /// An SMTP server that takes all mail, and notes each recipient of a mail that it has whole, before it says so.
-fn take_mail(mut stream: std::net::TcpStream, into: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn take_mail(
+    mut stream: std::net::TcpStream,
+    greeting: &[u8],
+    into: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
     use std::io::{BufRead, BufReader, Write};
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let mut recipient = String::new();
-    stream.write_all(b"220 hi\r\n")?;
+    stream.write_all(greeting)?;
     while let Some(line) = lines.next().transpose()? {
         if let Some(to) = line.strip_prefix("RCPT TO:") {
             recipient = to.trim_matches(['<', '>']).to_string();
@@ -831,6 +835,93 @@ fn what_was_mended_between_plan_and_sending_is_not_accused() {
         "{said}"
     );
     assert_eq!(taken(&sandbox), ["postmaster@b.example"]);
+}
+
+#[test]
+fn a_letter_that_came_back_silences_its_address_and_no_other() {
+    let sandbox = with(&[("a.example", Does::NotOffered)]);
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    send(&sandbox, 9, &hash, &taking(&sandbox)).ok();
+    let mut mails = std::fs::read_dir(sandbox.path("taken")).unwrap();
+    let mail = std::fs::read_to_string(mails.next().unwrap().unwrap().path()).unwrap();
+    let id = mail.lines().find(|line| line.starts_with("Message-ID: "));
+    // Somebody else is to be written to by the time the letter comes back.
+    campaign(&sandbox, 10, &["contact", "a.example", "eve@a.example"]).ok();
+    answer(
+        &sandbox,
+        "1",
+        "From: MAILER-DAEMON@us.example\r\nTo: ann@us.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b",
+        &format!(
+            "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; us.example\r\n\r\nFinal-Recipient: rfc822; postmaster@a.example\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\n{}\r\n\r\n--b--",
+            id.unwrap()
+        ),
+    );
+    let said = campaign(&sandbox, 10, &["replies", "mail"]).ok().out;
+    assert!(said.contains("a.example bounce"), "{said}");
+    let silenced = campaign(&sandbox, 10, &["suppress"]).ok().out;
+    assert!(
+        silenced.contains("postmaster@a.example") && !silenced.contains("eve@"),
+        "{silenced}"
+    );
+    // A month later: the new contact gets a first letter, and the old one none if it is set again.
+    import(
+        &sandbox,
+        41,
+        "later.log",
+        &log(9..=40, &[("a.example", Does::NotOffered)]),
+    );
+    let rows = |sandbox: &Sandbox| {
+        let plan = plan(sandbox, 41);
+        (
+            strings(&plan["rows"], "contact"),
+            strings(&plan["skipped"], "reason"),
+        )
+    };
+    assert_eq!(rows(&sandbox), (vec!["eve@a.example".into()], vec![]));
+    campaign(
+        &sandbox,
+        41,
+        &["contact", "a.example", "postmaster@a.example"],
+    )
+    .ok();
+    assert_eq!(rows(&sandbox).0, Vec::<String>::new());
+}
+
+#[test]
+fn an_answer_that_is_not_utf_8_is_no_failure_of_tls_and_loses_no_letter() {
+    let sandbox = with(&[("a.example", Does::NotOffered)]);
+    sandbox.append("c.toml", "smtp_security = \"none\"\n");
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    let send_to = |greeting: &'static [u8]| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap().to_string();
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let into = Arc::clone(&taken);
+        std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            take_mail(stream, greeting, &into).ok();
+        });
+        let args = ["send", "--plan", &hash, "--yes", "--smtp", &server];
+        let ran = campaign(&sandbox, 9, &args);
+        let taken = taken.lock().unwrap().len();
+        (ran, taken)
+    };
+    let (ran, taken) = send_to(b"220 gr\xfc\xdf Gott\r\n");
+    let said = ran.out + &ran.err;
+    assert!(
+        !said.contains("no TLS") && said.contains("to be sent by the next run: 1"),
+        "{said}"
+    );
+    assert_eq!(
+        (taken, status_of(&sandbox, 9, "a.example")),
+        (0, "planned".into())
+    );
+    let (ran, taken) = send_to(b"220 hi\r\n");
+    assert!(ran.ok().out.contains("Sent: 1."));
+    assert_eq!(
+        (taken, status_of(&sandbox, 9, "a.example")),
+        (1, "sent".into())
+    );
 }
 
 #[test]

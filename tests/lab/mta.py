@@ -83,7 +83,7 @@ def accounts(service):
 def await_port(port, host="192.0.2.25"):
     """Waits until somebody listens, without connecting: a connection would be in the log."""
     for _ in range(150):
-        if ":%d " % port in sh("ss", "-ltn"):
+        if "%s:%d " % (host, port) in sh("ss", "-ltn"):
             return
         time.sleep(0.1)
     raise RuntimeError("expected a server on port %d, found none after 15 seconds" % port)

@@ -110,6 +110,7 @@ pub(super) fn run(args: &PlanArgs, environment: &Environment) -> anyhow::Result<
             true => find_people(&store, &scope)?,
             false => Vec::new(),
         },
+        secret: store.secret()?,
     };
     let mut plan = campaign::plan(
         &find_sightings(&store, &scope)?,

@@ -69,6 +69,8 @@ pub struct Campaign {
     pub correspondent_messages: u64,
     /// ... and at most so many of them in one organisation.
     pub correspondents_per_organisation: usize,
+    /// So many letters in a plan at most.
+    pub per_plan: usize,
     /// So many letters a day at most.
     pub per_day: usize,
     /// Seconds between two letters.
@@ -111,6 +113,7 @@ impl Default for Campaign {
             days: 14,
             correspondent_messages: 3,
             correspondents_per_organisation: 2,
+            per_plan: 50,
             per_day: 10,
             pace: 5,
             control: 0,

@@ -138,6 +138,20 @@ impl Planned {
     }
 }
 
+impl Planned {
+    /// The same as one that is not written, and why.
+    pub fn skipped(&self, reason: Reason, detail: String) -> Skipped {
+        Skipped {
+            direction: self.direction,
+            name: self.organisation.clone(),
+            domains: self.charge.domains.keys().cloned().collect(),
+            problem: Some(self.problem),
+            reason,
+            detail,
+        }
+    }
+}
+
 /// Somebody who is not written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
@@ -181,6 +195,22 @@ impl Plan {
             ));
         }
         format!("{:012x}", super::number_of(&text) & 0xffff_ffff_ffff)
+    }
+
+    /// Leaves so many letters, those about most mail; the others wait for another plan. Thank-yous wait for nobody.
+    pub fn limit(&mut self, most: usize) {
+        let mut room = most;
+        let letters = std::mem::take(&mut self.letters);
+        for letter in letters {
+            let is_thanks = letter.kind == Kind::ThankYou;
+            if is_thanks || room > 0 {
+                room -= usize::from(!is_thanks);
+                self.letters.push(letter);
+            } else {
+                self.skipped
+                    .push(letter.skipped(Reason::PlanFull, String::new()));
+            }
+        }
     }
 }
 
@@ -1041,6 +1071,32 @@ pub(super) mod tests {
                 &Rules::default()
             )),
             Reason::TooRecent
+        );
+    }
+
+    #[test]
+    fn a_plan_has_so_many_letters_and_those_about_most_mail() {
+        let mut seen = accused("a.example");
+        let busy = accused("b.example");
+        seen.extend([busy.clone(), busy].concat());
+        let mended = Standing {
+            cases: vec![case("c.example", State::Fixed, &[TODAY - 40])],
+            ..Standing::default()
+        };
+        let mut plan = planned(&seen, &mended, &Rules::default());
+        plan.limit(1);
+        let left: Vec<_> = plan
+            .letters
+            .iter()
+            .map(|l| (l.kind, l.organisation.as_str()))
+            .collect();
+        assert_eq!(
+            left,
+            [(Kind::Notice, "b.example"), (Kind::ThankYou, "c.example")]
+        );
+        assert_eq!(
+            (plan.skipped[0].reason, plan.skipped[0].name.as_str()),
+            (Reason::PlanFull, "a.example")
         );
     }
 

@@ -45,6 +45,8 @@ pub enum Reason {
     NoCorrespondent,
     /// As many people there are written to as may be.
     EnoughPeople,
+    /// The plan has as many letters as it may have.
+    PlanFull,
     /// A look at their server today says otherwise.
     Contradicted,
     /// Their server could not be looked at today.
@@ -133,6 +135,11 @@ const REASONS: &[(Reason, &str, &str)] = &[
         Reason::EnoughPeople,
         "enough-people",
         "as many people there are written to as may be",
+    ),
+    (
+        Reason::PlanFull,
+        "plan-full",
+        "the plan has as many letters as it may have (setting per_plan); others come first, having more mail",
     ),
     (
         Reason::Contradicted,

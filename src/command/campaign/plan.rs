@@ -126,6 +126,7 @@ pub(super) fn run(args: &PlanArgs, environment: &Environment) -> anyhow::Result<
             date(day_of(environment.now))
         }
     };
+    plan.limit(settings.per_plan);
     let hash = plan.hash();
     let drafted = draft(
         &mut store,
@@ -187,14 +188,7 @@ fn ask(plan: &mut Plan, environment: &Environment) {
                 letter.problem = problem;
                 plan.letters.push(letter);
             }
-            Err((reason, detail)) => plan.skipped.push(Skipped {
-                direction: letter.direction,
-                name: letter.organisation.clone(),
-                domains: letter.charge.domains.keys().cloned().collect(),
-                problem: Some(letter.problem),
-                reason,
-                detail,
-            }),
+            Err((reason, detail)) => plan.skipped.push(letter.skipped(reason, detail)),
         }
     }
 }

@@ -601,7 +601,9 @@ fn with_many() -> Sandbox {
     let fine: Vec<String> = (0..60).map(|i| format!("fine{i}.example")).collect();
     let bad = names.iter().map(|name| (name.as_str(), Does::NotOffered));
     let good = fine.iter().map(|name| (name.as_str(), Does::Tls));
-    with(&bad.chain(good).collect::<Vec<_>>())
+    let sandbox = with(&bad.chain(good).collect::<Vec<_>>());
+    sandbox.append("c.toml", "per_plan = 60\n");
+    sandbox
 }
 
 /// Kills `send` a hundred times, lets it end once, and compares what was taken with what `status` believes.

@@ -255,7 +255,9 @@ pub fn plan(
         b.charge
             .mails
             .cmp(&a.charge.mails)
-            .then(a.token.cmp(&b.token))
+            .then_with(|| a.organisation.cmp(&b.organisation))
+            .then(a.problem.cmp(&b.problem))
+            .then_with(|| a.contact.0.cmp(&b.contact.0))
     };
     plan.letters.sort_by(by_mail);
     people::once(&mut plan);

@@ -357,7 +357,9 @@ pub struct Outcome {
     /// Which way the mail went.
     pub direction: Direction,
     /// With whom.
-    pub peer: PeerName,
+    pub peer: Arc<PeerName>,
+    /// A number for the name of the peer: equal ones in one run mean equal names and the same direction; 0 means nothing.
+    pub met: u32,
     /// Encrypted or not.
     pub tls: Tls,
     /// What happened.

@@ -286,6 +286,11 @@ impl<'a> Recipients<'a> {
 
 /// The text up to the first comma outside quotes, and what follows it.
 fn split_address(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr2(b',', b'"', text) {
+        None => return (text, None),
+        Some(at) if text[at] == b',' => return (&text[..at], Some(&text[at + 1..])),
+        Some(_) => {}
+    }
     let (mut quoted, mut escaped) = (false, false);
     for (at, byte) in text.iter().enumerate() {
         match byte {

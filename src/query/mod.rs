@@ -158,22 +158,6 @@ fn ask<T>(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Asks with a name as `?5` besides.
-fn ask_about<T>(
-    store: &Store,
-    sql: &str,
-    scope: &Scope,
-    name: &str,
-    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-) -> Result<Vec<T>> {
-    let (from, to, one, other) = bounds(scope);
-    let mut statement = store
-        .connection()
-        .prepare_cached(&suitable(store, sql, scope)?)?;
-    let rows = statement.query_map(params![from, to, one, other, name], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
 fn bounds(scope: &Scope) -> (i32, i32, &'static str, &'static str) {
     let (one, other) = match scope.direction {
         Some(direction) => (direction, direction),

@@ -6,7 +6,7 @@ use crate::outcome::Direction;
 use crate::store::{Claim, Result, Store};
 
 use super::tally::{Counters, Group};
-use super::{Scope, ask_about, read_direction};
+use super::{Scope, ask, read_direction};
 
 /// All that is known about one name.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +53,7 @@ const EVENTS: &str = "SELECT direction, domain, host, address, organisation, tls
          SUM(handshakes), MIN(first_seen), MAX(last_seen)
   FROM facts
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
-    AND (domain = ?5 OR host = ?5 OR address = ?5 OR organisation = ?5)
+    AND peer IN (SELECT peer FROM named)
   GROUP BY direction, domain, host, address, organisation, tls, class, cause, fault, delivery
   ORDER BY direction DESC, domain, host, address, organisation, tls, class, cause, fault, delivery";
 
@@ -61,7 +61,7 @@ const DAYS: &str = "SELECT day, direction, tls, class, cause, fault, delivery, S
          MIN(first_seen), MAX(last_seen)
   FROM facts
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
-    AND (domain = ?5 OR host = ?5 OR address = ?5 OR organisation = ?5)
+    AND peer IN (SELECT peer FROM named)
   GROUP BY day, direction, tls, class, cause, fault, delivery
   ORDER BY day, direction DESC, tls, class, cause, fault, delivery";
 
@@ -72,7 +72,8 @@ pub fn find_peer(store: &Store, name: &str, scope: &Scope) -> Result<Option<Peer
         return Ok(None);
     }
     let mut known_as = Vec::new();
-    let rows = ask_about(store, EVENTS, scope, &name, |row| {
+    store.note_named(&name)?;
+    let rows = ask(store, EVENTS, scope, |row| {
         let names: [String; 4] = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
         Ok((read_direction(row, 0)?, names, Group::read(row, 5)?))
     })?;
@@ -96,7 +97,7 @@ pub fn find_peer(store: &Store, name: &str, scope: &Scope) -> Result<Option<Peer
             group,
         };
     let events = rows.into_iter().map(event).collect();
-    let days = load_days(store, &name, scope)?;
+    let days = load_days(store, scope)?;
     let mut claims = store.claims(&name)?;
     claims.retain(|claim| is_within(claim, scope));
     Ok(Some(Peer {
@@ -116,8 +117,8 @@ fn is_within(claim: &Claim, scope: &Scope) -> bool {
         && scope.period.to_day.is_none_or(|to| day <= to)
 }
 
-fn load_days(store: &Store, name: &str, scope: &Scope) -> Result<Vec<Day>> {
-    let rows = ask_about(store, DAYS, scope, name, |row| {
+fn load_days(store: &Store, scope: &Scope) -> Result<Vec<Day>> {
+    let rows = ask(store, DAYS, scope, |row| {
         Ok((
             (row.get::<_, i32>(0)?, read_direction(row, 1)?),
             Group::read(row, 2)?,

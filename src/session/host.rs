@@ -210,6 +210,11 @@ impl Host {
         begun >= self.start && self.lost.is_none_or(|lost| begun - margin > lost)
     }
 
+    /// Whether a TLS proxy was ever heard of.
+    pub fn has_proxy(&self) -> bool {
+        !self.proxy.is_empty()
+    }
+
     /// The proxy connected to this address, or failed, or succeeded.
     pub fn proxy_line(&mut self, peer: &Peer<'_>, at: i64, summary: bool, failed: bool) {
         let address = super::proof::address(peer);

@@ -24,13 +24,11 @@ const MAILS: usize = 1000;
 pub fn connect(state: &mut Option<Box<Inbound>>, peer: &Peer<'_>, cx: &mut Context<'_, '_>) {
     if let Some(open) = state.take() {
         abandoned(&open, cx);
+        cx.spare.put(open);
     }
-    *state = Some(Box::new(Inbound {
-        peer: OwnedPeer::of(peer),
-        connected: true,
-        begun: cx.steady,
-        ..Inbound::default()
-    }));
+    let session = state.get_or_insert_with(|| begin(cx));
+    session.peer = OwnedPeer::of(peer);
+    session.connected = true;
 }
 
 /// The session of this process, begun now if it was not seen to begin.
@@ -46,16 +44,18 @@ pub fn session<'s>(
         && let Some(open) = state.take()
     {
         abandoned(&open, cx);
+        cx.spare.put(open);
     }
-    let session = state.get_or_insert_with(|| {
-        Box::new(Inbound {
-            begun: cx.steady,
-            ..Inbound::default()
-        })
-    });
+    let session = state.get_or_insert_with(|| begin(cx));
     if session.peer.address.is_empty() && session.peer.name.is_empty() {
         session.peer = OwnedPeer::of(peer);
     }
+    session
+}
+
+fn begin(cx: &mut Context<'_, '_>) -> Box<Inbound> {
+    let mut session = cx.spare.inbound();
+    session.begun = cx.steady;
     session
 }
 
@@ -175,11 +175,8 @@ pub fn message(session: &mut Inbound, message: &Message<'_>, cx: &mut Context<'_
     if tls == Tls::Silent {
         verdict = cx.weigh_silence(Direction::Inbound, &message.peer, verdict);
     }
-    let peer = proof::peer_name(
-        &message.peer,
-        maillog::event::domain_of(message.sender),
-        false,
-    );
+    let domain = maillog::event::domain_of(message.sender);
+    let peer = cx.names.of(&message.peer, domain, false);
     let first = !std::mem::replace(&mut session.counted, true);
     session.ours = cx.is_ours(&message.peer);
     let messages = u32::from(message.recipients > 0);
@@ -318,12 +315,9 @@ fn settle(
     submission: bool,
     cx: &mut Context<'_, '_>,
 ) {
-    let named = proof::peer_name(peer, b"", false);
-    let named = if named.address.is_empty() && named.host.is_empty() {
-        proof::peer_name(&session.peer.view(), b"", false)
-    } else {
-        named
-    };
+    let own = session.peer.view();
+    let nameless = proof::bare(peer.name).is_empty() && peer.address.is_empty();
+    let client = if nameless { &own } else { peer };
     let mut groups: Vec<(Name, bool, u32, &str)> = Vec::new();
     let mut left = accepted;
     for mail in &session.mails {
@@ -344,7 +338,7 @@ fn settle(
         Some(group) => group.2 += left,
         None => groups.push((Name::default(), false, left, "")),
     }
-    for (at, (domain, before_tls, messages, sender)) in groups.into_iter().enumerate() {
+    for (at, (_, before_tls, messages, sender)) in groups.into_iter().enumerate() {
         let verdict = if before_tls {
             Verdict {
                 tls: Tls::Plaintext,
@@ -354,10 +348,8 @@ fn settle(
         } else {
             verdict
         };
-        let peer = PeerName {
-            domain,
-            ..named.clone()
-        };
+        let domain = maillog::event::domain_of(sender.as_bytes());
+        let peer = cx.names.of(client, domain, false);
         emit(
             session,
             peer,
@@ -399,7 +391,7 @@ fn our_part(address: &str, verdict: &Verdict, cx: &mut Context<'_, '_>) -> (Caus
 
 fn emit(
     session: &Inbound,
-    peer: PeerName,
+    (peer, met): (Arc<PeerName>, u32),
     verdict: Verdict,
     submission: bool,
     (count, messages): (u32, u32),
@@ -425,6 +417,7 @@ fn emit(
         service: Arc::clone(cx.service),
         direction: Direction::Inbound,
         peer,
+        met,
         tls: verdict.tls,
         class: verdict.class,
         cause,

@@ -4,7 +4,7 @@
 //! stage keeps, per log host, tag and process id, what is needed to tell ([`Tracker`]), judges ([`verdict`]), and gives out
 //! [`crate::outcome::Outcome`]s. It knows no file and no database, and no mail server by name: what differs between them is carried by the events.
 //!
-//! State is bounded (the tracker drops processes that have been idle for two hours of log time) and can be saved and restored
+//! State is bounded (the tracker drops processes that have been idle for an hour of log time) and can be saved and restored
 //! between runs, so that a log cut anywhere gives the same outcomes as the whole.
 
 #[cfg(test)]
@@ -12,6 +12,7 @@ mod cases;
 mod host;
 mod inbound;
 mod letters;
+mod names;
 mod outbound;
 mod own;
 mod process;

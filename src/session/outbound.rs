@@ -34,7 +34,8 @@ pub fn handshake(state: &mut Outbound, handshake: &Handshake<'_>, cx: &mut Conte
     fresh_evidence(state, cx);
     let peer = handshake.peer;
     if !cx.is_ours(&peer) {
-        let explained = cx.host.proxy_explains(&proof::address(&peer), cx.steady);
+        let explained =
+            cx.host.has_proxy() && cx.host.proxy_explains(&proof::address(&peer), cx.steady);
         if !handshake.reused && !explained {
             cx.fact(Direction::Outbound, Fact::Logged);
         }
@@ -256,8 +257,11 @@ pub fn delivery(state: &mut Outbound, delivery: &Delivery<'_>, cx: &mut Context<
         Relay::Peer(peer) => peer,
         _ => Peer::default(),
     };
-    name_failure(state, &OwnedPeer::of(&peer));
-    let proxy_failed = peer.ip().is_some()
+    if !state.failures.is_empty() {
+        name_failure(state, &OwnedPeer::of(&peer));
+    }
+    let proxy_failed = cx.host.has_proxy()
+        && peer.ip().is_some()
         && cx
             .host
             .take_proxy_failure(&proof::address(&peer), cx.steady);
@@ -614,7 +618,7 @@ fn flush_attempts(
         }
         // The delivery line may know more of the same host: its name, its address, its port.
         let fuller = line.filter(|_| same_peer).map_or(view, |(peer, ..)| *peer);
-        let peer = proof::peer_name(&fuller, domain, true);
+        let (peer, met) = cx.names.of(&fuller, domain, true);
         let internal =
             cx.own
                 .holds_host(peer.address.as_bytes(), peer.host.as_bytes(), &cx.host.name)
@@ -625,6 +629,7 @@ fn flush_attempts(
             service: Arc::clone(cx.service),
             direction: Direction::Outbound,
             peer,
+            met,
             tls: Tls::None,
             class: attempt.class,
             cause: attempt.cause,
@@ -668,7 +673,9 @@ fn emit(
     (handshakes, with_proof): (u32, bool),
     cx: &mut Context<'_, '_>,
 ) {
-    let name = proof::peer_name(peer, maillog::event::domain_of(recipient), true);
+    let (name, met) = cx
+        .names
+        .of(peer, maillog::event::domain_of(recipient), true);
     let internal = line.transport == Transport::Lmtp && name.address.is_empty()
         || cx
             .own
@@ -686,6 +693,7 @@ fn emit(
         service: Arc::clone(cx.service),
         direction: Direction::Outbound,
         peer: name,
+        met,
         tls: verdict.tls,
         class: verdict.class,
         cause,

@@ -1,5 +1,6 @@
 //! What is remembered of one process between its lines. Plain data that can be saved; the rules are in `outbound` and `inbound`.
 
+use std::mem::take;
 use std::sync::Arc;
 
 use maillog::{Cause, Peer, Scope};
@@ -15,6 +16,49 @@ pub const PROOF_LINES: usize = 8;
 /// How many peers one process is remembered to have dealt with.
 const PEERS: usize = 64;
 
+/// How many of those that are over are kept to be used again.
+const SPARE: usize = 256;
+
+/// Sessions that are over, empty, to be used again: there is one for nearly each message, and to take their memory and give it back
+/// costs more than to empty them.
+#[derive(Debug, Default)]
+#[expect(clippy::vec_box, reason = "it is the boxes that are used again")]
+pub struct Spare {
+    outbound: Vec<Box<Outbound>>,
+    inbound: Vec<Box<Inbound>>,
+}
+
+impl Spare {
+    /// An empty one.
+    pub fn outbound(&mut self) -> Box<Outbound> {
+        self.outbound.pop().unwrap_or_default()
+    }
+
+    /// An empty one.
+    pub fn inbound(&mut self) -> Box<Inbound> {
+        self.inbound.pop().unwrap_or_default()
+    }
+
+    /// Takes one that is over.
+    pub fn put(&mut self, mut over: Box<Inbound>) {
+        if self.inbound.len() < SPARE {
+            over.reset();
+            self.inbound.push(over);
+        }
+    }
+
+    /// Takes what a process leaves behind.
+    pub fn put_all(&mut self, process: Process) {
+        if let Some(mut over) = process.outbound
+            && self.outbound.len() < SPARE
+        {
+            over.reset();
+            self.outbound.push(over);
+        }
+        process.inbound.into_iter().for_each(|over| self.put(over));
+    }
+}
+
 /// What is not there is not saved: of thousands of open sessions most have little to say.
 fn is_false(flag: &bool) -> bool {
     !flag
@@ -27,6 +71,9 @@ pub struct Process {
     pub last: i64,
     /// The time written on that line.
     pub stamp: i64,
+    /// When it is looked at next, steady time; see `Tracker::forget`.
+    #[serde(skip)]
+    pub due: i64,
     /// As a client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbound: Option<Box<Outbound>>,
@@ -255,6 +302,36 @@ pub struct Inbound {
 }
 
 impl Outbound {
+    /// Forgets everything but the room it takes.
+    fn reset(&mut self) {
+        let Outbound {
+            queue_id,
+            delivered,
+            connections,
+            failures,
+            dead,
+            offers,
+            policy,
+            decided,
+            attempts,
+            certificates,
+            local,
+            lines,
+            detail_due,
+        } = self;
+        queue_id.clear();
+        (*delivered, *detail_due, *local) = (false, false, None);
+        connections.clear();
+        failures.clear();
+        dead.clear();
+        offers.clear();
+        policy.clear();
+        decided.clear();
+        attempts.clear();
+        certificates.clear();
+        lines.clear();
+    }
+
     /// Takes note of a connection. Most processes have one, and thousands of them are remembered: a list that grows by itself begins
     /// with room for four.
     pub fn connected(&mut self, connection: Connection) {
@@ -345,6 +422,18 @@ impl Outbound {
 }
 
 impl Inbound {
+    /// Forgets everything but the room it takes.
+    fn reset(&mut self) {
+        let (mut mails, mut lines) = (take(&mut self.mails), take(&mut self.lines));
+        mails.clear();
+        lines.clear();
+        *self = Inbound {
+            mails,
+            lines,
+            ..Inbound::default()
+        };
+    }
+
     /// A session with one of our own hosts is counted nowhere; what else it brings needs to be known only if it may be TLS.
     fn says_something(&self) -> bool {
         let settled = self.ours && self.counted && !self.connected && self.lines.is_empty();

@@ -47,14 +47,19 @@ pub fn short(bytes: &[u8]) -> Name {
     }
 }
 
-/// A host or domain name in lower case without trailing dot; `unknown`, which is what a server writes for a client without a name,
-/// as empty.
-pub fn name(bytes: &[u8]) -> Name {
-    let bytes = peer::without_dot(bytes);
-    if bytes.eq_ignore_ascii_case(b"unknown") {
-        return Name::default();
+/// A host or domain name without trailing dot; `unknown`, which is what a server writes for a client without a name, as empty.
+pub fn bare(name: &[u8]) -> &[u8] {
+    let name = peer::without_dot(name);
+    if name.eq_ignore_ascii_case(b"unknown") {
+        b""
+    } else {
+        name
     }
-    let mut name = short(bytes);
+}
+
+/// The same in lower case.
+pub fn name(bytes: &[u8]) -> Name {
+    let mut name = short(bare(bytes));
     name.make_ascii_lowercase();
     name
 }

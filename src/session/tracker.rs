@@ -3,6 +3,8 @@
 //!
 //! It holds no rule about TLS: those are in `outbound`, `inbound` and `verdict`.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -12,15 +14,18 @@ use serde::{Deserialize, Serialize};
 use crate::outcome::{Direction, Emission, Fact, Parameters, ProofLine, Service, Tls, day_of};
 
 use super::host::Host;
+use super::names::Names;
 use super::own::{self, Own};
-use super::process::{Inbound, Key, Outbound, Process};
+use super::process::{Inbound, Key, Outbound, Process, Spare};
 use super::verdict::{self, Verdict};
 use super::{inbound, letters, outbound, proof};
 
-/// A process without a line of interest for so long is gone, in seconds of log time.
-const IDLE_SECONDS: i64 = 7200;
+/// A process without a line of interest for so long is gone, in seconds of log time: what comes later under its number is another's.
+const IDLE_SECONDS: i64 = REST_SECONDS;
 /// How often to look for such processes, in seconds of log time.
 const SWEEP_SECONDS: i64 = 600;
+/// How many entries of processes that are gone may wait for their time.
+const DUE_ROOM: usize = 1024;
 /// A process that says nothing for so long and then something is another one with the same number, in seconds: servers and clients
 /// wait for each other for minutes.
 const REST_SECONDS: i64 = 3600;
@@ -63,6 +68,9 @@ pub struct Tracker {
     services: Vec<Tag>,
     /// Per host, by tag in stored form.
     service_index: Vec<HashMap<String, u32>>,
+    /// Per host, when each of its processes is to be looked at, earliest first. A process that is not there any more, or has another
+    /// time, is none of these.
+    due: Vec<BinaryHeap<Reverse<(i64, Key)>>>,
     /// Per host, by tag as it stands in the log: whether it is text need not be asked at each line.
     written_tags: Vec<HashMap<Box<[u8]>, u32>>,
     /// Host of the record before.
@@ -72,6 +80,8 @@ pub struct Tracker {
     steady: i64,
     processes: HashMap<Key, Process>,
     parameters: Vec<Arc<Parameters>>,
+    names: Names,
+    spare: Spare,
 }
 
 /// A program of a log host.
@@ -137,6 +147,8 @@ pub struct Context<'c, 'l> {
     told: &'c mut [(i32, u8); 2],
     witness: &'c mut [Witness; 2],
     shared: &'c mut Vec<Arc<Parameters>>,
+    pub(super) names: &'c mut Names,
+    pub(super) spare: &'c mut Spare,
 }
 
 impl Context<'_, '_> {
@@ -331,7 +343,7 @@ impl Tracker {
             });
         }
         if advance.another_log {
-            self.forget(number, i64::MAX, out);
+            self.forget_all(number, out);
         } else if host.now - host.swept >= SWEEP_SECONDS {
             host.swept = host.now;
             let limit = host.now - IDLE_SECONDS;
@@ -374,14 +386,21 @@ impl Tracker {
                     self.close_one(key, &mut process, out);
                     process = Process::default();
                 }
-                (process.last, process.stamp) = (self.steady, at);
+                // Records overtake each other; a process was not heard of earlier for that.
+                (process.last, process.stamp) = (process.last.max(self.steady), at);
                 apply(
                     &mut process,
                     event,
                     &mut self.context(key, at, place, raw, out),
                 );
                 if process.says_something() {
+                    if process.due == 0 {
+                        process.due = process.last;
+                        self.due[host as usize].push(Reverse((process.due, key)));
+                    }
                     self.processes.insert(key, process);
+                } else {
+                    self.spare.put_all(process);
                 }
             }
         }
@@ -391,7 +410,7 @@ impl Tracker {
     /// its processes from the beginning, or what they did last is not in the log.
     pub fn begin_anew(&mut self, host: &[u8], at: i64, out: &mut Vec<Emission>) {
         let host = self.see(host, at, out);
-        self.forget(host, i64::MAX, out);
+        self.forget_all(host, out);
     }
 
     /// The log hosts seen so far, and the time written on the latest record of each.
@@ -493,6 +512,12 @@ impl Tracker {
             (restored.told, restored.witness) = (told, witness);
         }
         self.processes = saved.processes.into_iter().collect();
+        for (key, process) in &mut self.processes {
+            process.due = process.last;
+            if let Some(tag) = self.services.get(key.0 as usize) {
+                self.due[tag.host as usize].push(Reverse((process.due, *key)));
+            }
+        }
         Ok(())
     }
 
@@ -519,6 +544,8 @@ impl Tracker {
             told: &mut tag.told,
             witness: &mut tag.witness,
             shared: &mut self.parameters,
+            names: &mut self.names,
+            spare: &mut self.spare,
         }
     }
 
@@ -552,6 +579,7 @@ impl Tracker {
         self.hosts.push(host);
         self.service_index.push(HashMap::new());
         self.written_tags.push(HashMap::new());
+        self.due.push(BinaryHeap::new());
         number
     }
 
@@ -571,17 +599,37 @@ impl Tracker {
         number
     }
 
-    /// Gives out and drops the processes of a host that have been idle since `limit`, steady time.
+    /// Gives out and drops the processes of a host that have been idle since `limit`, steady time. Looks at those only whose time has
+    /// come: it is when they were first heard of, or were when they were last looked at.
     fn forget(&mut self, host: u32, limit: i64, out: &mut Vec<Emission>) {
-        let gone = |key: &Key, process: &Process| {
-            process.last < limit && self.services[key.0 as usize].host == host
-        };
-        let mut keys: Vec<Key> = self
-            .processes
-            .iter()
-            .filter(|(key, process)| gone(key, process))
-            .map(|(key, _)| *key)
-            .collect();
+        let due = &mut self.due[host as usize];
+        let mut gone: Vec<Key> = Vec::new();
+        while let Some(Reverse((at, key))) = due.peek().copied().filter(|d| d.0.0 < limit) {
+            due.pop();
+            match self.processes.get_mut(&key).filter(|p| p.due == at) {
+                Some(process) if process.last < limit => gone.push(key),
+                Some(process) => {
+                    process.due = process.last;
+                    due.push(Reverse((process.due, key)));
+                }
+                None => {}
+            }
+        }
+        // Sessions come and go much faster than their time comes.
+        if due.len() > DUE_ROOM + 2 * self.processes.len() {
+            let processes = &self.processes;
+            due.retain(|Reverse((at, key))| processes.get(key).is_some_and(|p| p.due == *at));
+        }
+        gone.sort_unstable();
+        gone.dedup();
+        self.close(&gone, out);
+    }
+
+    /// Gives out and drops all processes of a host.
+    fn forget_all(&mut self, host: u32, out: &mut Vec<Emission>) {
+        self.due[host as usize].clear();
+        let is_of_host = |key: &&Key| self.services[key.0 as usize].host == host;
+        let mut keys: Vec<Key> = self.processes.keys().filter(is_of_host).copied().collect();
         keys.sort_unstable();
         self.close(&keys, out);
     }
@@ -590,6 +638,7 @@ impl Tracker {
         for key in keys {
             if let Some(mut process) = self.processes.remove(key) {
                 self.close_one(*key, &mut process, out);
+                self.spare.put_all(process);
             }
         }
     }
@@ -658,14 +707,14 @@ impl Tracker {
 fn apply(process: &mut Process, event: &Event<'_>, cx: &mut Context<'_, '_>) {
     match event {
         Event::Handshake(h) if h.side == Side::Client => {
-            outbound::handshake(client(process), h, cx)
+            outbound::handshake(client(process, cx), h, cx)
         }
         Event::Handshake(h) if h.duplicate => {}
         Event::Handshake(h) => {
             inbound::handshake(inbound::session(&mut process.inbound, &h.peer, cx), h, cx)
         }
         Event::HandshakeFailed(f) if f.by_proxy || f.side == Side::Client => {
-            outbound::handshake_failed(client(process), f, cx)
+            outbound::handshake_failed(client(process, cx), f, cx)
         }
         Event::HandshakeFailed(f) => {
             let peer = f.peer.unwrap_or_default();
@@ -680,17 +729,17 @@ fn apply(process: &mut Process, event: &Event<'_>, cx: &mut Context<'_, '_>) {
             }
         }
         Event::Certificate { peer, cause } => {
-            outbound::certificate(client(process), peer, *cause, cx)
+            outbound::certificate(client(process, cx), peer, *cause, cx)
         }
-        Event::Offered(offer) => outbound::offered(client(process), offer, cx),
-        Event::PlainByPolicy { peer } => outbound::plain_by_policy(client(process), peer, cx),
-        Event::AttemptFailed(attempt) => outbound::attempt_failed(client(process), attempt, cx),
-        Event::Delivery(delivery) => outbound::delivery(client(process), delivery, cx),
+        Event::Offered(offer) => outbound::offered(client(process, cx), offer, cx),
+        Event::PlainByPolicy { peer } => outbound::plain_by_policy(client(process, cx), peer, cx),
+        Event::AttemptFailed(attempt) => outbound::attempt_failed(client(process, cx), attempt, cx),
+        Event::Delivery(delivery) => outbound::delivery(client(process, cx), delivery, cx),
         Event::TlsRpt {
             peer,
             failure: None,
             ..
-        } => outbound::reported_success(client(process), peer, cx),
+        } => outbound::reported_success(client(process, cx), peer, cx),
         Event::TlsRpt { .. } => {}
         Event::ProxyConnect {
             side: Side::Client,
@@ -714,20 +763,24 @@ fn apply_inbound(state: &mut Option<Box<Inbound>>, event: &Event<'_>, cx: &mut C
         }
         Event::Disconnect(end) => {
             inbound::session(state, &end.peer, cx);
-            let session = state.take().unwrap_or_default();
-            inbound::disconnect(&session, end, cx);
+            if let Some(session) = state.take() {
+                inbound::disconnect(&session, end, cx);
+                cx.spare.put(session);
+            }
         }
         Event::NoMail { peer, daemon } => {
             inbound::session(state, peer, cx);
-            let session = state.take().unwrap_or_default();
-            inbound::no_mail(&session, peer, daemon, cx);
+            if let Some(session) = state.take() {
+                inbound::no_mail(&session, peer, daemon, cx);
+                cx.spare.put(session);
+            }
         }
         _ => {}
     }
 }
 
-fn client(process: &mut Process) -> &mut Outbound {
-    process.outbound.get_or_insert_default()
+fn client<'p>(process: &'p mut Process, cx: &mut Context<'_, '_>) -> &'p mut Outbound {
+    process.outbound.get_or_insert_with(|| cx.spare.outbound())
 }
 
 /// A fault of our own concerns the side that the line names, or the one the process is on. Where our TLS is dead, it concerns all that
@@ -746,7 +799,7 @@ fn local_fault(process: &mut Process, side: Option<Side>, cause: Cause, cx: &mut
             cause,
             cx,
         ),
-        Direction::Outbound => outbound::local_fault(client(process), cause, cx),
+        Direction::Outbound => outbound::local_fault(client(process, cx), cause, cx),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::HashMap;
 use maillog::{Cause, Dsn, Fault, Status};
 
 use crate::outcome::{
@@ -19,25 +19,46 @@ use super::intern::Interner;
 use super::shape::Shapes;
 
 /// Names that are kept from one commit to the next; past this many the batch begins anew.
-const MOST_NAMES: usize = 400_000;
+const MOST_NAMES: usize = 100_000;
 
 /// The other side, in one direction.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Peer {
     pub(super) direction: Direction,
-    pub(super) name: PeerName,
+    pub(super) name: Arc<PeerName>,
 }
 
-/// A [`Peer`] whose name is somewhere else; it hashes as one.
-#[derive(Hash)]
-struct Named<'n> {
-    direction: Direction,
-    name: &'n PeerName,
+/// The numbers of the peers of a batch by those that outcomes come with ([`Outcome::met`]), which were given one after the other.
+#[derive(Debug, Default)]
+struct Met {
+    /// What `numbers` begins with.
+    first: u32,
+    /// One more than the number, 0 if there is none.
+    numbers: Vec<u32>,
 }
 
-impl Equivalent<Peer> for Named<'_> {
-    fn equivalent(&self, peer: &Peer) -> bool {
-        self.direction == peer.direction && *self.name == peer.name
+impl Met {
+    fn find(&self, met: u32) -> Option<u32> {
+        let at = met.checked_sub(self.first)? as usize;
+        self.numbers.get(at)?.checked_sub(1)
+    }
+
+    fn remember(&mut self, met: u32, number: u32) {
+        if met == 0 {
+            return;
+        }
+        // Of those long gone nothing comes any more.
+        if self.numbers.len() > MOST_NAMES || met < self.first {
+            (self.first, self.numbers) = (met, Vec::new());
+        }
+        let at = (met - self.first) as usize;
+        if at > 2 * MOST_NAMES {
+            return;
+        }
+        if self.numbers.len() <= at {
+            self.numbers.resize(at + 1, 0);
+        }
+        self.numbers[at] = number + 1;
     }
 }
 
@@ -99,6 +120,7 @@ pub struct Batch {
     keep_correspondents: bool,
     pub(super) services: Interner<Arc<Service>>,
     pub(super) peers: Interner<Peer>,
+    met: Met,
     pub(super) kinds: Interner<Kind>,
     pub(super) addresses: Interner<String>,
     pub(super) counts: HashMap<Key, Counts>,
@@ -209,7 +231,7 @@ impl Batch {
         let (at, direction) = (outcome.at, outcome.direction);
         let key = Key {
             day: day_of(at),
-            peer: self.peer(direction, &outcome.peer),
+            peer: self.peer(outcome),
             kind: self.kinds.number(&kind, || kind.clone()),
             service: self.service(&outcome.service),
         };
@@ -243,12 +265,17 @@ impl Batch {
         }
     }
 
-    fn peer(&mut self, direction: Direction, name: &PeerName) -> u32 {
-        let known = Named { direction, name };
-        self.peers.number(&known, || Peer {
-            direction,
-            name: name.clone(),
-        })
+    fn peer(&mut self, outcome: &Outcome) -> u32 {
+        if let Some(number) = self.met.find(outcome.met) {
+            return number;
+        }
+        let peer = Peer {
+            direction: outcome.direction,
+            name: Arc::clone(&outcome.peer),
+        };
+        let number = self.peers.number(&peer, || peer.clone());
+        self.met.remember(outcome.met, number);
+        number
     }
 
     fn service(&mut self, service: &Arc<Service>) -> u32 {

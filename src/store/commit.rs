@@ -11,9 +11,9 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::outcome::{Direction, Service};
 
-use super::batch::{Batch, Counts, Key, Kind, Logging, Peer, RowNumbers};
+use super::batch::{Batch, Counts, Key, Kind, Logging, RowNumbers};
 use super::bookmark::{save_bookmark, save_open_sessions, save_run, save_state};
-use super::organisation::organisation;
+use super::peers::peer_rows;
 use super::{Bookmark, Error, Result, RunCounts, Store, evidence, past};
 
 impl Store {
@@ -104,19 +104,8 @@ fn write_names(connection: &Connection, batch: &mut Batch) -> Result<()> {
     for service in &batch.services.values()[rows.services.len()..] {
         rows.services.push(service_row(connection, service)?);
     }
-    // In the order of the index, so that its pages are written one after the other.
-    let peers = batch.peers.values();
-    let mut new: Vec<usize> = (rows.peers.len()..peers.len()).collect();
-    new.sort_by(|a, b| {
-        peers[*a]
-            .name
-            .cmp(&peers[*b].name)
-            .then(peers[*a].direction.cmp(&peers[*b].direction))
-    });
-    rows.peers.resize(peers.len(), 0);
-    for at in new {
-        rows.peers[at] = peer_row(connection, &peers[at])?;
-    }
+    let new = &batch.peers.values()[rows.peers.len()..];
+    rows.peers.extend(peer_rows(connection, new)?);
     for kind in &batch.kinds.values()[rows.kinds.len()..] {
         rows.kinds.push(outcome_row(connection, kind)?);
     }
@@ -146,41 +135,6 @@ fn service_row(connection: &Connection, service: &Service) -> Result<i64> {
         "INSERT INTO service (host, tag) VALUES (?1, ?2)",
         [&service.host, &service.tag],
     )
-}
-
-/// Most peers of a first import are new, and those of later ones are few: hence the attempt to insert comes first.
-fn peer_row(connection: &Connection, peer: &Peer) -> Result<i64> {
-    let name = &peer.name;
-    // Who a sender says to be is no proof of who the client is.
-    let recipient_domain = match peer.direction {
-        Direction::Outbound => name.domain.as_str(),
-        Direction::Inbound => "",
-    };
-    let organisation = organisation(&name.host, recipient_domain);
-    let insert = "INSERT INTO peer (direction, domain, host, address, port, organisation) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT DO NOTHING";
-    let inserted = connection.prepare_cached(insert)?.execute(params![
-        peer.direction.name(),
-        name.domain.as_str(),
-        name.host.as_str(),
-        name.address.as_str(),
-        name.port,
-        organisation
-    ])?;
-    if inserted == 1 {
-        return Ok(connection.last_insert_rowid());
-    }
-    let find = "SELECT id FROM peer WHERE direction = ?1 AND domain = ?2 AND host = ?3 AND address = ?4 AND port = ?5";
-    Ok(connection.prepare_cached(find)?.query_row(
-        params![
-            peer.direction.name(),
-            name.domain.as_str(),
-            name.host.as_str(),
-            name.address.as_str(),
-            name.port
-        ],
-        |row| row.get(0),
-    )?)
 }
 
 fn outcome_row(connection: &Connection, kind: &Kind) -> Result<i64> {

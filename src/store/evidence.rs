@@ -160,14 +160,15 @@ impl Store {
 
     /// All occurrences kept for peers whose domain, host, address or organisation is `name`, oldest first.
     pub fn claims(&self, name: &str) -> Result<Vec<Claim>> {
+        self.note_named(name)?;
         let mut statement = self.connection.prepare_cached(
             "SELECT c.at, c.direction, c.service_host, c.service_tag, c.domain, c.host, c.address, c.tls, c.class, c.cause,
                c.fault, c.delivery, c.dsn, c.lines, l.proof_source, l.proof_offset, l.proof_line, c.silent
              FROM claims AS c JOIN logging AS l ON l.day = c.day AND l.service = c.service AND l.direction = c.direction
-             WHERE c.domain = ?1 OR c.host = ?1 OR c.address = ?1 OR c.organisation = ?1
+             WHERE c.peer IN (SELECT peer FROM named)
              ORDER BY c.at, c.id",
         )?;
-        let claims = statement.query_map([name], claim)?;
+        let claims = statement.query_map([], claim)?;
         Ok(claims.collect::<rusqlite::Result<_>>()?)
     }
 

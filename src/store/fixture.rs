@@ -31,7 +31,8 @@ fn start(direction: Direction, tag: &str) -> Builder {
         at: MIDNIGHT,
         service: service(tag),
         direction,
-        peer: PeerName::default(),
+        peer: Arc::default(),
+        met: 0,
         tls: Tls::None,
         class: Class::Unknown,
         cause: Cause::Unknown,
@@ -51,12 +52,12 @@ fn start(direction: Direction, tag: &str) -> Builder {
 /// A delivery to a domain with one MX host.
 pub(crate) fn outbound(domain: &str) -> Builder {
     let mut builder = start(Direction::Outbound, "postfix/smtp");
-    builder.0.peer = PeerName {
+    builder.0.peer = Arc::new(PeerName {
         domain: domain.into(),
         host: format!("mx.{domain}").into(),
         address: "192.0.2.1".into(),
         port: 25,
-    };
+    });
     builder.0.delivery = Some(Status::Sent);
     builder.0.proof = proof(0);
     builder
@@ -65,11 +66,11 @@ pub(crate) fn outbound(domain: &str) -> Builder {
 /// A session of a client.
 pub(crate) fn inbound(name: &str, address: &str) -> Builder {
     let mut builder = start(Direction::Inbound, "postfix/smtpd");
-    builder.0.peer = PeerName {
+    builder.0.peer = Arc::new(PeerName {
         host: name.into(),
         address: address.into(),
         ..PeerName::default()
-    };
+    });
     builder.0.messages = 1;
     builder.0.proof = proof(0);
     builder
@@ -89,8 +90,9 @@ impl Builder {
         self
     }
     pub(crate) fn host(mut self, host: &str, address: &str) -> Self {
-        self.0.peer.host = host.into();
-        self.0.peer.address = address.into();
+        let peer = Arc::make_mut(&mut self.0.peer);
+        peer.host = host.into();
+        peer.address = address.into();
         self
     }
     pub(crate) fn encrypted(mut self, protocol: Protocol) -> Self {

@@ -6,6 +6,7 @@
 //! | `open` | opens and creates, refuses what is not ours |
 //! | `batch` | collects outcomes in memory, counted |
 //! | `commit` | writes a batch, the read positions and the open sessions in one transaction |
+//! | `peers` | the rows of peers, and how they are found |
 //! | `past` | the days gone by, added up |
 //! | `numbered` | the counts by number, for questions about very many |
 //! | `relay` | whether one host takes nearly all our mail |
@@ -47,6 +48,7 @@ mod open;
 mod organisation;
 pub mod outreach;
 mod past;
+mod peers;
 mod relay;
 mod schema;
 mod secret;

@@ -1,5 +1,7 @@
 //! What must hold of the store as a whole.
 
+use std::sync::Arc;
+
 use maillog::{Cause, Protocol};
 use proptest::prelude::*;
 
@@ -175,7 +177,7 @@ fn the_domain_a_sender_claims_makes_no_organisation() {
         .plaintext(Class::PlaintextCauseUnknown)
         .build();
     if let Emission::Outcome(outcome) = &mut emission {
-        outcome.peer.domain = "claimed.example".into();
+        Arc::make_mut(&mut outcome.peer).domain = "claimed.example".into();
     }
     let store = fixture::store([emission]);
     let organisation: String = store

@@ -16,7 +16,7 @@ use crate::outcome::PeerName;
 use super::proof;
 
 /// How many names are remembered; one more, and all are forgotten.
-const MOST: usize = 32_768;
+const MOST: usize = 16_384;
 
 /// The names met lately. Seeded hashing: they are chosen by strangers.
 #[derive(Debug, Default)]

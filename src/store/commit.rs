@@ -349,15 +349,11 @@ fn write_evidence(connection: &Connection, batch: &Batch, newest_peer: i64) -> R
         })
         .collect();
     all.sort_unstable_by_key(|(key, _)| *key);
+    let mut inserter = evidence::Inserter::prepare(connection)?;
     for ((peer, outcome), kept) in all {
         for proof in kept.iter() {
-            evidence::insert(
-                connection,
-                peer,
-                outcome,
-                rows.services[proof.service as usize],
-                proof,
-            )?;
+            let service = rows.services[proof.service as usize];
+            inserter.insert(peer, outcome, service, proof)?;
         }
         // Of a peer that is new nothing was kept before.
         if peer <= newest_peer {

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 
 use crate::outcome::{Class, ProofLine, day_of};
 
@@ -51,27 +51,44 @@ impl Kept {
     }
 }
 
-/// Writes one occurrence.
-pub(super) fn insert(
-    connection: &Connection,
-    peer: i64,
-    outcome: i64,
-    service: i64,
-    proof: &Proof,
-) -> Result<()> {
-    let (source, offset) = proof
-        .lines
-        .first()
-        .map_or((0, 0), |line| (line.source, line.offset));
-    // A list of numbers and strings always has a JSON text.
-    let lines = serde_json::to_string(&proof.lines).unwrap_or_default();
-    connection
-        .prepare_cached(
-            "INSERT INTO evidence (peer, outcome, service, at, source, offset, lines) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
+/// Writes occurrences.
+pub(super) struct Inserter<'c> {
+    statement: CachedStatement<'c>,
+    /// Room for the lines of one.
+    text: Vec<u8>,
+}
+
+impl<'c> Inserter<'c> {
+    pub(super) fn prepare(connection: &'c Connection) -> Result<Inserter<'c>> {
+        let sql = "INSERT INTO evidence (peer, outcome, service, at, source, offset, lines) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        Ok(Inserter {
+            statement: connection.prepare_cached(sql)?,
+            text: Vec::new(),
+        })
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        peer: i64,
+        outcome: i64,
+        service: i64,
+        proof: &Proof,
+    ) -> Result<()> {
+        let (source, offset) = proof
+            .lines
+            .first()
+            .map_or((0, 0), |line| (line.source, line.offset));
+        // A list of numbers and strings always has a JSON text.
+        self.text.clear();
+        serde_json::to_writer(&mut self.text, &proof.lines).ok();
+        let lines = std::str::from_utf8(&self.text).unwrap_or_default();
         // OK to narrow: no file has 2^63 bytes.
-        .execute(params![peer, outcome, service, proof.at, source, offset as i64, lines])?;
-    Ok(())
+        let offset = offset as i64;
+        self.statement.execute(params![
+            peer, outcome, service, proof.at, source, offset, lines
+        ])?;
+        Ok(())
+    }
 }
 
 /// Brings one peer and outcome back to what is kept.

@@ -20,7 +20,7 @@ use super::told::Intake;
 use super::writer::{Commit, Item, Writer};
 
 /// How many bytes of log go into one transaction.
-pub(super) const COMMIT_BYTES: u64 = 64 * 1024 * 1024;
+pub(super) const COMMIT_BYTES: u64 = 32 * 1024 * 1024;
 /// In place of a shape: there is no telling what may be in such a line.
 const NO_LOG_LINE: &str = "(not a log line)";
 /// How many bytes to read between two looks at the progress bar.

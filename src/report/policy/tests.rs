@@ -327,7 +327,7 @@ fn a_path_that_is_not_plain_stands_in_no_comment() {
     };
     let answer = build(&fixture::store(emissions()), &asked, None).unwrap();
     assert_eq!(entries(&text(&answer)), ["good.example encrypt"]);
-    assert!(text(&answer).contains("hash:/etc/postfix/tls_policy"));
+    assert!(text(&answer).contains("postmap /etc/postfix/tls_policy &&"));
 }
 
 #[test]

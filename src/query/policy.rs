@@ -38,7 +38,7 @@ pub enum Server {
 
 impl Server {
     /// The server that a service belongs to, by its tag.
-    fn of(tag: &str) -> Server {
+    pub(super) fn of(tag: &str) -> Server {
         match tag.contains('/') {
             true => Server::Postfix,
             false => Server::Sendmail,
@@ -48,6 +48,11 @@ impl Server {
     /// Whether a service is one of this server's, by its tag.
     fn wrote(self, tag: &str) -> bool {
         Server::of(tag) == self
+    }
+
+    /// Whether a name can stand in a map of this server, and mean no more than one peer.
+    pub(super) fn can_look_up(self, name: &str) -> bool {
+        is_name(name, self)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::sandbox::{NOW, Sandbox};
 
 /// A delivery of a Postfix that logs TLS, over TLS or in clear, at noon of a day of November 2026.
-fn delivery(domain: &str, host: &str, day: u32, over_tls: bool) -> String {
+pub(crate) fn delivery(domain: &str, host: &str, day: u32, over_tls: bool) -> String {
     let number = domain
         .bytes()
         .fold(1, |sum, b| (sum * 31 + u32::from(b)) % 250 + 1);
@@ -190,6 +190,38 @@ fn nothing_of_the_operators_is_overwritten_by_the_commands() {
             );
         }
     }
+}
+
+#[test]
+fn the_map_and_its_difference_read_so() {
+    let sandbox = sandbox();
+    let map = policy(&sandbox, &["--base", "encrypt"]);
+    insta::assert_snapshot!(map, @r##"
+    # tlsnag: Written on 2026-11-24 by tlsnag: domains of whom TLS is not required, because their mail goes in clear or their TLS fails.
+    # tlsnag: An entry ends 30 days after the last mail in clear or failure, or after 14 clean days with 5 mails.
+    # tlsnag: An entry takes the place of smtp_tls_security_level for its domain, of dane too. Tables that smtp_tls_policy_maps names already are asked first.
+    # tlsnag: On:   postmap /etc/postfix/tls_policy && postconf -e "smtp_tls_policy_maps=$(postconf -h smtp_tls_policy_maps) \$default_database_type:/etc/postfix/tls_policy" && postconf -e smtp_tls_security_level=encrypt    (once; postmap again after each change)
+    # tlsnag: Back: postconf -e "smtp_tls_policy_maps=$(postconf -h smtp_tls_policy_maps | sed 's|[, ]*[$]default_database_type:/etc/postfix/tls_policy||')" && postconf -e smtp_tls_security_level=may
+    # tlsnag:       postconf smtp_tls_security_level    shows first what is to be gone back to. Where it says dane, encrypt takes DANE from all.
+    # tlsnag: Lines without a comment of this kind right above them are yours, and stay as they are.
+    # tlsnag: clear.example may, until 2026-12-23: 2026-11-23: in clear, and the log does not say why
+    clear.example may
+    "##);
+    let in_use = sandbox.write("map", map.replace("clear.example", "gone.example"));
+    let shown = policy(&sandbox, &["--current", &in_use.to_string_lossy()]);
+    insta::assert_snapshot!(shown, @r##"
+    1 entry added, 0 changed, 0 taken back, 1 as before; 0 entries of your own stay as they are.
+    Period: 2025-11-24 to 2026-11-24 (days in UTC)
+
+    change   entry                 until
+    -------  --------------------  ----------
+    + added  good.example encrypt  2026-12-23
+        over TLS on 23 days, none in clear; 23 mails in the 30 days up to 2026-11-23
+
+    Domains without an entry, and why (--format json names them):
+      - 1: mail goes in clear
+      - 1: too few days or mails yet
+    "##);
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn basis(question: &Question) -> String {
 fn caution(question: &Question) -> Option<&'static str> {
     match (question.direction, question.rules.server) {
         (Direction::Outbound, Server::Postfix) => Some(
-            "An entry takes the place of smtp_tls_security_level for its domain, and of DANE or MTA-STS that other tables would give it.",
+            "An entry takes the place of smtp_tls_security_level for its domain, of dane too. Tables that smtp_tls_policy_maps names already are asked first.",
         ),
         (Direction::Outbound, Server::Sendmail) => {
             Some("An entry holds for the host and for all names below it.")
@@ -130,8 +130,6 @@ fn switch(question: &Question) -> Vec<String> {
                     level("encrypt")
                 ),
                 format!("Back: {take}{}", level("may")),
-                "      Tables that smtp_tls_policy_maps names already stay and are asked first."
-                    .into(),
             ];
             if question.base == Base::Encrypt {
                 lines.push("      postconf smtp_tls_security_level    shows first what is to be gone back to. Where it says dane, encrypt takes DANE from all.".into());

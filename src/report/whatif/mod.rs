@@ -16,7 +16,7 @@ use crate::query::limits::{Limits, find_limits};
 use crate::query::servers::{Servers, find_servers};
 use crate::query::tally::Problem;
 use crate::query::whatif::{
-    Answer, Fate, Loss, Person, Question, Requirement, Total, Unseen, find_losses,
+    Answer, CipherClass, Fate, Loss, Person, Question, Requirement, Total, Unseen, find_losses,
 };
 use crate::store::{Result, Store};
 
@@ -145,6 +145,7 @@ pub fn build(store: &Store, scope: &Scope, question: &Question) -> Result<Table>
     if answer.totals.iter().any(|total| total.fate.total() > 0) {
         notes.extend(notes::keeping(&case));
         notes.extend(notes::consequences(&case));
+        notes.extend(notes::smart_host(&case));
         notes.extend(setting::settings(&case));
         notes.extend(notes::doubts(&case));
     }
@@ -213,19 +214,30 @@ fn more(case: &Case<'_>) -> Vec<Note> {
         return Vec::new();
     }
     vec![Note::Paragraph(format!(
-        "... and {} more ({} shows them).",
+        "Not shown: {}; {} shows them.",
         short.join(", "),
         case.option_for_all()
     ))]
 }
 
-/// What would be required, as one says it.
+/// What would be required and denied, as one says it.
 fn requirement(question: &Question) -> String {
-    match question.require {
+    let required = match question.require {
         Requirement::Tls => "TLS".into(),
         Requirement::Version(protocol) => format!("{} or newer", protocol.name()),
         Requirement::Verified => "a verified certificate".into(),
         Requirement::Dane => "DANE".into(),
+    };
+    let denied = question.deny.iter().map(|class| match class {
+        CipherClass::Anonymous => "anonymous ciphers",
+        CipherClass::TripleDes => "3DES",
+        CipherClass::Rc4 => "RC4",
+        CipherClass::Cbc => "CBC",
+        CipherClass::Dhe => "DHE below 2048 bits",
+    });
+    match denied.collect::<Vec<&str>>().join(", ") {
+        none if none.is_empty() => required,
+        denied => format!("{required} and denying {denied}"),
     }
 }
 
@@ -252,19 +264,18 @@ fn part_of_headline(answer: &Answer, total: &Total) -> String {
         Direction::Outbound => "sent",
         Direction::Inbound => "received",
     };
-    let all = fate.total();
-    let of = count(all, "message", "messages");
+    let of = count(fate.total(), "message", "messages");
     let mut aside = Vec::new();
     if fate.unknown > 0 {
-        let others = if fate.lost > 0 { "another " } else { "" };
+        let more = if fate.lost > 0 { "more " } else { "" };
         aside.push(format!(
-            "of {others}{} of these {all} the log cannot tell",
+            "of {} {more}of them the log cannot tell",
             fate.unknown
         ));
     }
     if fate.spared > 0 {
         aside.push(format!(
-            "{} go in clear by your own map, which would stay",
+            "{} went in clear by an entry of your own, which would stay",
             fate.spared
         ));
     }

@@ -118,14 +118,17 @@ fn weak_received(case: &Case<'_>, total: &Total) -> Option<String> {
     ))
 }
 
+/// Whom the answer is about, if that is not those the mail is for.
+pub(super) fn smart_host(case: &Case<'_>) -> Option<Note> {
+    let relay = case.limits.smart_host.as_ref()?;
+    Some(Note::Paragraph(format!(
+        "Nearly all mail leaves through one smart host, {relay}: what is required of it says nothing about the domains behind it."
+    )))
+}
+
 /// What the answer does not hold.
 pub(super) fn doubts(case: &Case<'_>) -> Vec<Note> {
     let mut texts: Vec<String> = Vec::new();
-    if let Some(relay) = &case.limits.smart_host {
-        texts.push(format!(
-            "Nearly all mail leaves through one smart host, {relay}: what is required of it says nothing about the domains behind it."
-        ));
-    }
     if case.question.require == Requirement::Verified {
         texts.push(certificates(case).into());
     }

@@ -134,10 +134,10 @@ fn postfix_level(case: &Case<'_>, total: &Total) -> Vec<Note> {
 
 /// What is asked of all mail at once cannot be asked of the domains one by one.
 fn behind_smart_host(case: &Case<'_>, total: &Total, relay: &str) -> Vec<Note> {
-    let mut notes = vec![say(format!(
-        "For sent mail, in Postfix: it asks its policy map for what `postconf -h relayhost` says, not for the domains behind {relay}. What is required holds for \
-         all of this mail at once, and so would an exception."
-    ))];
+    let mut notes = vec![say(
+        "For sent mail, in Postfix: it asks its policy map for what `postconf -h relayhost` says, not for the domains behind it. What is required holds for all of this \
+         mail at once, and so would an exception.",
+    )];
     let is_kept = total.fate.lost == 0 && !is_much(total.fate.unknown, total);
     match case.question.require {
         Requirement::Tls | Requirement::Version(_) if is_kept => {
@@ -241,8 +241,8 @@ fn exceptions(
     let more = own().count().saturating_sub(case.most());
     if more > 0 {
         notes.push(say(format!(
-            "... and {} more ({} prints all).",
-            count(more as u64, "exception", "exceptions"),
+            "... and {}; {} prints all.",
+            count(more as u64, "more exception", "more exceptions"),
             case.option_for_all()
         )));
     }
@@ -400,7 +400,10 @@ fn sendmail_mc(case: &Case<'_>, side: &str) -> Vec<Note> {
     if lines.is_empty() {
         return Vec::new();
     }
-    let heading = say("And in sendmail.mc (CipherList holds for both directions):");
+    let heading = say(match ciphers.is_empty() {
+        true => "And in sendmail.mc:",
+        false => "And in sendmail.mc, where the list of ciphers holds for both directions:",
+    });
     [heading]
         .into_iter()
         .chain(lines.into_iter().map(line))

@@ -16,7 +16,7 @@ use super::policy::Server;
 use super::requirement::{Judgement, Session};
 use super::servers::find_servers;
 use super::tally::{Group, Problem};
-use super::{Period, Scope, ask, read_direction};
+use super::{Scope, ask, read_direction};
 
 pub use super::requirement::{CipherClass, Question, Requirement};
 
@@ -240,12 +240,6 @@ const STRANGERS: &str = "SELECT SUM(n)
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND direction = 'inbound' AND messages = 0 AND tls = 'plaintext'
   GROUP BY direction
   ORDER BY direction";
-
-const EARLIER: &str = "SELECT direction, domain, organisation, host, address, SUM(n), SUM(messages)
-  FROM facts
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND (delivery = 'sent' OR messages > 0)
-  GROUP BY direction, domain, organisation, host, address
-  ORDER BY direction, domain, organisation, host, address";
 
 /// So many days before the period tell who is not in it.
 const EARLIER_DAYS: i32 = 365;
@@ -518,26 +512,12 @@ fn find_unseen(
     let Some(from) = scope.period.from_day else {
         return Ok(Vec::new());
     };
-    let before = Scope {
-        period: Period {
-            from_day: Some(from.saturating_sub(EARLIER_DAYS)),
-            to_day: Some(from.saturating_sub(1)),
-        },
-        ..*scope
-    };
-    let rows = ask(store, EARLIER, &before, |row| {
-        let direction = read_direction(row, 0)?;
-        let peer: String = who(
-            direction,
-            [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
-        );
-        let column = if direction == Direction::Inbound {
-            6
-        } else {
-            5
-        };
-        Ok(((direction, peer), natural(row, column)?))
-    })?;
+    let days = (from.saturating_sub(EARLIER_DAYS), from.saturating_sub(1));
+    let earlier = store.exchanged(days)?.into_iter().map(|e| {
+        let peer = who(e.direction, e.names);
+        ((e.direction, peer), e.mails)
+    });
+    let rows: Vec<(Key, u64)> = earlier.filter(|(key, _)| scope.includes(key.0)).collect();
     let directions = [Direction::Outbound, Direction::Inbound];
     let concerned = directions.map(|direction| {
         let of = || rows.iter().filter(move |(key, _)| key.0 == direction);
@@ -557,6 +537,7 @@ fn find_unseen(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::Period;
     use crate::store::fixture::{self, inbound, outbound};
     use maillog::{Cause, Protocol};
 

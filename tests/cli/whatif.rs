@@ -565,16 +565,19 @@ fn what_never_was_is_no_date_for_programs() {
 
 #[test]
 fn a_person_has_a_reason_a_certainty_and_a_remedy() {
-    let rows = rows(&with("edge/rivals.log"), &["whatif", "--direction", "out"]);
-    let people: Vec<_> = rows.iter().filter(|r| r["item"] == "person").collect();
-    assert!(!people.is_empty());
-    for person in people {
-        for column in ["class", "certainty", "to_keep", "last_lost"] {
-            assert_ne!(
-                person[column].as_str().unwrap_or_default(),
-                "",
-                "{column}: {person}"
-            );
+    let sandbox = with("edge/rivals.log");
+    for require in ["tls", "tls1.3", "verified"] {
+        let rows = rows(
+            &sandbox,
+            &["whatif", "--direction", "out", "--require", require],
+        );
+        let people: Vec<_> = rows.iter().filter(|r| r["item"] == "person").collect();
+        assert!(!people.is_empty());
+        for person in people {
+            for column in ["class", "certainty", "to_keep", "last_lost"] {
+                let cell = person[column].as_str().unwrap_or_default();
+                assert_ne!(cell, "", "{column}: {person}");
+            }
         }
     }
 }

@@ -390,11 +390,19 @@ fn person_row(p: &Person) -> Vec<Value> {
     ]
 }
 
-/// What would keep who would be lost; empty where nothing is known.
-fn to_keep(problem: &Problem, servers: Servers) -> String {
-    match problem.class.filter(|class| is_in_clear(*class)) {
-        Some(class) => advice(class, &problem.cause, servers),
-        None => String::new(),
+/// What would keep who would be lost; empty where nothing would be.
+fn to_keep(problem: &Problem, case: &Case<'_>) -> String {
+    match (problem.class, case.question.require) {
+        (None, _) => String::new(),
+        (Some(class), _) if is_in_clear(class) => advice(class, &problem.cause, case.servers),
+        (_, Requirement::Version(least)) => format!(
+            "ask the postmaster for {} or newer: the software is old, or its settings are",
+            least.name()
+        ),
+        (_, Requirement::Verified) => {
+            "ask the postmaster for a certificate in date, with its whole chain, from an authority that everybody knows".into()
+        }
+        (_, Requirement::Tls | Requirement::Dane) => String::new(),
     }
 }
 
@@ -414,7 +422,7 @@ struct Row<'r> {
 }
 
 impl Row<'_> {
-    fn cells(&self, direction: Direction, servers: Servers) -> Vec<Value> {
+    fn cells(&self, direction: Direction, case: &Case<'_>) -> Vec<Value> {
         let time = |at: i64| match at {
             0 => Value::text(""),
             at => Value::Time(at),
@@ -436,14 +444,14 @@ impl Row<'_> {
             Value::Number(self.weak),
             Value::Number(self.peers),
             Value::text(self.organisation),
-            Value::text(to_keep(&self.problem, servers)),
+            Value::text(to_keep(&self.problem, case)),
         ]
     }
 }
 
 /// Everything in one shape, for programs.
 fn fields(case: &Case<'_>) -> Vec<Vec<Value>> {
-    let (answer, servers) = (case.answer, case.servers);
+    let answer = case.answer;
     let total = |t: &Total| {
         let row = Row {
             item: "mail",
@@ -452,7 +460,7 @@ fn fields(case: &Case<'_>) -> Vec<Vec<Value>> {
             peers: t.peers,
             ..Row::default()
         };
-        row.cells(t.direction, servers)
+        row.cells(t.direction, case)
     };
     let unseen = |u: &Unseen| {
         let fate = Fate {
@@ -465,7 +473,7 @@ fn fields(case: &Case<'_>) -> Vec<Vec<Value>> {
             peers: u.peers,
             ..Row::default()
         };
-        row.cells(u.direction, servers)
+        row.cells(u.direction, case)
     };
     let peer = |l: &Loss| {
         let row = Row {
@@ -479,7 +487,7 @@ fn fields(case: &Case<'_>) -> Vec<Vec<Value>> {
             organisation: &l.organisation,
             ..Row::default()
         };
-        row.cells(l.direction, servers)
+        row.cells(l.direction, case)
     };
     let person = |p: &Person| {
         let row = Row {
@@ -491,7 +499,7 @@ fn fields(case: &Case<'_>) -> Vec<Vec<Value>> {
             last: (p.last_lost, 0),
             ..Row::default()
         };
-        row.cells(p.direction, servers)
+        row.cells(p.direction, case)
     };
     let totals = answer.totals.iter().map(total);
     let peers = answer.losses.iter().chain(&answer.unknown).map(peer);

@@ -4,8 +4,8 @@ use crate::outcome::Direction;
 use crate::query::whatif::{CipherClass, Requirement, Total, Unseen};
 
 use super::super::table::{Note, Value};
-use super::super::words::{count, what};
-use super::{Case, is_in_clear, to_keep};
+use super::super::words::count;
+use super::{Case, to_keep, why};
 
 /// What it would take to keep those who would be lost, once for each reason.
 pub(super) fn keeping(case: &Case<'_>) -> Vec<Note> {
@@ -13,9 +13,8 @@ pub(super) fn keeping(case: &Case<'_>) -> Vec<Note> {
     let losses = case.answer.losses.iter().map(|l| &l.problem);
     let people = case.answer.people.iter().map(|p| &p.problem);
     for problem in losses.chain(people) {
-        let advice = to_keep(problem, case.servers);
-        let class = problem.class.filter(|class| is_in_clear(*class));
-        let item = format!("{}: {advice}", what(class, &problem.cause));
+        let advice = to_keep(problem, case);
+        let item = format!("{}: {advice}", why(problem));
         if !advice.is_empty() && !items.contains(&item) {
             items.push(item);
         }

@@ -311,7 +311,7 @@ fn sendmail_outbound(case: &Case<'_>, total: &Total) -> Vec<Note> {
         Requirement::Dane => {
             return vec![
                 say(
-                    "For sent mail, Sendmail cannot require DANE of all. Built with it (8.16 or newer), this uses it with every host that publishes it, in sendmail.mc:",
+                    "For sent mail, Sendmail cannot require DANE of all. Where it is built with it (8.16 or newer; Debian 12's is not), this uses it with every host that publishes it, in sendmail.mc:",
                 ),
                 line("define(`confDANE', `true')dnl"),
             ];

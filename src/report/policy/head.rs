@@ -5,7 +5,7 @@ use crate::query::policy::Server;
 
 use super::super::format::date;
 use super::super::words::count;
-use super::plan::Plan;
+use super::plan::{Plan, WAITING};
 use super::{Base, Question};
 
 /// What stands above our lines.
@@ -49,6 +49,15 @@ fn lines(question: &Question, plan: &Plan) -> Vec<String> {
         "Lines without a comment of this kind right above them are yours, and stay as they are."
             .into(),
     );
+    let waiting = plan
+        .left_out
+        .get(WAITING)
+        .filter(|_| question.path.is_none());
+    lines.extend(waiting.map(|n| {
+        format!(
+            "Left out: {n}: {WAITING}. If a map in use excepts those others, name it with --current, and ask again."
+        )
+    }));
     if let Some(refusal) = &plan.refusal {
         lines.push(format!("NO ENTRY IS ADDED: {refusal}."));
         lines.extend(plan.cures.iter().map(|cure| format!("    {cure}")));

@@ -306,6 +306,9 @@ fn reason(subject: &Subject, question: &Question) -> String {
     }
 }
 
+/// Said of those with a requirement of their own.
+pub(super) const WAITING: &str = "wait for TLS that cannot be had, while mail goes in clear to others: an entry of their own requires it";
+
 /// The reason in general, for counting.
 fn left_out(standing: Standing, question: &Question, is_over: bool) -> Option<&'static str> {
     Some(match standing {
@@ -320,9 +323,7 @@ fn left_out(standing: Standing, question: &Question, is_over: bool) -> Option<&'
         Standing::TooLittle if question.base == Base::Encrypt => return None,
         Standing::TooLittle => "too few days or mails yet",
         Standing::HeldToMore => "more than TLS is required already",
-        Standing::RequiredAlready => {
-            "TLS could not be had, and is required of them already, though not of all"
-        }
+        Standing::RequiredAlready => WAITING,
         Standing::CoversOthers => "names below it stand differently",
         Standing::FellBack => "mail comes in clear where TLS fails",
         Standing::NoEvidence => "the log cannot tell, or the fault was ours",

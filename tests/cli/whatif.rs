@@ -327,6 +327,32 @@ fn where_the_log_cannot_tell_no_setting_is_printed_but_what_makes_it_tell() {
 }
 
 #[test]
+fn what_one_service_leaves_untold_is_said_beside_the_setting() {
+    let mut log = in_clear("intranet", 1) + &in_clear("clear.example", 1);
+    for day in 1..=23 {
+        log += &delivery("good.example", "mx.good.example", day, true);
+    }
+    let silent = delivery("side.example", "mx.side.example", 3, false);
+    log += &silent.replace("postfix/smtp[", "postfix/relay/smtp[");
+    let out = whatif(&with_log(&log), &[]);
+    assert_eq!(
+        lines(&out),
+        [
+            "postconf -e 'smtp_tls_security_level=encrypt'",
+            "clear.example may",
+            "postconf -e smtp_tls_loglevel=1"
+        ],
+        "{out}"
+    );
+    for words in [
+        "1 name that would be lost can stand in no table",
+        "Of 1 message sent",
+    ] {
+        assert!(out.contains(words), "{words}: {out}");
+    }
+}
+
+#[test]
 fn where_nothing_at_all_is_encrypted_no_setting_is_printed() {
     let log = session(
         "a.example",

@@ -41,6 +41,7 @@ pub(super) fn settings(case: &Case<'_>) -> Vec<Note> {
                 Direction::Inbound => sendmail_inbound(case),
             });
         }
+        notes.extend(untold(case, total));
     }
     notes
 }
@@ -67,11 +68,7 @@ fn refusal(case: &Case<'_>, total: &Total) -> Option<Vec<Note>> {
             ))]
         });
     }
-    let blind = case.limits.blind.iter();
-    let blind = blind.filter(|s| s.direction == total.direction && !s.logs);
-    let mut cures: Vec<String> = blind.map(logging_cure).collect();
-    cures.sort();
-    cures.dedup();
+    let cures = cures(case, total.direction);
     let then = match cures.is_empty() {
         true => "`tlsnag doctor` tells why.",
         false => "This makes it tell; ask again some days later:",
@@ -87,6 +84,33 @@ fn refusal(case: &Case<'_>, total: &Total) -> Option<Vec<Note>> {
             .chain(cures.into_iter().map(line))
             .collect(),
     )
+}
+
+/// What makes those services log TLS that do not.
+fn cures(case: &Case<'_>, direction: Direction) -> Vec<String> {
+    let blind = case.limits.blind.iter();
+    let blind = blind.filter(|s| s.direction == direction && !s.logs);
+    let mut cures: Vec<String> = blind.map(logging_cure).collect();
+    cures.sort();
+    cures.dedup();
+    cures
+}
+
+/// What is left untold, where that is little.
+fn untold(case: &Case<'_>, total: &Total) -> Vec<Note> {
+    let cures = cures(case, total.direction);
+    if cures.is_empty() {
+        return Vec::new();
+    }
+    let why = say(format!(
+        "Of {} {} the log does not tell whether TLS was used; this makes it tell:",
+        count(total.untold, "message", "messages"),
+        way(total.direction)
+    ));
+    [why]
+        .into_iter()
+        .chain(cures.into_iter().map(line))
+        .collect()
 }
 
 fn postfix_outbound(case: &Case<'_>, total: &Total) -> Vec<Note> {
@@ -221,6 +245,19 @@ fn postfix_exceptions(case: &Case<'_>) -> Vec<Note> {
         "To go on reaching those who would be lost, an exception for each, in the table that smtp_tls_policy_maps names:",
     )];
     notes.extend(entries);
+    let nameless = case.answer.losses.iter().filter(|l| {
+        let named = |e: &Exception| e.name == l.peer;
+        l.direction == Direction::Outbound
+            && !case.servers.sendmail
+            && !case.answer.exceptions.iter().any(named)
+    });
+    let nameless = nameless.count() as u64;
+    if nameless > 0 {
+        notes.push(say(format!(
+            "{} that would be lost can stand in no table.",
+            count(nameless, "name", "names")
+        )));
+    }
     if case.question.require == Requirement::Tls {
         notes.push(say(
             "`tlsnag policy --for postfix --base encrypt` writes this table, with a reason and an end for each entry.",

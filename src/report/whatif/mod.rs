@@ -3,9 +3,14 @@
 //! | file | says |
 //! |---|---|
 //! | `notes` | what it would take to keep them, what becomes of their mail, what the answer does not hold |
-//! | `setting` | how it would be set, with its exceptions, or why no setting is printed |
+//! | `setting` | how it would be set, or why no setting is printed |
+//! | `postfix`, `sendmail` | the lines of each, with their exceptions |
+//! | `fields` | the same for programs |
 
+mod fields;
 mod notes;
+mod postfix;
+mod sendmail;
 mod setting;
 
 use std::collections::BTreeSet;
@@ -16,7 +21,7 @@ use crate::query::limits::{Limits, find_limits};
 use crate::query::servers::{Servers, find_servers};
 use crate::query::tally::Problem;
 use crate::query::whatif::{
-    Answer, CipherClass, Fate, Loss, Person, Question, Requirement, Total, Unseen, find_losses,
+    Answer, CipherClass, Fate, Loss, Person, Question, Requirement, Total, find_losses,
 };
 use crate::store::{Result, Store};
 
@@ -27,26 +32,6 @@ use super::words::{count, way, what, whose};
 
 /// How many peers people see; programs see all.
 const MOST_ENTRIES: usize = 25;
-
-const FIELDS: &[Column] = &[
-    Column::field("item", Kind::Text),
-    Column::field("direction", Kind::Text),
-    Column::field("name", Kind::Text),
-    Column::field("lost", Kind::Number),
-    Column::field("unknown", Kind::Number),
-    Column::field("kept", Kind::Number),
-    Column::field("class", Kind::Text),
-    Column::field("cause", Kind::Text),
-    Column::field("fault", Kind::Text),
-    Column::field("certainty", Kind::Text),
-    Column::field("last_lost", Kind::Date),
-    Column::field("last_kept", Kind::Date),
-    Column::field("spared", Kind::Number),
-    Column::field("weak", Kind::Number),
-    Column::field("peers", Kind::Number),
-    Column::field("organisation", Kind::Text),
-    Column::field("to_keep", Kind::Text),
-];
 
 const LOSSES: &[Column] = &[
     Column::prose("peer"),
@@ -162,8 +147,8 @@ fn sections(case: &Case<'_>) -> Vec<Section> {
     vec![
         Section {
             title: "",
-            columns: FIELDS,
-            rows: fields(case),
+            columns: fields::FIELDS,
+            rows: fields::rows(case),
         },
         Section {
             title: "Who would be lost, in whole or in part",
@@ -404,111 +389,6 @@ fn to_keep(problem: &Problem, case: &Case<'_>) -> String {
         }
         (_, Requirement::Tls | Requirement::Dane) => String::new(),
     }
-}
-
-/// One row for programs. What it has not, stays empty.
-#[derive(Default)]
-struct Row<'r> {
-    item: &'r str,
-    name: &'r str,
-    fate: Fate,
-    problem: Problem,
-    certainty: &'r str,
-    /// The latest mail lost and kept, 0 for none.
-    last: (i64, i64),
-    weak: u64,
-    peers: u64,
-    organisation: &'r str,
-}
-
-impl Row<'_> {
-    fn cells(&self, direction: Direction, case: &Case<'_>) -> Vec<Value> {
-        let time = |at: i64| match at {
-            0 => Value::text(""),
-            at => Value::Time(at),
-        };
-        vec![
-            Value::text(self.item),
-            Value::text(direction.name()),
-            Value::text(self.name),
-            Value::Number(self.fate.lost),
-            Value::Number(self.fate.unknown),
-            Value::Number(self.fate.kept),
-            Value::text(self.problem.class_name()),
-            Value::text(&self.problem.cause),
-            Value::text(&self.problem.fault),
-            Value::text(self.certainty),
-            time(self.last.0),
-            time(self.last.1),
-            Value::Number(self.fate.spared),
-            Value::Number(self.weak),
-            Value::Number(self.peers),
-            Value::text(self.organisation),
-            Value::text(to_keep(&self.problem, case)),
-        ]
-    }
-}
-
-/// Everything in one shape, for programs.
-fn fields(case: &Case<'_>) -> Vec<Vec<Value>> {
-    let answer = case.answer;
-    let total = |t: &Total| {
-        let row = Row {
-            item: "mail",
-            fate: t.fate,
-            weak: t.weak,
-            peers: t.peers,
-            ..Row::default()
-        };
-        row.cells(t.direction, case)
-    };
-    let unseen = |u: &Unseen| {
-        let fate = Fate {
-            unknown: u.mails,
-            ..Fate::default()
-        };
-        let row = Row {
-            item: "unseen",
-            fate,
-            peers: u.peers,
-            ..Row::default()
-        };
-        row.cells(u.direction, case)
-    };
-    let peer = |l: &Loss| {
-        let row = Row {
-            item: "peer",
-            name: &l.peer,
-            fate: l.fate,
-            problem: l.problem.clone(),
-            certainty: l.certainty.words(),
-            last: (l.last_lost, l.last_kept),
-            peers: 1,
-            organisation: &l.organisation,
-            ..Row::default()
-        };
-        row.cells(l.direction, case)
-    };
-    let person = |p: &Person| {
-        let row = Row {
-            item: "person",
-            name: &p.address,
-            fate: p.fate,
-            problem: p.problem.clone(),
-            certainty: p.certainty.words(),
-            last: (p.last_lost, 0),
-            ..Row::default()
-        };
-        row.cells(p.direction, case)
-    };
-    let totals = answer.totals.iter().map(total);
-    let peers = answer.losses.iter().chain(&answer.unknown).map(peer);
-    let people = answer.people.iter().map(person);
-    totals
-        .chain(answer.unseen.iter().map(unseen))
-        .chain(peers)
-        .chain(people)
-        .collect()
 }
 
 #[cfg(test)]

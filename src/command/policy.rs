@@ -18,7 +18,7 @@ use super::{Environment, Status};
 const EXAMPLES: &str = "Examples:
   tlsnag policy --for postfix                                     the map, on standard output
   tlsnag policy --for postfix --current /etc/postfix/tls_policy   what it would change
-  tlsnag policy --for postfix --write /etc/postfix/tls_policy && postmap hash:/etc/postfix/tls_policy
+  tlsnag policy --for postfix --write /etc/postfix/tls_policy && postmap /etc/postfix/tls_policy
   tlsnag policy --for sendmail --write /etc/mail/access && makemap hash /etc/mail/access < /etc/mail/access
   tlsnag policy --for postfix --base encrypt                      exceptions for a server that requires TLS of all
   tlsnag policy --for postfix --inbound                           clients to whom STARTTLS is better not offered

@@ -39,7 +39,7 @@ pub enum RequireArg {
     /// TLS 1.3
     #[value(name = "tls1.3")]
     Tls13,
-    /// A certificate with the right name from a known authority (sent mail only)
+    /// A certificate from a known authority, in Postfix with the right name (sent mail only)
     Verified,
     /// DANE (sent mail only)
     Dane,
@@ -57,7 +57,7 @@ pub enum DenyArg {
     Rc4,
     /// CBC mode
     Cbc,
-    /// Diffie-Hellman without elliptic curves
+    /// Diffie-Hellman without elliptic curves of less than 2048 bits, or of a size that is not logged
     Dhe,
 }
 

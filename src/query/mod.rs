@@ -28,6 +28,7 @@
 //! | `servers` | which mail servers wrote the logs |
 //! | `policy` | of whom can TLS be required, and of whom not |
 //! | `whatif` | whom would we lose if we required TLS |
+//! | `requirement` | does a session meet what would be required |
 //! | `sightings` | what was seen of each peer, day by day |
 //! | `tally` | what several of them share: counters, and the problem that dominates |
 //! | `certainty` | how sure a claim is |
@@ -62,6 +63,7 @@ pub mod people;
 pub mod plaintext;
 pub mod policy;
 pub mod protocols;
+mod requirement;
 mod scan;
 pub mod servers;
 pub mod services;

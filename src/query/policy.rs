@@ -16,6 +16,8 @@ use super::services::{Service, find_services};
 use super::tally::{Group, Problem};
 use super::{Period, Scope, ask_one_way};
 
+/// Seconds in a day.
+const DAY: i64 = 86_400;
 /// How far back evidence is asked for, in days.
 const HISTORY: i32 = 366;
 /// Ciphers below so many bits are refused where TLS is required (Sendmail `ENCR:112`; Postfix `medium`).
@@ -35,9 +37,22 @@ pub enum Server {
 }
 
 impl Server {
+    /// The server that a service belongs to, by its tag.
+    pub(super) fn of(tag: &str) -> Server {
+        match tag.contains('/') {
+            true => Server::Postfix,
+            false => Server::Sendmail,
+        }
+    }
+
     /// Whether a service is one of this server's, by its tag.
     fn wrote(self, tag: &str) -> bool {
-        tag.contains('/') == (self == Server::Postfix)
+        Server::of(tag) == self
+    }
+
+    /// Whether a name can stand in a map of this server, and mean no more than one peer.
+    pub(super) fn can_look_up(self, name: &str) -> bool {
+        is_name(name, self)
     }
 }
 
@@ -79,6 +94,26 @@ impl Rules {
     }
 }
 
+/// What the map in use says already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InUse {
+    /// The names it has entries for, in lower case, whoever wrote them.
+    pub named: BTreeSet<String>,
+    /// Those whose entry is ours.
+    pub ours: BTreeSet<String>,
+}
+
+impl InUse {
+    /// Whether an entry holds for this name: its own, or one of a name above it.
+    fn covers(&self, name: &str) -> bool {
+        let above = name.match_indices('.').map(|(dot, _)| &name[dot + 1..]);
+        [name]
+            .into_iter()
+            .chain(above)
+            .any(|n| self.named.contains(n))
+    }
+}
+
 /// What can be said of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -94,6 +129,8 @@ pub enum Standing {
     TooLittle,
     /// More than TLS is required of it already (DANE, verify, secure), which an entry would take back.
     HeldToMore,
+    /// TLS could not be had of it and is required of it already, though not of all: an exception would take that back.
+    RequiredAlready,
     /// Names below this one stand differently, and an entry would hold for them too.
     CoversOthers,
     /// Inbound: it brought mail in clear after TLS with us had failed, so nothing is lost.
@@ -159,6 +196,8 @@ enum Sign {
     Works,
     /// It worked, and more was required of it.
     Verified,
+    /// It did not satisfy a policy that requires more than TLS.
+    Unfit,
     /// Mail went in clear, or did not go because TLS was not to be had.
     Clear,
     /// TLS was tried and broke.
@@ -173,6 +212,12 @@ enum Sign {
 
 /// Failures of a mail server that offers no TLS that works, whatever is required of it.
 const NOT_TO_BE_HAD: &[Class] = &[Class::TlsRequiredNotOffered, Class::StarttlsRefused];
+/// Failures that only those can have of whom more than TLS is required.
+const UNFIT: &[Class] = &[
+    Class::CertVerifyFailed,
+    Class::DaneTlsaLookupError,
+    Class::StsMxMismatch,
+];
 /// Failures of TLS itself.
 const BREAKS: &[Class] = &[
     Class::HandshakeFailed,
@@ -192,6 +237,7 @@ fn outbound_sign(group: &Group, bits: u64, verification: &str) -> Sign {
         _ if ours => Sign::Unclear,
         _ if NOT_TO_BE_HAD.contains(&group.class) => Sign::Clear,
         _ if BREAKS.contains(&group.class) => Sign::Breaks,
+        _ if UNFIT.contains(&group.class) => Sign::Unfit,
         _ => Sign::Against,
     }
 }
@@ -209,7 +255,8 @@ fn inbound_sign(group: &Group) -> Sign {
 #[derive(Clone, Debug, Default)]
 struct Seen {
     works: u64,
-    verified: u64,
+    /// Mail and failed attempts that show that more than TLS is required.
+    more: u64,
     clear: u64,
     breaks: u64,
     unclear: u64,
@@ -223,14 +270,18 @@ impl Seen {
             Sign::Works => self.works += n,
             Sign::Verified => {
                 self.works += n;
-                self.verified += n;
+                self.more += n;
             }
+            Sign::Unfit => self.more += n,
             Sign::Clear => self.clear += n,
             Sign::Breaks => self.breaks += n,
             Sign::Unclear => self.unclear += n,
             Sign::Against | Sign::Nothing => {}
         }
-        if matches!(sign, Sign::Clear | Sign::Breaks | Sign::Against) {
+        if matches!(
+            sign,
+            Sign::Clear | Sign::Breaks | Sign::Against | Sign::Unfit
+        ) {
             self.against.push(group);
         }
     }
@@ -242,13 +293,46 @@ impl Seen {
 
 type Days = BTreeMap<i32, Seen>;
 
+/// A log host and a syslog tag: what one of them requires, another may not.
+type ServiceName = (String, String);
+
+/// A peer we send to.
+#[derive(Clone, Debug, Default)]
+struct Peer {
+    days: Days,
+    /// By service, the latest mail in clear, in seconds since 1970 UTC.
+    in_clear: BTreeMap<ServiceName, i64>,
+    /// By service, the latest attempt that failed because TLS was required and not to be had.
+    wanted: BTreeMap<ServiceName, i64>,
+}
+
+impl Peer {
+    fn add(&mut self, service: ServiceName, day: i32, sign: Sign, group: Group) {
+        let latest = match (sign, group.is_sent()) {
+            (Sign::Clear, true) => Some(&mut self.in_clear),
+            (Sign::Clear, false) => Some(&mut self.wanted),
+            _ => None,
+        };
+        if let Some(latest) = latest {
+            let at = latest.entry(service).or_insert(group.last);
+            *at = group.last.max(*at);
+        }
+        self.days.entry(day).or_default().add(sign, group);
+    }
+
+    /// The latest mail in clear by whichever service.
+    fn last_in_clear(&self) -> i64 {
+        self.in_clear.values().copied().max().unwrap_or(i64::MIN)
+    }
+}
+
 const SENT: &str =
-    "SELECT domain, host, service_tag, day, bits, verification, tls, class, cause, fault, delivery,
+    "SELECT domain, host, service_host, service_tag, day, bits, verification, tls, class, cause, fault, delivery,
          SUM(n), SUM(messages), SUM(handshakes), MIN(first_seen), MAX(last_seen)
   FROM facts
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
-  GROUP BY domain, host, service_tag, day, bits, verification, tls, class, cause, fault, delivery
-  ORDER BY domain, host, service_tag, day, bits, verification, tls, class, cause, fault, delivery";
+  GROUP BY domain, host, service_host, service_tag, day, bits, verification, tls, class, cause, fault, delivery
+  ORDER BY domain, host, service_host, service_tag, day, bits, verification, tls, class, cause, fault, delivery";
 
 const RECEIVED: &str = "SELECT address, service_tag, day, tls, class, cause, fault, delivery,
          SUM(n), SUM(messages), SUM(handshakes), MIN(first_seen), MAX(last_seen)
@@ -258,32 +342,18 @@ const RECEIVED: &str = "SELECT address, service_tag, day, tls, class, cause, fau
   ORDER BY address, service_tag, day, tls, class, cause, fault, delivery";
 
 /// Peers we send to.
-pub fn find_outbound(store: &Store, rules: &Rules) -> Result<Evidence> {
-    let scope = rules.history();
-    let mut peers: BTreeMap<String, Days> = BTreeMap::new();
-    let rows = ask_one_way(store, SENT, &scope, Direction::Outbound, |row| {
-        let name: String = match rules.server {
-            Server::Postfix => row.get(0)?,
-            Server::Sendmail => row.get(1)?,
-        };
-        let tag: String = row.get(2)?;
-        let verification: String = row.get(5)?;
-        let group = Group::read(row, 6)?;
-        let sign = outbound_sign(&group, row.get::<_, i64>(4)?.unsigned_abs(), &verification);
-        Ok((name, tag, row.get(3)?, sign, group))
-    })?;
-    for (name, tag, day, sign, group) in rows {
-        if rules.server.wrote(&tag) && sign != Sign::Nothing && !name.is_empty() {
-            let days = peers.entry(name).or_default();
-            days.entry(day).or_default().add(sign, group);
-        }
-    }
+pub fn find_outbound(store: &Store, rules: &Rules, in_use: &InUse) -> Result<Evidence> {
+    let mut peers = load_peers(store, rules)?;
     let all = peers.len();
     peers.retain(|name, _| is_name(name, rules.server));
     let invalid = (all - peers.len()) as u64;
-    let judged = peers
-        .into_iter()
-        .map(|(name, days)| judge_outbound(name, &days, rules));
+    let judged = peers.iter().map(|(name, peer)| {
+        let mut subject = judge_outbound(name.clone(), peer, rules);
+        if subject.standing == Standing::InClear && is_required_already(name, &peers, in_use) {
+            subject.standing = Standing::RequiredAlready;
+        }
+        subject
+    });
     let mut subjects: Vec<Subject> = judged.collect();
     if rules.server == Server::Sendmail {
         spare_names_below(&mut subjects);
@@ -294,6 +364,44 @@ pub fn find_outbound(store: &Store, rules: &Rules) -> Result<Evidence> {
         subjects,
         invalid,
         blind: services.into_iter().filter(|s| s.unknown > 0).collect(),
+    })
+}
+
+fn load_peers(store: &Store, rules: &Rules) -> Result<BTreeMap<String, Peer>> {
+    let rows = ask_one_way(store, SENT, &rules.history(), Direction::Outbound, |row| {
+        let name: String = match rules.server {
+            Server::Postfix => row.get(0)?,
+            Server::Sendmail => row.get(1)?,
+        };
+        let service: ServiceName = (row.get(2)?, row.get(3)?);
+        let verification: String = row.get(6)?;
+        let group = Group::read(row, 7)?;
+        let sign = outbound_sign(&group, row.get::<_, i64>(5)?.unsigned_abs(), &verification);
+        Ok((name, service, row.get(4)?, sign, group))
+    })?;
+    let mut peers: BTreeMap<String, Peer> = BTreeMap::new();
+    for (name, service, day, sign, group) in rows {
+        if rules.server.wrote(&service.1) && sign != Sign::Nothing && !name.is_empty() {
+            let peer = peers.entry(name).or_default();
+            peer.add(service, day, sign, group);
+        }
+    }
+    Ok(peers)
+}
+
+/// Whether mail waited for TLS that could not be had, while the same service went on sending in clear to others that no entry excepts: then
+/// TLS is not required of all, but of this one, by an entry or a table that is not ours.
+fn is_required_already(name: &str, peers: &BTreeMap<String, Peer>, in_use: &InUse) -> bool {
+    let Some(peer) = peers.get(name).filter(|_| !in_use.ours.contains(name)) else {
+        return false;
+    };
+    let waits = |at: i64| at > peer.last_in_clear();
+    peer.wanted.iter().any(|(service, at)| {
+        let sends_in_clear = |(other, p): (&String, &Peer)| {
+            let went_since = p.in_clear.get(service).is_some_and(|last| last > at);
+            went_since && other != name && !in_use.covers(other)
+        };
+        waits(*at) && peers.iter().any(sends_in_clear)
     })
 }
 
@@ -393,7 +501,8 @@ fn is_name(name: &str, server: Server) -> bool {
         && (server == Server::Postfix || registrable(name).is_some())
 }
 
-fn judge_outbound(name: String, days: &Days, rules: &Rules) -> Subject {
+fn judge_outbound(name: String, peer: &Peer, rules: &Rules) -> Subject {
+    let days = &peer.days;
     let against = last_against(days);
     let since = against.as_ref().map_or(i32::MIN, |(day, _)| *day);
     let clean: Vec<(i32, &Seen)> = days
@@ -405,12 +514,12 @@ fn judge_outbound(name: String, days: &Days, rules: &Rules) -> Subject {
     let lately = clean
         .iter()
         .filter(|(day, _)| *day > last_clean - rules.expire);
-    let (messages, verified) = lately.fold((0, 0), |(m, v), (_, seen)| {
-        (m + seen.works, v + seen.verified)
-    });
+    let messages = lately.map(|(_, seen)| seen.works).sum();
     let enough = clean.len() >= rules.days as usize && messages >= rules.messages;
     let standing = match fault_of(days, rules) {
-        _ if verified > 0 && rules.server == Server::Postfix => Standing::HeldToMore,
+        _ if rules.server == Server::Postfix && is_held_to_more(peer, rules) => {
+            Standing::HeldToMore
+        }
         _ if enough => Standing::Proven,
         Some(standing) => standing,
         None if against.is_some() => Standing::Doubtful,
@@ -426,6 +535,20 @@ fn judge_outbound(name: String, days: &Days, rules: &Rules) -> Subject {
         last: if faulty { last_fault(days) } else { last_clean },
         against,
     }
+}
+
+/// Whether more than TLS was required when TLS was last seen. Nothing that fails later ends that: a policy that requires more makes it fail. Only
+/// mail in clear does, or as long a time with TLS and without a sign of more as an entry lasts.
+fn is_held_to_more(peer: &Peer, rules: &Rules) -> bool {
+    let last = |of: fn(&Seen) -> u64| {
+        let found = peer.days.iter().rev().find(|(_, seen)| of(seen) > 0);
+        found.map(|(day, _)| *day)
+    };
+    last(|s| s.more).is_some_and(|more| {
+        let went_in_clear = peer.last_in_clear() >= i64::from(more + 1) * DAY;
+        let has_ended = last(|s| s.works).is_some_and(|works| more <= works - rules.expire);
+        !went_in_clear && !has_ended
+    })
 }
 
 /// The last day on which anything spoke against TLS, and what did.
@@ -553,7 +676,7 @@ mod tests {
 
     fn standing(days: &str) -> Standing {
         let store = fixture::store(history("a.example", days));
-        let found = find_outbound(&store, &RULES).unwrap();
+        let found = find_outbound(&store, &RULES, &InUse::default()).unwrap();
         found.subjects[0].standing
     }
 
@@ -566,7 +689,6 @@ mod tests {
             // The first evidence against it takes all before it back ...
             ("TTTTTTC", Standing::InClear),
             ("TTTTTTB", Standing::Doubtful),
-            ("TTTTTTD", Standing::Doubtful),
             ("TTTTTTW", Standing::Doubtful),
             ("TTTTTTN", Standing::InClear),
             // ... until there is enough again.
@@ -584,18 +706,70 @@ mod tests {
             ("U", Standing::NoEvidence),
             ("O", Standing::NoEvidence),
             ("TVT", Standing::HeldToMore),
+            // Who is held to more fails where TLS cannot be had, and is held to it still.
+            ("VVVN", Standing::HeldToMore),
+            ("VVV..NN", Standing::HeldToMore),
+            ("VVVBB", Standing::HeldToMore),
+            ("VTTTNTNN", Standing::HeldToMore),
+            ("TTTTTTD", Standing::HeldToMore),
+            ("DN", Standing::HeldToMore),
+            // Mail in clear shows that it is not, and so do many days of TLS without a sign of it.
+            ("VVVC", Standing::InClear),
+            ("VVVCN", Standing::InClear),
+            ("V.........TTT", Standing::Proven),
         ] {
             assert_eq!(standing(days), expected, "{days}");
+        }
+    }
+
+    /// The standing of `a.example`, whose mail of yesterday waited for TLS, beside others and a map in use.
+    fn beside(others: Vec<Emission>, own: &str, in_use: &InUse) -> Standing {
+        let store = fixture::store(history("a.example", own).into_iter().chain(others));
+        let found = find_outbound(&store, &RULES, in_use).unwrap();
+        found.subjects[0].standing
+    }
+
+    #[test]
+    fn who_waits_for_tls_while_others_go_in_clear_has_a_requirement_of_its_own() {
+        let names = |name: &str| BTreeSet::from([name.to_string()]);
+        let none = InUse::default();
+        let excepted = InUse {
+            named: names("b.example"),
+            ours: BTreeSet::new(),
+        };
+        let ours = InUse {
+            named: names("a.example"),
+            ours: names("a.example"),
+        };
+        let other = |days: &str| history("b.example", days);
+        for (days, others, in_use, expected) in [
+            ("TTN.", other("C"), &none, Standing::RequiredAlready),
+            // Nobody else goes in clear since: TLS is required of all.
+            ("TTN.", other("C.."), &none, Standing::InClear),
+            ("TTN.", other("T"), &none, Standing::InClear),
+            ("TTN.", other("O"), &none, Standing::InClear),
+            // Who has an exception shows nothing of the others.
+            ("TTN.", other("C"), &excepted, Standing::InClear),
+            // Our own entry was what required it.
+            ("TTN.", other("C"), &ours, Standing::InClear),
+            // It went in clear itself since.
+            ("TTNC", other("C"), &none, Standing::InClear),
+        ] {
+            assert_eq!(beside(others, days, in_use), expected, "{days} {in_use:?}");
         }
     }
 
     #[test]
     fn an_entry_ends_some_days_after_its_last_evidence() {
         let store = fixture::store(history("a.example", "TTT....."));
-        let found = &find_outbound(&store, &RULES).unwrap().subjects[0];
+        let found = &find_outbound(&store, &RULES, &InUse::default())
+            .unwrap()
+            .subjects[0];
         assert_eq!((found.last, found.until(&RULES)), (TODAY - 5, TODAY + 5));
         let store = fixture::store(history("a.example", "TTTBB..."));
-        let found = &find_outbound(&store, &RULES).unwrap().subjects[0];
+        let found = &find_outbound(&store, &RULES, &InUse::default())
+            .unwrap()
+            .subjects[0];
         assert_eq!((found.standing, found.last), (Standing::Broken, TODAY - 3));
     }
 
@@ -610,7 +784,9 @@ mod tests {
             ("T..........TTT", Standing::TooLittle),
         ] {
             let store = fixture::store(history("a.example", days));
-            let found = &find_outbound(&store, &strict).unwrap().subjects[0];
+            let found = &find_outbound(&store, &strict, &InUse::default())
+                .unwrap()
+                .subjects[0];
             assert_eq!(found.standing, expected, "{days}");
         }
     }
@@ -644,7 +820,7 @@ mod tests {
                     .into_iter()
                     .chain(history("b.example", "T")),
             );
-            let found = find_outbound(&store, &RULES).unwrap();
+            let found = find_outbound(&store, &RULES, &InUse::default()).unwrap();
             let names: Vec<&str> = found.subjects.iter().map(|s| s.name.as_str()).collect();
             assert_eq!((names, found.invalid), (vec!["b.example"], 1), "{name:?}");
         }
@@ -681,7 +857,9 @@ mod tests {
             ..RULES
         };
         let names = |rules| -> Vec<String> {
-            let found = find_outbound(&store, rules).unwrap().subjects;
+            let found = find_outbound(&store, rules, &InUse::default())
+                .unwrap()
+                .subjects;
             found.into_iter().map(|s| s.name).collect()
         };
         assert_eq!(names(&rules), ["mx.a.example"]);
@@ -705,7 +883,9 @@ mod tests {
             server: Server::Sendmail,
             ..RULES
         };
-        let found = find_outbound(&store, &rules).unwrap().subjects;
+        let found = find_outbound(&store, &rules, &InUse::default())
+            .unwrap()
+            .subjects;
         let standings: Vec<Standing> = found.iter().map(|s| s.standing).collect();
         assert_eq!(standings, [Standing::CoversOthers, Standing::InClear]);
     }
@@ -713,7 +893,7 @@ mod tests {
     #[test]
     fn without_proof_nothing_is_said() {
         let refusal = |emissions: Vec<Emission>| {
-            find_outbound(&fixture::store(emissions), &RULES)
+            find_outbound(&fixture::store(emissions), &RULES, &InUse::default())
                 .unwrap()
                 .refusal
         };

@@ -5,79 +5,20 @@
 //! of both kinds.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
-
-use maillog::Protocol;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::outcome::{Class, Direction};
-use crate::store::{Result, Store, natural};
+use crate::store::{Result, Store, natural, registrable};
 
 use super::certainty::Certainty;
 use super::failures::who;
+use super::policy::Server;
+use super::requirement::{Judgement, Session};
+use super::servers::find_servers;
 use super::tally::{Group, Problem};
 use super::{Scope, ask, read_direction};
 
-/// What would be required.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Requirement {
-    /// Any TLS.
-    Tls,
-    /// At least this version.
-    Version(Protocol),
-    /// A certificate with the right name from a known authority; outbound only.
-    Verified,
-    /// DANE; outbound only, and the log tells it of those only for which we demand it already.
-    Dane,
-}
-
-impl Requirement {
-    /// Whether it can be asked of mail in this direction.
-    pub fn concerns(self, direction: Direction) -> bool {
-        direction == Direction::Outbound
-            || matches!(self, Requirement::Tls | Requirement::Version(_))
-    }
-}
-
-/// Ciphers that would no longer be accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CipherClass {
-    /// Without a certificate.
-    Anonymous,
-    /// 3DES.
-    TripleDes,
-    /// RC4.
-    Rc4,
-    /// CBC mode.
-    Cbc,
-    /// Finite-field Diffie-Hellman.
-    Dhe,
-}
-
-impl CipherClass {
-    /// Whether a cipher, by OpenSSL's name, is one of these. Only suites up to TLS 1.2 are.
-    fn holds(self, cipher: &str) -> bool {
-        let starts = |heads: &[&str]| heads.iter().any(|h| cipher.starts_with(h));
-        let has = |parts: &[&str]| parts.iter().any(|p| cipher.contains(p));
-        match self {
-            CipherClass::Anonymous => starts(&["ADH-", "AECDH-", "DH-anon"]),
-            CipherClass::TripleDes => has(&["DES-CBC3", "3DES"]),
-            CipherClass::Rc4 => has(&["RC4"]),
-            CipherClass::Cbc => {
-                !cipher.is_empty() && !starts(&["TLS_"]) && !has(&["GCM", "CHACHA20", "CCM", "RC4"])
-            }
-            CipherClass::Dhe => starts(&["DHE-", "EDH-"]),
-        }
-    }
-}
-
-/// What is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// What would be required.
-    pub require: Requirement,
-    /// What would no longer be accepted.
-    pub deny: Vec<CipherClass>,
-}
+pub use super::requirement::{CipherClass, Question, Requirement};
 
 /// Mail by what would become of it: recipients outbound, messages inbound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,12 +29,14 @@ pub struct Fate {
     pub lost: u64,
     /// The log cannot tell.
     pub unknown: u64,
+    /// In clear by an entry of our own map, which would stay.
+    pub spared: u64,
 }
 
 impl Fate {
-    /// All three.
+    /// All of it.
     pub fn total(&self) -> u64 {
-        self.kept + self.lost + self.unknown
+        self.kept + self.lost + self.unknown + self.spared
     }
 
     fn add(&mut self, judgement: Judgement, n: u64) {
@@ -101,6 +44,56 @@ impl Fate {
             Judgement::Kept => self.kept += n,
             Judgement::Lost => self.lost += n,
             Judgement::Unknown => self.unknown += n,
+            Judgement::Spared => self.spared += n,
+        }
+    }
+}
+
+/// All mail of one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Total {
+    /// Which way it went.
+    pub direction: Direction,
+    /// What would become of it.
+    pub fate: Fate,
+    /// Peers it was exchanged with.
+    pub peers: u64,
+    /// Over TLS, whichever.
+    pub encrypted: u64,
+    /// Over TLS of a version or with a cipher that would no longer do: where TLS is not required, up to so many would go in clear instead.
+    pub weak: u64,
+    /// Of which the log does not tell whether TLS was used at all.
+    pub untold: u64,
+    /// With a certificate that satisfied more than a look at its chain.
+    pub verified: u64,
+}
+
+impl Total {
+    fn new(direction: Direction) -> Total {
+        Total {
+            direction,
+            fate: Fate::default(),
+            peers: 0,
+            encrypted: 0,
+            weak: 0,
+            untold: 0,
+            verified: 0,
+        }
+    }
+
+    fn add(&mut self, mail: &Mail, judgement: Judgement, is_weak: bool) {
+        let n = mail.group.n;
+        self.fate.add(judgement, n);
+        match mail.group.tls.as_str() {
+            "encrypted" => self.encrypted += n,
+            "unknown" => self.untold += n,
+            _ => {}
+        }
+        if is_weak {
+            self.weak += n;
+        }
+        if mail.verification == "verified" {
+            self.verified += n;
         }
     }
 }
@@ -112,6 +105,8 @@ pub struct Loss {
     pub direction: Direction,
     /// Outbound the recipient domain; inbound the organisation, name or address of the client.
     pub peer: String,
+    /// The registrable domain of the peer's name, or the name.
+    pub organisation: String,
     /// What would become of its mail.
     pub fate: Fate,
     /// Why it would be lost; no class if nothing would be.
@@ -125,89 +120,120 @@ pub struct Loss {
 }
 
 /// A person whose mail would be lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Person {
     /// Which way the mail went.
     pub direction: Direction,
     /// The address.
     pub address: String,
-    /// How many mails would be lost.
-    pub lost: u64,
-    /// The latest of them, in seconds since 1970 UTC.
+    /// What would become of their mail.
+    pub fate: Fate,
+    /// Why it would be lost.
+    pub problem: Problem,
+    /// How sure that is.
+    pub certainty: Certainty,
+    /// The latest mail that would be lost, in seconds since 1970 UTC.
     pub last_lost: i64,
+}
+
+/// What one of our servers would need an entry for, to go on reaching it: the name it looks it up by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exception {
+    /// Which server.
+    pub server: Server,
+    /// Recipient domain, or MX host.
+    pub name: String,
+    /// Mail that would be lost without it.
+    pub lost: u64,
+    /// Of this, in clear. The rest went over TLS that is less than required.
+    pub in_clear: u64,
+}
+
+/// Peers of the time before the period that are not in it: there is no evidence either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unseen {
+    /// Which way the mail went.
+    pub direction: Direction,
+    /// How many.
+    pub peers: u64,
+    /// Mail exchanged with them.
+    pub mails: u64,
+    /// Mail exchanged with all in that time.
+    pub of: u64,
 }
 
 /// The answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
     /// All mail, outbound and inbound, as far as asked for.
-    pub totals: Vec<(Direction, Fate)>,
+    pub totals: Vec<Total>,
     /// Peers that would lose mail: those that lose all first, then by how much.
     pub losses: Vec<Loss>,
     /// Peers about which the log cannot tell, and that would lose nothing that it can tell.
     pub unknown: Vec<Loss>,
     /// Persons, if addresses are kept: by how much they would lose.
     pub people: Vec<Person>,
+    /// What would have to be excepted, by how much would be lost; outbound only.
+    pub exceptions: Vec<Exception>,
+    /// Who was not heard of in the period.
+    pub unseen: Vec<Unseen>,
+    /// Servers that have found no certificate good.
+    pub distrustful: Vec<Server>,
     /// Inbound sessions in clear that never brought a message we accepted: no loss.
     pub strangers: u64,
 }
 
-enum Judgement {
-    Kept,
-    Lost,
-    Unknown,
-}
-
-/// What the log tells of a session's TLS.
-struct Session<'r> {
-    tls: &'r str,
-    protocol: &'r str,
-    cipher: &'r str,
-    verification: &'r str,
-}
-
-impl Question {
-    fn judge(&self, session: &Session<'_>) -> Judgement {
-        match session.tls {
-            "plaintext" => Judgement::Lost,
-            // That another cipher could be agreed on instead is not in the log.
-            "encrypted" if self.deny.iter().any(|c| c.holds(session.cipher)) => Judgement::Unknown,
-            "encrypted" => self.judge_encrypted(session),
-            _ => Judgement::Unknown,
-        }
+impl Answer {
+    /// The total of a direction, if there is any mail in it.
+    pub fn total(&self, direction: Direction) -> Option<&Total> {
+        let found = self.totals.iter().find(|t| t.direction == direction);
+        found.filter(|t| t.fate.total() > 0)
     }
+}
 
-    fn judge_encrypted(&self, session: &Session<'_>) -> Judgement {
-        match self.require {
-            Requirement::Tls => Judgement::Kept,
-            Requirement::Version(least) => match Protocol::parse(session.protocol.as_bytes()) {
-                Some(protocol) if protocol >= least => Judgement::Kept,
-                Some(_) => Judgement::Lost,
-                None => Judgement::Unknown,
-            },
-            // A chain that is good says nothing of the name, and one that is not may still match a TLSA record.
-            Requirement::Verified => match session.verification {
-                "verified" => Judgement::Kept,
-                "untrusted" | "anonymous" => Judgement::Lost,
-                _ => Judgement::Unknown,
-            },
-            Requirement::Dane => Judgement::Unknown,
+/// Mail of one peer that went in one way.
+struct Mail {
+    direction: Direction,
+    peer: String,
+    host: String,
+    server: Server,
+    protocol: String,
+    cipher: String,
+    key_exchange: String,
+    verification: String,
+    group: Group,
+}
+
+impl Mail {
+    fn session<'m>(&'m self, distrustful: &[Server]) -> Session<'m> {
+        Session {
+            tls: &self.group.tls,
+            protocol: &self.protocol,
+            cipher: &self.cipher,
+            key_exchange: &self.key_exchange,
+            verification: &self.verification,
+            by_policy: self.group.class == Class::PlaintextByPolicy,
+            server: self.server,
+            trusts: !distrustful.contains(&self.server),
         }
     }
 }
 
-const MAIL: &str = "SELECT direction, domain, organisation, host, address, protocol, cipher, verification,
+const MAIL: &str = "SELECT direction, domain, organisation, host, address, service_tag, protocol, cipher, key_exchange, verification,
          tls, class, cause, fault, delivery, SUM(n), SUM(messages), SUM(handshakes), MIN(first_seen), MAX(last_seen)
   FROM summed
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND (delivery = 'sent' OR messages > 0)
-  GROUP BY direction, domain, organisation, host, address, protocol, cipher, verification, tls, class, cause, fault, delivery
-  ORDER BY direction, domain, organisation, host, address, protocol, cipher, verification, tls, class, cause, fault, delivery";
+  GROUP BY direction, domain, organisation, host, address, service_tag, protocol, cipher, key_exchange, verification,
+    tls, class, cause, fault, delivery
+  ORDER BY direction, domain, organisation, host, address, service_tag, protocol, cipher, key_exchange, verification,
+    tls, class, cause, fault, delivery";
 
-const PEOPLE: &str = "SELECT direction, correspondent, protocol, cipher, verification, tls, SUM(n), MAX(last_seen)
+const PEOPLE: &str = "SELECT direction, correspondent, protocol, cipher, verification, tls, class, cause, fault, delivery,
+         SUM(n), MIN(first_seen), MAX(last_seen)
   FROM people
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND (delivery = 'sent' OR delivery = '')
-  GROUP BY direction, correspondent, protocol, cipher, verification, tls
-  ORDER BY direction, correspondent, protocol, cipher, verification, tls";
+  GROUP BY direction, correspondent, protocol, cipher, verification, tls, class, cause, fault, delivery
+  ORDER BY direction, correspondent, protocol, cipher, verification, tls, class, cause, fault, delivery";
 
 const STRANGERS: &str = "SELECT SUM(n)
   FROM totals
@@ -215,53 +241,150 @@ const STRANGERS: &str = "SELECT SUM(n)
   GROUP BY direction
   ORDER BY direction";
 
+/// So many days before the period tell who is not in it.
+const EARLIER_DAYS: i32 = 365;
+
+type Key = (Direction, String);
+
 /// Answers the question from the mail of a period.
 pub fn find_losses(store: &Store, scope: &Scope, question: &Question) -> Result<Answer> {
-    let mut peers: BTreeMap<(Direction, String), Loss> = BTreeMap::new();
-    let mut lost: BTreeMap<(Direction, String), Vec<Group>> = BTreeMap::new();
-    for (direction, peer, judgement, group) in load_mail(store, scope, question)? {
-        let key = (direction, peer);
-        let loss = peers
-            .entry(key.clone())
-            .or_insert_with(|| Loss::new(direction, &key.1));
-        match judgement {
-            Judgement::Kept => loss.last_kept = loss.last_kept.max(group.last),
-            Judgement::Lost => {
-                loss.last_lost = loss.last_lost.max(group.last);
-                lost.entry(key).or_default().push(group.clone());
-            }
-            Judgement::Unknown => {}
-        }
-        loss.fate.add(judgement, group.n);
-    }
-    for (key, groups) in &lost {
-        if let Some(loss) = peers.get_mut(key) {
-            loss.problem = Problem::dominating(groups.iter());
-            loss.certainty =
-                Certainty::of(loss.problem.class.unwrap_or(Class::Unknown), loss.problem.n);
-        }
+    let mails = load_mail(store, scope, question)?;
+    let distrustful = find_distrustful(&mails);
+    let mut tally = Tally::new(scope, question);
+    for mail in mails {
+        tally.add(mail, question, &distrustful);
     }
     let mut answer = Answer {
-        totals: totals(scope, question, &peers),
-        people: find_people(store, scope, question)?,
+        people: find_people(store, scope, question, &distrustful)?,
+        unseen: find_unseen(store, scope, question, &tally.peers)?,
+        distrustful,
         strangers: ask(store, STRANGERS, scope, |row| natural(row, 0))?
             .into_iter()
             .sum(),
         ..Answer::default()
     };
-    for loss in peers.into_values() {
-        match loss.fate {
-            Fate { lost: 1.., .. } => answer.losses.push(loss),
-            Fate { unknown: 1.., .. } => answer.unknown.push(loss),
-            _ => {}
+    tally.finish(&mut answer);
+    Ok(answer)
+}
+
+/// Servers with certificates before them of which they found none good.
+fn find_distrustful(mails: &[Mail]) -> Vec<Server> {
+    let sent = || mails.iter().filter(|m| m.direction == Direction::Outbound);
+    let has = |server: Server, words: &[&str]| {
+        sent().any(|m| m.server == server && words.contains(&m.verification.as_str()))
+    };
+    [Server::Postfix, Server::Sendmail]
+        .into_iter()
+        .filter(|s| has(*s, &["untrusted"]) && !has(*s, &["trusted", "verified"]))
+        .collect()
+}
+
+/// What is added up while the mail is judged.
+struct Tally {
+    totals: Vec<Total>,
+    peers: BTreeMap<Key, Loss>,
+    lost: BTreeMap<Key, Vec<Group>>,
+    exceptions: BTreeMap<(Direction, bool, String), Exception>,
+}
+
+impl Tally {
+    fn new(scope: &Scope, question: &Question) -> Tally {
+        let asked = [Direction::Outbound, Direction::Inbound]
+            .into_iter()
+            .filter(|d| scope.includes(*d) && question.require.concerns(*d));
+        Tally {
+            totals: asked.map(Total::new).collect(),
+            peers: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            exceptions: BTreeMap::new(),
         }
     }
-    let cut_off = |l: &Loss| l.fate.kept == 0;
-    answer
-        .losses
-        .sort_by_key(|l| Reverse((cut_off(l), l.fate.lost)));
-    answer.unknown.sort_by_key(|l| Reverse(l.fate.unknown));
-    Ok(answer)
+
+    fn add(&mut self, mail: Mail, question: &Question, distrustful: &[Server]) {
+        let (judgement, is_weak) = {
+            let session = mail.session(distrustful);
+            (question.judge(&session), question.is_too_weak(&session))
+        };
+        if let Some(total) = self
+            .totals
+            .iter_mut()
+            .find(|t| t.direction == mail.direction)
+        {
+            total.add(&mail, judgement, is_weak);
+        }
+        let key = (mail.direction, mail.peer.clone());
+        let loss = self
+            .peers
+            .entry(key.clone())
+            .or_insert_with(|| Loss::new(mail.direction, &mail.peer));
+        loss.fate.add(judgement, mail.group.n);
+        match judgement {
+            Judgement::Kept => loss.last_kept = loss.last_kept.max(mail.group.last),
+            Judgement::Lost => {
+                loss.last_lost = loss.last_lost.max(mail.group.last);
+                self.except(&mail);
+                self.lost.entry(key).or_default().push(mail.group);
+            }
+            Judgement::Unknown | Judgement::Spared => {}
+        }
+    }
+
+    fn except(&mut self, mail: &Mail) {
+        let name = match mail.server {
+            Server::Postfix => &mail.peer,
+            Server::Sendmail => &mail.host,
+        };
+        if mail.direction == Direction::Inbound || !mail.server.can_look_up(name) {
+            return;
+        }
+        let key = (
+            mail.direction,
+            mail.server == Server::Sendmail,
+            name.clone(),
+        );
+        let exception = self.exceptions.entry(key).or_insert_with(|| Exception {
+            server: mail.server,
+            name: name.clone(),
+            lost: 0,
+            in_clear: 0,
+        });
+        exception.lost += mail.group.n;
+        if mail.group.tls == "plaintext" {
+            exception.in_clear += mail.group.n;
+        }
+    }
+
+    fn finish(mut self, answer: &mut Answer) {
+        for (key, groups) in &self.lost {
+            if let Some(loss) = self.peers.get_mut(key) {
+                loss.problem = Problem::dominating(groups.iter());
+                loss.certainty = certainty(&loss.problem);
+            }
+        }
+        for total in &mut self.totals {
+            let of = self.peers.keys().filter(|key| key.0 == total.direction);
+            total.peers = of.count() as u64;
+        }
+        answer.totals = self.totals;
+        for loss in self.peers.into_values() {
+            match loss.fate {
+                Fate { lost: 1.., .. } => answer.losses.push(loss),
+                Fate { unknown: 1.., .. } => answer.unknown.push(loss),
+                _ => {}
+            }
+        }
+        let cut_off = |l: &Loss| l.fate.kept == 0;
+        answer
+            .losses
+            .sort_by_key(|l| Reverse((cut_off(l), l.fate.lost)));
+        answer.unknown.sort_by_key(|l| Reverse(l.fate.unknown));
+        answer.exceptions = self.exceptions.into_values().collect();
+        answer.exceptions.sort_by_key(|e| Reverse(e.lost));
+    }
+}
+
+fn certainty(problem: &Problem) -> Certainty {
+    Certainty::of(problem.class.unwrap_or(Class::Unknown), problem.n)
 }
 
 impl Loss {
@@ -269,6 +392,7 @@ impl Loss {
         Loss {
             direction,
             peer: peer.to_string(),
+            organisation: registrable(peer).unwrap_or_else(|| peer.to_string()),
             fate: Fate::default(),
             problem: Problem::default(),
             certainty: Certainty::CannotTell,
@@ -278,95 +402,144 @@ impl Loss {
     }
 }
 
-type Mail = (Direction, String, Judgement, Group);
-
 fn load_mail(store: &Store, scope: &Scope, question: &Question) -> Result<Vec<Mail>> {
     let rows = ask(store, MAIL, scope, |row| {
         let direction = read_direction(row, 0)?;
-        let peer = who(
-            direction,
-            [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
-        );
-        let mut group = Group::read(row, 8)?;
+        let host: String = row.get(3)?;
+        let tag: String = row.get(5)?;
+        let mut group = Group::read(row, 10)?;
         // What is counted is mail: recipients outbound, messages inbound.
         if direction == Direction::Inbound {
             group.n = group.messages;
         }
-        let (protocol, cipher, verification): (String, String, String) =
-            (row.get(5)?, row.get(6)?, row.get(7)?);
-        let judgement = question.judge(&Session {
-            tls: &group.tls,
-            protocol: &protocol,
-            cipher: &cipher,
-            verification: &verification,
-        });
-        Ok((direction, peer, judgement, group))
+        Ok(Mail {
+            direction,
+            peer: who(
+                direction,
+                [row.get(1)?, row.get(2)?, host.clone(), row.get(4)?],
+            ),
+            host,
+            server: Server::of(&tag),
+            protocol: row.get(6)?,
+            cipher: row.get(7)?,
+            key_exchange: row.get(8)?,
+            verification: row.get(9)?,
+            group,
+        })
     })?;
-    let concerned = |mail: &Mail| question.require.concerns(mail.0);
+    let concerned = |mail: &Mail| question.require.concerns(mail.direction);
     Ok(rows.into_iter().filter(concerned).collect())
 }
 
-fn totals(
+/// Which server wrote of a person is not kept: it is Sendmail where there is no other.
+fn find_people(
+    store: &Store,
     scope: &Scope,
     question: &Question,
-    peers: &BTreeMap<(Direction, String), Loss>,
-) -> Vec<(Direction, Fate)> {
-    let asked = [Direction::Outbound, Direction::Inbound]
-        .into_iter()
-        .filter(|d| scope.includes(*d) && question.require.concerns(*d));
-    asked
-        .map(|direction| {
-            let one_way = peers.values().filter(|l| l.direction == direction);
-            let sum = one_way.fold(Fate::default(), |sum, l| Fate {
-                kept: sum.kept + l.fate.kept,
-                lost: sum.lost + l.fate.lost,
-                unknown: sum.unknown + l.fate.unknown,
-            });
-            (direction, sum)
-        })
-        .collect()
-}
-
-fn find_people(store: &Store, scope: &Scope, question: &Question) -> Result<Vec<Person>> {
+    distrustful: &[Server],
+) -> Result<Vec<Person>> {
+    let servers = find_servers(store)?;
+    let server = match (servers.postfix, servers.sendmail) {
+        (false, true) => Server::Sendmail,
+        _ => Server::Postfix,
+    };
     let rows = ask(store, PEOPLE, scope, |row| {
-        let (protocol, cipher, verification, tls): (String, String, String, String) =
-            (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
-        let judgement = question.judge(&Session {
-            tls: &tls,
-            protocol: &protocol,
-            cipher: &cipher,
-            verification: &verification,
-        });
-        let person = Person {
+        let class: String = row.get(6)?;
+        let mail = Mail {
             direction: read_direction(row, 0)?,
-            address: row.get(1)?,
-            lost: natural(row, 6)?,
-            last_lost: row.get(7)?,
+            peer: row.get(1)?,
+            host: String::new(),
+            server,
+            protocol: row.get(2)?,
+            cipher: row.get(3)?,
+            key_exchange: String::new(),
+            verification: row.get(4)?,
+            group: Group {
+                tls: row.get(5)?,
+                class: Class::from_name(&class).unwrap_or(Class::Unknown),
+                cause: row.get(7)?,
+                fault: row.get(8)?,
+                delivery: row.get(9)?,
+                n: natural(row, 10)?,
+                messages: 0,
+                handshakes: 0,
+                first: row.get(11)?,
+                last: row.get(12)?,
+            },
         };
-        Ok((judgement, person))
+        let judgement = question.judge(&mail.session(distrustful));
+        Ok((judgement, mail))
     })?;
-    let mut people: Vec<Person> = Vec::new();
-    for (judgement, person) in rows {
-        if !matches!(judgement, Judgement::Lost) || !question.require.concerns(person.direction) {
-            continue;
-        }
-        match people.last_mut() {
-            Some(p) if (p.direction, &p.address) == (person.direction, &person.address) => {
-                p.lost += person.lost;
-                p.last_lost = p.last_lost.max(person.last_lost);
-            }
-            _ => people.push(person),
+    let mut people: BTreeMap<Key, Vec<(Judgement, Group)>> = BTreeMap::new();
+    for (judgement, mail) in rows {
+        if question.require.concerns(mail.direction) {
+            let key = (mail.direction, mail.peer);
+            people.entry(key).or_default().push((judgement, mail.group));
         }
     }
-    people.sort_by_key(|p| Reverse(p.lost));
+    let mut people: Vec<Person> = people.into_iter().filter_map(person).collect();
+    people.sort_by_key(|p| Reverse(p.fate.lost));
     Ok(people)
+}
+
+/// A person, if any of their mail would be lost.
+fn person(((direction, address), mails): (Key, Vec<(Judgement, Group)>)) -> Option<Person> {
+    let mut fate = Fate::default();
+    for (judgement, group) in &mails {
+        fate.add(*judgement, group.n);
+    }
+    let lost = mails.iter().filter(|(j, _)| *j == Judgement::Lost);
+    let lost = lost.map(|(_, group)| group);
+    let problem = Problem::dominating(lost.clone());
+    let last_lost = lost.map(|group| group.last).max()?;
+    Some(Person {
+        direction,
+        address,
+        fate,
+        certainty: certainty(&problem),
+        problem,
+        last_lost,
+    })
+}
+
+/// Who was heard of in the time before the period and not in it.
+fn find_unseen(
+    store: &Store,
+    scope: &Scope,
+    question: &Question,
+    seen: &BTreeMap<Key, Loss>,
+) -> Result<Vec<Unseen>> {
+    let Some(from) = scope.period.from_day else {
+        return Ok(Vec::new());
+    };
+    let days = (from.saturating_sub(EARLIER_DAYS), from.saturating_sub(1));
+    let earlier = store.exchanged(days)?.into_iter().map(|e| {
+        let peer = who(e.direction, e.names);
+        ((e.direction, peer), e.mails)
+    });
+    let rows: Vec<(Key, u64)> = earlier.filter(|(key, _)| scope.includes(key.0)).collect();
+    let directions = [Direction::Outbound, Direction::Inbound];
+    let concerned = directions.map(|direction| {
+        let of = || rows.iter().filter(move |(key, _)| key.0 == direction);
+        let gone = || of().filter(|(key, _)| !seen.contains_key(key));
+        let peers: BTreeSet<&str> = gone().map(|(key, _)| key.1.as_str()).collect();
+        Unseen {
+            direction,
+            peers: peers.len() as u64,
+            mails: gone().map(|(_, n)| n).sum(),
+            of: of().map(|(_, n)| n).sum(),
+        }
+    });
+    let counts = |u: &Unseen| question.require.concerns(u.direction) && u.peers > 0;
+    Ok(concerned.into_iter().filter(counts).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::Period;
     use crate::store::fixture::{self, inbound, outbound};
-    use maillog::Cause;
+    use maillog::{Cause, Protocol};
 
     fn ask_for(require: Requirement, store: &Store) -> Answer {
         let question = Question {
@@ -423,13 +596,22 @@ mod tests {
         let people: Vec<_> = answer
             .people
             .iter()
-            .map(|p| (p.address.as_str(), p.lost))
+            .map(|p| (p.address.as_str(), p.fate.lost, p.certainty))
             .collect();
-        assert_eq!(people, [("ann@clear.example", 2)]);
-        let (direction, fate) = answer.totals[0];
         assert_eq!(
-            (direction, fate.kept, fate.lost),
-            (Direction::Outbound, 7, 6)
+            people,
+            [("ann@clear.example", 2, Certainty::ProvenBySilence)]
+        );
+        let sent = answer.total(Direction::Outbound).unwrap();
+        assert_eq!((sent.fate.kept, sent.fate.lost, sent.peers), (7, 6, 4));
+        let exceptions: Vec<_> = answer
+            .exceptions
+            .iter()
+            .map(|e| (e.name.as_str(), e.lost, e.in_clear))
+            .collect();
+        assert_eq!(
+            exceptions,
+            [("mixed.example", 4, 4), ("clear.example", 2, 2)]
         );
     }
 
@@ -458,25 +640,85 @@ mod tests {
     }
 
     #[test]
-    fn a_denied_cipher_is_doubt_and_no_loss() {
-        let store = store();
-        let question = |deny| Question {
-            require: Requirement::Tls,
-            deny: vec![deny],
-        };
-        let with = |deny| find_losses(&store, &Scope::ALL, &question(deny)).unwrap();
-        assert_eq!(with(CipherClass::Cbc), with(CipherClass::Rc4));
-        for (class, cipher) in [
-            (CipherClass::Cbc, "ECDHE-RSA-AES256-SHA384"),
-            (CipherClass::Dhe, "DHE-RSA-AES256-GCM-SHA384"),
-            (CipherClass::Anonymous, "ADH-AES256-GCM-SHA384"),
-            (CipherClass::TripleDes, "DES-CBC3-SHA"),
-            (CipherClass::Rc4, "RC4-SHA"),
+    fn what_is_denied_besides_takes_no_loss_back() {
+        let old = outbound("old.example").encrypted(Protocol::Tls10);
+        let store = fixture::store([old.cipher("ECDHE-RSA-AES128-SHA", "").build()]);
+        for (require, deny, lost, unknown, weak) in [
+            (Requirement::Tls, vec![], 0, 0, 0),
+            (Requirement::Tls, vec![CipherClass::Cbc], 0, 1, 1),
+            (Requirement::Version(Protocol::Tls12), vec![], 1, 0, 1),
+            (
+                Requirement::Version(Protocol::Tls12),
+                vec![CipherClass::Cbc],
+                1,
+                0,
+                1,
+            ),
         ] {
-            assert!(
-                class.holds(cipher) && !class.holds("TLS_AES_256_GCM_SHA384"),
-                "{cipher}"
-            );
+            let question = Question { require, deny };
+            let answer = find_losses(&store, &Scope::ALL, &question).unwrap();
+            let total = answer.totals[0];
+            let found = (total.fate.lost, total.fate.unknown, total.weak);
+            assert_eq!(found, (lost, unknown, weak), "{question:?}");
         }
+    }
+
+    #[test]
+    fn what_our_own_map_sends_in_clear_is_neither_lost_nor_excepted() {
+        let ours = outbound("none.example").plaintext(Class::PlaintextByPolicy);
+        let answer = ask_for(Requirement::Tls, &fixture::store([ours.build()]));
+        assert_eq!(answer.totals[0].fate.spared, 1);
+        assert!(answer.losses.is_empty() && answer.exceptions.is_empty());
+    }
+
+    #[test]
+    fn a_server_that_never_found_a_certificate_good_tells_nothing_of_certificates() {
+        let untrusted = || {
+            let mail = outbound("a.example").encrypted(Protocol::Tls13);
+            mail.verification(maillog::Verification::Untrusted).build()
+        };
+        let alone = ask_for(Requirement::Verified, &fixture::store([untrusted()]));
+        assert_eq!(alone.distrustful, [Server::Postfix]);
+        assert_eq!(short(&alone.unknown), [("a.example", 0, 0, 1)]);
+        let good = outbound("b.example").encrypted(Protocol::Tls13).build();
+        let beside = ask_for(Requirement::Verified, &fixture::store([untrusted(), good]));
+        assert_eq!(short(&beside.losses), [("a.example", 0, 1, 0)]);
+        assert_eq!(
+            (beside.exceptions[0].lost, beside.exceptions[0].in_clear),
+            (1, 0)
+        );
+    }
+
+    #[test]
+    fn who_was_heard_of_before_and_not_since_is_counted_apart() {
+        let at = |name: &str, days: i64| {
+            let mail = outbound(name).at(-days * 86_400);
+            mail.encrypted(Protocol::Tls13).times(3).build()
+        };
+        let store = fixture::store([
+            at("here.example", 0),
+            at("here.example", 40),
+            at("gone.example", 40),
+            at("long-gone.example", 500),
+        ]);
+        let scope = Scope {
+            period: Period {
+                from_day: Some(fixture::DAY - 29),
+                to_day: None,
+            },
+            ..Scope::ALL
+        };
+        let question = Question {
+            require: Requirement::Tls,
+            deny: Vec::new(),
+        };
+        let answer = find_losses(&store, &scope, &question).unwrap();
+        let unseen = Unseen {
+            direction: Direction::Outbound,
+            peers: 1,
+            mails: 3,
+            of: 6,
+        };
+        assert_eq!(answer.unseen, [unseen]);
     }
 }

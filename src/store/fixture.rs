@@ -144,8 +144,17 @@ impl Builder {
         Arc::make_mut(&mut self.0.parameters).bits = bits;
         self
     }
-    pub(crate) fn verified(mut self) -> Self {
-        Arc::make_mut(&mut self.0.parameters).verification = Verification::Verified;
+    pub(crate) fn verified(self) -> Self {
+        self.verification(Verification::Verified)
+    }
+    pub(crate) fn verification(mut self, verification: Verification) -> Self {
+        Arc::make_mut(&mut self.0.parameters).verification = verification;
+        self
+    }
+    pub(crate) fn cipher(mut self, cipher: &str, key_exchange: &str) -> Self {
+        let parameters = Arc::make_mut(&mut self.0.parameters);
+        parameters.cipher = cipher.into();
+        parameters.key_exchange = key_exchange.into();
         self
     }
     pub(crate) fn tag(mut self, tag: &str) -> Self {

@@ -9,6 +9,7 @@
 //! | `peers` | the rows of peers, and how they are found |
 //! | `past` | the days gone by, added up |
 //! | `numbered` | the counts by number, for questions about very many |
+//! | `exchanged` | how much mail went to and came from each peer |
 //! | `relay` | whether one host takes nearly all our mail |
 //! | `bookmark` | how far each source was read |
 //! | `evidence` | which proof lines are kept, and for how long |
@@ -38,6 +39,7 @@ mod copy;
 mod digest;
 mod error;
 mod evidence;
+mod exchanged;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod forget;
@@ -65,6 +67,7 @@ pub use check::Check;
 pub use contents::Contents;
 pub use error::Error;
 pub use evidence::Claim;
+pub use exchanged::Exchanged;
 pub use forget::{Forgotten, Redacted};
 pub use organisation::{public_suffix, registrable};
 pub use shape::Shape;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::sandbox::{NOW, Sandbox};
 
 /// A delivery of a Postfix that logs TLS, over TLS or in clear, at noon of a day of November 2026.
-fn delivery(domain: &str, host: &str, day: u32, over_tls: bool) -> String {
+pub(crate) fn delivery(domain: &str, host: &str, day: u32, over_tls: bool) -> String {
     let number = domain
         .bytes()
         .fold(1, |sum, b| (sum * 31 + u32::from(b)) % 250 + 1);
@@ -85,9 +85,9 @@ fn tls_is_required_only_of_whom_it_is_long_proven() {
     assert_eq!(entries(&map), ["good.example encrypt"], "{map}");
     for words in [
         "Written on 2026-11-24",
-        "# tlsnag: good.example encrypt, until 2026-12-23: over TLS on 23 days (23 mails), none in clear, last 2026-11-23\n",
-        "postmap hash:/etc/postfix/tls_policy && postconf -e smtp_tls_policy_maps=hash:/etc/postfix/tls_policy",
-        "Back: postconf -X smtp_tls_policy_maps",
+        "# tlsnag: good.example encrypt, until 2026-12-23: over TLS on 23 days, none in clear; 23 mails in the 30 days up to 2026-11-23\n",
+        "On:   postmap /etc/postfix/tls_policy && postconf -e \"smtp_tls_policy_maps=$(postconf -h smtp_tls_policy_maps) \\$default_database_type:/etc/postfix/tls_policy\"",
+        "Back: postconf -e \"smtp_tls_policy_maps=$(postconf -h smtp_tls_policy_maps | sed 's|[, ]*[$]default_database_type:/etc/postfix/tls_policy||')\"\n",
     ] {
         assert!(map.contains(words), "{words}: {map}");
     }
@@ -108,9 +108,120 @@ fn where_tls_is_required_of_all_the_exceptions_are_those_proven_in_clear() {
         "{map}"
     );
     assert!(
-        map.contains("smtp_tls_security_level=encrypt smtp_tls_policy_maps="),
+        map.contains("/etc/postfix/tls_policy\" && postconf -e smtp_tls_security_level=encrypt"),
         "{map}"
     );
+}
+
+/// A delivery of a Postfix that requires DANE or verifies, or that failed since TLS could not be had.
+fn held_to_more(day: u32, works: bool) -> String {
+    let mut log = delivery("dane.example", "mx.dane.example", day, true)
+        .replace("Trusted TLS", "Verified TLS");
+    if !works {
+        let at = format!("2026-11-{day:02}T12:00:09+00:00 mx postfix/smtp[999]:");
+        log = format!(
+            "{at} 4Gx{day:02}0cT1zzz: to=<someone@dane.example>, relay=mx.dane.example[192.0.2.77]:25, delay=1, delays=0/0/1/0, \
+             dsn=4.7.4, status=deferred (TLS is required, but was not offered by host mx.dane.example[192.0.2.77])\n"
+        );
+    }
+    log
+}
+
+#[test]
+fn who_is_held_to_more_gets_no_exception_for_one_session_without_tls() {
+    let sandbox = sandbox();
+    let log: String = (1..=22).map(|day| held_to_more(day, day < 22)).collect();
+    import(&sandbox, "dane.log", &log);
+    let more = ["--base", "encrypt"];
+    assert_eq!(entries(&policy(&sandbox, &more)), ["clear.example may"]);
+    let rows = rows(&sandbox, &more, NOW);
+    let row = rows.iter().find(|row| row.1 == "dane.example");
+    let (change, _, reason) = row.unwrap_or_else(|| panic!("{rows:?}"));
+    assert_eq!(change, "left-out");
+    assert!(
+        reason.starts_with("more than TLS is required of it already"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn who_waits_for_tls_by_an_entry_of_the_operator_gets_no_exception() {
+    let sandbox = sandbox();
+    let mut log = delivery("own.example", "mx.own.example", 20, true);
+    log += &held_to_more(22, false).replace("dane.example", "own.example");
+    import(&sandbox, "own.log", &log);
+    let more = ["--base", "encrypt"];
+    // Others go in clear since: TLS is not required of all.
+    assert_eq!(entries(&policy(&sandbox, &more)), ["clear.example may"]);
+    // Where the one that does has an exception, nothing shows that.
+    let map = sandbox.write("map", "clear.example may\n");
+    let added = rows(
+        &sandbox,
+        &[&more[..], &["--current", &map.to_string_lossy()]].concat(),
+        NOW,
+    );
+    assert!(
+        added
+            .iter()
+            .any(|row| (row.0.as_str(), row.1.as_str()) == ("added", "own.example")),
+        "{added:?}"
+    );
+}
+
+#[test]
+fn nothing_of_the_operators_is_overwritten_by_the_commands() {
+    let sandbox = sandbox();
+    let reject = ["--reject-text", "https://example.org/tls"];
+    for more in [&[][..], &["--base", "encrypt"], &["--inbound"], &reject] {
+        let text = policy(&sandbox, more);
+        for setting in [
+            "smtp_tls_policy_maps",
+            "smtpd_discard_ehlo_keyword_address_maps",
+            "smtpd_sender_restrictions",
+            "smtpd_reject_footer_maps",
+        ] {
+            assert!(!text.contains("postconf -X"), "{text}");
+            let set = format!("{setting}=");
+            let added = format!("{set}$(postconf -h {setting}");
+            assert_eq!(
+                text.matches(&set).count(),
+                text.matches(&added).count(),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_map_and_its_difference_read_so() {
+    let sandbox = sandbox();
+    let map = policy(&sandbox, &["--base", "encrypt"]);
+    insta::assert_snapshot!(map, @r##"
+    # tlsnag: Written on 2026-11-24 by tlsnag: domains of whom TLS is not required, because their mail goes in clear or their TLS fails.
+    # tlsnag: An entry ends 30 days after the last mail in clear or failure, or after 14 clean days with 5 mails.
+    # tlsnag: An entry takes the place of smtp_tls_security_level for its domain, of dane too. Tables that smtp_tls_policy_maps names already are asked first.
+    # tlsnag: On:   postmap /etc/postfix/tls_policy && postconf -e "smtp_tls_policy_maps=$(postconf -h smtp_tls_policy_maps) \$default_database_type:/etc/postfix/tls_policy" && postconf -e smtp_tls_security_level=encrypt    (once; postmap again after each change)
+    # tlsnag: Back: postconf -e "smtp_tls_policy_maps=$(postconf -h smtp_tls_policy_maps | sed 's|[, ]*[$]default_database_type:/etc/postfix/tls_policy||')" && postconf -e smtp_tls_security_level=may
+    # tlsnag:       postconf smtp_tls_security_level    shows first what is to be gone back to. Where it says dane, encrypt takes DANE from all.
+    # tlsnag: Lines without a comment of this kind right above them are yours, and stay as they are.
+    # tlsnag: clear.example may, until 2026-12-23: 2026-11-23: in clear, and the log does not say why
+    clear.example may
+    "##);
+    let in_use = sandbox.write("map", map.replace("clear.example", "gone.example"));
+    let shown = policy(&sandbox, &["--current", &in_use.to_string_lossy()]);
+    insta::assert_snapshot!(shown, @r##"
+    1 entry added, 0 changed, 0 taken back, 1 as before; 0 entries of your own stay as they are.
+    Period: 2025-11-24 to 2026-11-24 (days in UTC)
+
+    change   entry                 until
+    -------  --------------------  ----------
+    + added  good.example encrypt  2026-12-23
+        over TLS on 23 days, none in clear; 23 mails in the 30 days up to 2026-11-23
+
+    Domains without an entry, and why (--format json names them):
+      - 1: mail goes in clear
+      - 1: too few days or mails yet
+    "##);
 }
 
 #[test]

@@ -7,7 +7,9 @@ Usage: policies.py ask TLSNAG MTA OUT    outside: the maps and predictions from 
 import glob
 import json
 import os
+import signal
 import smtplib
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -99,13 +101,31 @@ class Trial:
                 self.check("%s: %s waits" % (name, domain), bool(tried) and not any("Sent (" in t or "status=sent" in t for t in tried), True)
         return found
 
-
     def offers(self, keys):
         """Clients of these addresses are not offered STARTTLS, another is."""
         for address in [*keys, "198.19.255.1"]:
             with smtplib.SMTP("192.0.2.25", 25, local_hostname="client.example", source_address=(address, 0), timeout=20) as client:
                 client.ehlo()
                 self.check("STARTTLS is offered to " + address, client.has_extn("starttls"), address not in keys)
+
+    def answers(self, what, expected):
+        """Who of the strangers in clear, over TLS and of ourselves gets which code, and in clear the page."""
+        for who, address, over_tls in (("in clear", "198.19.255.1", False), ("over TLS", "198.19.255.2", True), ("our own", "127.0.0.1", False)):
+            server = "127.0.0.1" if who == "our own" else "192.0.2.25"
+            with smtplib.SMTP(server, 25, local_hostname="client.example", source_address=(address, 0), timeout=20) as client:
+                if over_tls:
+                    client.starttls(context=ssl._create_unverified_context())
+                client.ehlo()
+                code, text = client.mail("app@ours.example")
+                if code == 250:
+                    code, text = client.rcpt("info@ours.example")
+                self.check("%s: mail %s" % (what, who), (code, URL in text.decode()), (expected.get(who, 250), who in expected))
+
+
+def command(text, word):
+    """The command that a map prints after this word."""
+    line = next(line for line in text.splitlines() if line.startswith("# tlsnag") and " %s: " % word in line)
+    return line.split(word + ":", 1)[1].strip().split("    ")[0]
 
 
 def entries(text):
@@ -131,7 +151,8 @@ def postfix(trial):
         for key, value in entries(said[name]).items():
             trial.check("postmap -q " + key, trial.run("postmap", "-q", key, kind + path).strip(), value)
     def setting(**settings):
-        trial.run("postconf", "-e", *("%s=%s" % pair for pair in settings.items()))
+        if settings:
+            trial.run("postconf", "-e", *("%s=%s" % pair for pair in settings.items()))
         subprocess.run(["postfix", "reload"], capture_output=True)
         time.sleep(1)
     # Queued mail stays queued while we look, and what failed is tried again soon.
@@ -140,13 +161,40 @@ def postfix(trial):
     setting(smtp_tls_security_level="encrypt", smtp_tls_policy_maps="", **common)
     trial.round("required", {d: {True} if d in said["kept"] else set() for d in both}, 25)
     subprocess.run(["postsuper", "-d", "ALL"], capture_output=True)
-    setting(smtp_tls_policy_maps="hash:/etc/postfix/encrypt")
+    # The commands as they are printed, beside a table that is there already.
+    own, ours = "texthash:/etc/postfix/own", "$default_database_type:/etc/postfix/tls_policy"
+    write("/etc/postfix/own", "own.example none\n")
+    write("/etc/postfix/tls_policy", said["encrypt"])
+    setting(smtp_tls_policy_maps=own, smtp_tls_security_level="may")
+    value = lambda name: trial.run("postconf", "-h", name).strip()
+    trial.run("sh", "-c", command(said["encrypt"], "On"))
+    trial.check("on", (value("smtp_tls_policy_maps"), value("smtp_tls_security_level")), (own + " " + ours, "encrypt"))
+    setting()
     trial.round("excepted", {d: {d in said["kept"]} for d in both}, 25)
     subprocess.run(["postsuper", "-d", "ALL"], capture_output=True)
+    trial.run("sh", "-c", command(said["encrypt"], "Back"))
+    trial.check("back", (value("smtp_tls_policy_maps"), value("smtp_tls_security_level")), (own, "may"))
     setting(smtp_tls_security_level="may", smtp_tls_policy_maps="hash:/etc/postfix/may")
     trial.round("proven", {d: {True} for d in entries(said["may"])}, 25)
     setting(smtpd_discard_ehlo_keyword_address_maps="cidr:/etc/postfix/inbound")
     trial.offers(list(entries(said["inbound"])))
+    setting(smtpd_discard_ehlo_keyword_address_maps="")
+    postfix_refusal(trial, value)
+
+
+def postfix_refusal(trial, value):
+    """The lines of `--reject-text`, each phase as it is printed, and back, beside rules that are there already."""
+    table, first, second, back = trial.said["reject"].split("\n\n")
+    write("/etc/postfix/tls_reject.regexp", table + "\n")
+    names = ("smtpd_sender_restrictions", "smtpd_reject_footer_maps", "smtpd_tls_security_level")
+    trial.run("postconf", "-e", "smtpd_sender_restrictions=reject_non_fqdn_sender", "smtpd_reject_footer_maps=texthash:/etc/postfix/own")
+    before = [value(name) for name in names]
+    # `postfix reload` says on standard error that it does.
+    for what, lines, expected in (("first phase", first, {"in clear": 450}), ("second phase", second, {"in clear": 530, "our own": 530}), ("taken back", back, {})):
+        trial.run("sh", "-c", lines.replace("postfix reload", "postfix reload 2>/dev/null"))
+        time.sleep(1)
+        trial.answers(what, expected)
+    trial.check("settings after", [value(name) for name in names], before)
 
 
 def sendmail(trial):
@@ -168,6 +216,18 @@ def sendmail(trial):
     trial.round("required", {d: {True} if d in said["kept"] else set() for d in both}, 20)
     access("TLS_Srv:\tENCR:112\n" + said["encrypt"])
     trial.round("excepted", {d: {d in said["kept"]} for d in both}, 20)
+    sendmail_refusal(trial)
+
+
+def sendmail_refusal(trial):
+    """The rules of `--reject-text` at the end of sendmail.mc, in both phases."""
+    mc, rules = open("/etc/mail/lab.mc").read(), trial.said["reject"]
+    for what, text, code in (("first phase", rules, 450), ("second phase", rules.replace("450 4.7.0", "530 5.7.0"), 530)):
+        write("/etc/mail/lab.mc", mc + text)
+        write("/etc/mail/sendmail.cf", trial.run("m4", "/etc/mail/lab.mc"))
+        os.kill(int(open("/run/sendmail.pid").readline()), signal.SIGHUP)
+        time.sleep(3)
+        trial.answers(what, {"in clear": code})
 
 
 def main():

@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{Datelike, NaiveDate};
 
 use super::super::format::date;
-use super::head::Head;
+use super::head::{Head, mark};
 use super::plan::{Entry, Plan, Without};
+use super::{InUse, Question, Server};
 
 /// Days from the first of January of the year 1 to 1970.
 const EPOCH: i32 = 719_163;
@@ -81,6 +82,23 @@ pub(super) fn merge(plan: &Plan, head: &Head, current: Option<&[u8]>, today: i32
         },
         changes,
         yours: known.keys.len(),
+    }
+}
+
+/// Which names the map in use has entries for.
+pub(super) fn in_use(question: &Question, current: &[u8]) -> InUse {
+    let known = Known::of(current, mark(question));
+    let name = |key: &String| {
+        let name = match (question.rules.server, key.split_once(':')) {
+            (Server::Sendmail, Some((_, name))) => name,
+            _ => key,
+        };
+        name.trim_start_matches('.').to_string()
+    };
+    let ours: BTreeSet<String> = known.ours.keys().map(name).collect();
+    InUse {
+        named: known.keys.iter().map(name).chain(ours.clone()).collect(),
+        ours,
     }
 }
 

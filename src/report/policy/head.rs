@@ -5,7 +5,7 @@ use crate::query::policy::Server;
 
 use super::super::format::date;
 use super::super::words::count;
-use super::plan::Plan;
+use super::plan::{Plan, WAITING};
 use super::{Base, Question};
 
 /// What stands above our lines.
@@ -20,11 +20,16 @@ pub(super) struct Head {
 /// What stands above the lines of this map.
 pub(super) fn head(question: &Question, plan: &Plan) -> Head {
     Head {
-        mark: match question.direction {
-            Direction::Outbound => "# tlsnag: ",
-            Direction::Inbound => "# tlsnag inbound: ",
-        },
+        mark: mark(question),
         lines: lines(question, plan),
+    }
+}
+
+/// What our comments begin with.
+pub(super) fn mark(question: &Question) -> &'static str {
+    match question.direction {
+        Direction::Outbound => "# tlsnag: ",
+        Direction::Inbound => "# tlsnag inbound: ",
     }
 }
 
@@ -44,6 +49,15 @@ fn lines(question: &Question, plan: &Plan) -> Vec<String> {
         "Lines without a comment of this kind right above them are yours, and stay as they are."
             .into(),
     );
+    let waiting = plan
+        .left_out
+        .get(WAITING)
+        .filter(|_| question.path.is_none());
+    lines.extend(waiting.map(|n| {
+        format!(
+            "Left out: {n}: {WAITING}. If a map in use excepts those others, name it with --current, and ask again."
+        )
+    }));
     if let Some(refusal) = &plan.refusal {
         lines.push(format!("NO ENTRY IS ADDED: {refusal}."));
         lines.extend(plan.cures.iter().map(|cure| format!("    {cure}")));
@@ -95,7 +109,7 @@ fn basis(question: &Question) -> String {
 fn caution(question: &Question) -> Option<&'static str> {
     match (question.direction, question.rules.server) {
         (Direction::Outbound, Server::Postfix) => Some(
-            "An entry takes the place of smtp_tls_security_level for its domain, and of DANE or MTA-STS that other tables would give it.",
+            "An entry takes the place of smtp_tls_security_level for its domain, of dane too. Tables that smtp_tls_policy_maps names already are asked first.",
         ),
         (Direction::Outbound, Server::Sendmail) => {
             Some("An entry holds for the host and for all names below it.")
@@ -114,36 +128,39 @@ fn switch(question: &Question) -> Vec<String> {
     match (question.direction, question.rules.server) {
         (Direction::Outbound, Server::Postfix) => {
             let path = path("/etc/postfix/tls_policy");
-            let (on, back) = match question.base {
-                Base::May => ("", ""),
-                Base::Encrypt => (
-                    "smtp_tls_security_level=encrypt ",
-                    "postconf -e smtp_tls_security_level=may && ",
-                ),
+            let (add, take) = listed("smtp_tls_policy_maps", "$default_database_type", &path);
+            let level = |level: &str| match question.base {
+                Base::May => String::new(),
+                Base::Encrypt => format!(" && postconf -e smtp_tls_security_level={level}"),
             };
-            vec![
+            let mut lines = vec![
                 format!(
-                    "On:   postmap hash:{path} && postconf -e {on}smtp_tls_policy_maps=hash:{path}    (postmap again after each change)"
+                    "On:   postmap {path} && {add}{}    (once; postmap again after each change)",
+                    level("encrypt")
                 ),
-                format!(
-                    "Back: {back}postconf -X smtp_tls_policy_maps    (or name the tables it had before)"
-                ),
-            ]
+                format!("Back: {take}{}", level("may")),
+            ];
+            if question.base == Base::Encrypt {
+                lines.push("      postconf smtp_tls_security_level    shows first what is to be gone back to. Where it says dane, encrypt takes DANE from all.".into());
+            }
+            lines
         }
         (Direction::Inbound, Server::Postfix) => {
             let path = path("/etc/postfix/no_starttls.cidr");
+            let (add, take) = listed("smtpd_discard_ehlo_keyword_address_maps", "cidr", &path);
             vec![
                 format!(
-                    "On:   postconf -e smtpd_discard_ehlo_keyword_address_maps=cidr:{path} && postfix reload"
+                    "On:   {add} && postfix reload    (once; postfix reload again after each change)"
                 ),
-                "Back: postconf -X smtpd_discard_ehlo_keyword_address_maps && postfix reload"
-                    .into(),
+                format!("Back: {take} && postfix reload"),
             ]
         }
         (direction, Server::Sendmail) => {
             let path = path("/etc/mail/access");
             let mut lines = vec![
-                format!("On:   makemap hash {path} < {path}    (with FEATURE(`access_db'))"),
+                format!(
+                    "On:   makemap hash {path} < {path}    (with FEATURE(`access_db'); in place of hash the type that grep ^Kaccess /etc/mail/sendmail.cf shows)"
+                ),
                 "Back: take these lines out, and run makemap again".into(),
             ];
             if direction == Direction::Outbound && question.base == Base::Encrypt {
@@ -152,6 +169,17 @@ fn switch(question: &Question) -> Vec<String> {
             lines
         }
     }
+}
+
+/// The commands that add a table to those a setting of Postfix names, and that take just that one out again.
+fn listed(setting: &str, kind: &str, path: &str) -> (String, String) {
+    let (in_double_quotes, in_pattern) = (kind.replace('$', "\\$"), kind.replace('$', "[$]"));
+    (
+        format!("postconf -e \"{setting}=$(postconf -h {setting}) {in_double_quotes}:{path}\""),
+        format!(
+            "postconf -e \"{setting}=$(postconf -h {setting} | sed 's|[, ]*{in_pattern}:{path}||')\""
+        ),
+    )
 }
 
 /// Whether a path can stand in a comment and in a command as it is.

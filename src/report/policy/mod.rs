@@ -18,6 +18,8 @@ mod shown;
 
 pub use crate::query::policy::{Rules, Server};
 
+use crate::query::policy::InUse;
+
 use crate::outcome::Direction;
 use crate::store::{Result, Store};
 
@@ -58,7 +60,8 @@ pub struct Answer {
 
 /// The map for a question, given the text of the one in use.
 pub fn build(store: &Store, question: &Question, current: Option<&[u8]>) -> Result<Answer> {
-    let plan = plan::plan(store, question)?;
+    let in_use = file::in_use(question, current.unwrap_or_default());
+    let plan = plan::plan(store, question, &in_use)?;
     let head = head::head(question, &plan);
     let merged = file::merge(&plan, &head, current, question.rules.today);
     let table = shown::table(question, &plan, &merged, current.is_some());

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::outcome::Direction;
 use crate::query::policy::{
-    Evidence, Refusal, Server, Standing, Subject, find_inbound, find_outbound,
+    Evidence, InUse, Refusal, Server, Standing, Subject, find_inbound, find_outbound,
 };
 use crate::query::services::Service;
 use crate::store::{Result, Store};
@@ -126,9 +126,9 @@ fn all_prefixes(question: &Question) -> &'static [&'static str] {
 }
 
 /// The map that follows from a store.
-pub(super) fn plan(store: &Store, question: &Question) -> Result<Plan> {
+pub(super) fn plan(store: &Store, question: &Question, in_use: &InUse) -> Result<Plan> {
     let evidence = match question.direction {
-        Direction::Outbound => find_outbound(store, &question.rules)?,
+        Direction::Outbound => find_outbound(store, &question.rules, in_use)?,
         Direction::Inbound => find_inbound(store, &question.rules)?,
     };
     Ok(from_evidence(&evidence, question))
@@ -261,11 +261,13 @@ fn reason(subject: &Subject, question: &Question) -> String {
         }
         None => "something spoke against TLS".to_string(),
     };
+    // The days are those of a year, the mails those of the last few weeks.
     let clean = || {
         format!(
-            "over TLS on {} ({}), none in clear, last {}",
+            "over TLS on {}, none in clear; {} in the {} up to {}",
             count(days, "day", "days"),
             count(mails, "mail", "mails"),
+            count(question.rules.expire.unsigned_abs().into(), "day", "days"),
             date(subject.last)
         )
     };
@@ -292,6 +294,10 @@ fn reason(subject: &Subject, question: &Question) -> String {
         (_, Standing::HeldToMore) => {
             "more than TLS is required of it already (DANE, verify or secure), which an entry would take back".into()
         }
+        (_, Standing::RequiredAlready) => format!(
+            "{}; TLS is required of it already, though not of all, and an exception would take that back",
+            against()
+        ),
         (_, Standing::CoversOthers) => {
             "names below it stand differently, and Sendmail would apply an entry to them too".into()
         }
@@ -299,6 +305,9 @@ fn reason(subject: &Subject, question: &Question) -> String {
         (_, Standing::NoEvidence) => "the log does not tell, or the fault was ours".into(),
     }
 }
+
+/// Said of those with a requirement of their own.
+pub(super) const WAITING: &str = "wait for TLS that cannot be had, while mail goes in clear to others: an entry of their own requires it";
 
 /// The reason in general, for counting.
 fn left_out(standing: Standing, question: &Question, is_over: bool) -> Option<&'static str> {
@@ -314,6 +323,7 @@ fn left_out(standing: Standing, question: &Question, is_over: bool) -> Option<&'
         Standing::TooLittle if question.base == Base::Encrypt => return None,
         Standing::TooLittle => "too few days or mails yet",
         Standing::HeldToMore => "more than TLS is required already",
+        Standing::RequiredAlready => WAITING,
         Standing::CoversOthers => "names below it stand differently",
         Standing::FellBack => "mail comes in clear where TLS fails",
         Standing::NoEvidence => "the log cannot tell, or the fault was ours",

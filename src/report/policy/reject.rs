@@ -22,15 +22,18 @@ const POSTFIX: &str = "\
 /^530 5\\.7\\.0 Must issue a STARTTLS command first/  \\c; see URL
 /^450 4\\.7\\.1 .*Session encryption is required/     \\c; see URL
 
-# The first phase: mail in clear is put off, so that its sender is told after a while and can still send it again.
-postconf -e smtpd_reject_footer_maps=regexp:/etc/postfix/tls_reject.regexp plaintext_reject_code=450
-postconf -e 'smtpd_sender_restrictions=permit_mynetworks, reject_plaintext_session' && postfix reload
+# The first phase: mail in clear is put off, so that its sender is told after a while and can still send it again. What stands in the two settings
+# stays, and comes first. The code is plaintext_reject_code, which is 450 unless it was changed.
+postconf -e \"smtpd_reject_footer_maps=$(postconf -h smtpd_reject_footer_maps) regexp:/etc/postfix/tls_reject.regexp\"
+postconf -e \"smtpd_sender_restrictions=$(postconf -h smtpd_sender_restrictions) permit_mynetworks reject_plaintext_session\" && postfix reload
 
-# The second phase: it is refused.
+# The second phase: it is refused. Look first what is to be gone back to: postconf smtpd_tls_security_level
 postconf -e smtpd_tls_security_level=encrypt && postfix reload
 
-# Back:
-postconf -e smtpd_tls_security_level=may && postconf -X smtpd_sender_restrictions smtpd_reject_footer_maps plaintext_reject_code && postfix reload
+# Back: takes out what was added, and nothing else.
+postconf -e \"smtpd_sender_restrictions=$(postconf -h smtpd_sender_restrictions | sed 's| *permit_mynetworks reject_plaintext_session||')\"
+postconf -e \"smtpd_reject_footer_maps=$(postconf -h smtpd_reject_footer_maps | sed 's| *regexp:/etc/postfix/tls_reject.regexp||')\"
+postconf -e smtpd_tls_security_level=may && postfix reload
 ";
 
 const SENDMAIL: &str = "\

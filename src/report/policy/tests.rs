@@ -124,6 +124,40 @@ fn each_server_has_its_lines_for_each_base() {
 }
 
 #[test]
+fn an_exception_in_the_map_in_use_shows_nothing_of_those_it_does_not_cover() {
+    let host = |name: &str| {
+        let mail = outbound(name).tag("sm-mta");
+        mail.host(&format!("mx.{name}"), "192.0.2.1")
+    };
+    let waits = host("own.example").at(-86_400);
+    let store = fixture::store([
+        host("good.example").encrypted(Protocol::Tls13).build(),
+        waits
+            .failed(Class::TlsRequiredNotOffered, Cause::Unknown)
+            .build(),
+        host("clear.example")
+            .plaintext(Class::PlaintextNotOffered)
+            .build(),
+    ]);
+    let asked = question(Server::Sendmail, Base::Encrypt);
+    let alone = build(&store, &asked, None).unwrap();
+    assert_eq!(entries(&text(&alone)), ["TLS_Srv:mx.clear.example OK"]);
+    assert!(
+        text(&alone).contains("# tlsnag: Left out: 1: "),
+        "{}",
+        text(&alone)
+    );
+    // Sendmail applies an entry to the names below it.
+    let in_use = b"TLS_Srv:clear.example OK\n";
+    let beside = build(&store, &asked, Some(in_use)).unwrap();
+    assert!(
+        entries(&text(&beside)).contains(&"TLS_Srv:mx.own.example OK"),
+        "{}",
+        text(&beside)
+    );
+}
+
+#[test]
 fn clients_get_no_starttls_by_their_address() {
     let failing = |address: &str, ago: i64| {
         let session = inbound("c.example.org", address).at(-ago * 86_400);
@@ -327,7 +361,7 @@ fn a_path_that_is_not_plain_stands_in_no_comment() {
     };
     let answer = build(&fixture::store(emissions()), &asked, None).unwrap();
     assert_eq!(entries(&text(&answer)), ["good.example encrypt"]);
-    assert!(text(&answer).contains("hash:/etc/postfix/tls_policy"));
+    assert!(text(&answer).contains("postmap /etc/postfix/tls_policy &&"));
 }
 
 #[test]

@@ -185,7 +185,7 @@ pub fn message(session: &mut Inbound, message: &Message<'_>, cx: &mut Context<'_
     let messages = u32::from(message.recipients > 0);
     emit(
         session,
-        peer,
+        (peer, true),
         verdict,
         submission,
         (u32::from(first), messages),
@@ -308,8 +308,58 @@ fn accepted(session: &Inbound, end: &Disconnect<'_>) -> u32 {
     }
 }
 
-/// Gives out a finished session: one outcome for the session with the messages of its first sender domain, one more for each
-/// other domain, and one for messages that were sent before the handshake.
+/// The accepted messages of one sender in a session, on one side of its handshake.
+struct Part<'s> {
+    domain: Name,
+    sender: &'s str,
+    before_tls: bool,
+    messages: u32,
+}
+
+/// The messages of a session by who sent them: by domain, and by person where persons are told. Messages whose beginning was not seen go to
+/// the first domain, and to nobody.
+fn parts<'s>(
+    session: &'s Inbound,
+    is_encrypted: bool,
+    accepted: u32,
+    persons: bool,
+) -> Vec<Part<'s>> {
+    let mut parts: Vec<Part<'s>> = Vec::new();
+    let mut left = accepted;
+    let mut add = |part: Part<'s>| {
+        let same = |p: &&mut Part<'_>| {
+            (&p.domain, p.sender, p.before_tls) == (&part.domain, part.sender, part.before_tls)
+        };
+        match parts.iter_mut().find(same) {
+            Some(same) => same.messages += part.messages,
+            None => parts.push(part),
+        }
+    };
+    for mail in &session.mails {
+        let messages = left.min(1);
+        left -= messages;
+        add(Part {
+            domain: proof::name(maillog::event::domain_of(mail.sender.as_bytes())),
+            sender: if persons { mail.sender.as_str() } else { "" },
+            before_tls: is_encrypted && session.handshake.is_some() && !mail.encrypted,
+            messages,
+        });
+    }
+    let first = session.mails.first();
+    if left > 0 || first.is_none() {
+        let sender = first.map_or("", |mail| mail.sender.as_str());
+        add(Part {
+            domain: proof::name(maillog::event::domain_of(sender.as_bytes())),
+            sender: "",
+            before_tls: false,
+            messages: left,
+        });
+    }
+    parts
+}
+
+/// Gives out a finished session: one outcome with the messages of its first sender, and one more for each other sender and for messages
+/// that were sent before the handshake.
 fn settle(
     session: &Inbound,
     peer: &Peer<'_>,
@@ -324,28 +374,10 @@ fn settle(
     } else {
         named
     };
-    let mut groups: Vec<(Name, bool, u32, &str)> = Vec::new();
-    let mut left = accepted;
-    for mail in &session.mails {
-        let domain = proof::name(maillog::event::domain_of(mail.sender.as_bytes()));
-        let before_tls =
-            verdict.tls == Tls::Encrypted && session.handshake.is_some() && !mail.encrypted;
-        let take = left.min(1);
-        left -= take;
-        match groups
-            .iter_mut()
-            .find(|(d, b, ..)| *d == domain && *b == before_tls)
-        {
-            Some(group) => group.2 += take,
-            None => groups.push((domain, before_tls, take, mail.sender.as_str())),
-        }
-    }
-    match groups.first_mut() {
-        Some(group) => group.2 += left,
-        None => groups.push((Name::default(), false, left, "")),
-    }
-    for (at, (domain, before_tls, messages, sender)) in groups.into_iter().enumerate() {
-        let verdict = if before_tls {
+    let is_encrypted = verdict.tls == Tls::Encrypted;
+    let parts = parts(session, is_encrypted, accepted, cx.keep_addresses);
+    for (at, part) in parts.iter().enumerate() {
+        let verdict = if part.before_tls {
             Verdict {
                 tls: Tls::Plaintext,
                 class: Class::PlaintextCauseUnknown,
@@ -355,16 +387,19 @@ fn settle(
             verdict
         };
         let peer = PeerName {
-            domain,
+            domain: part.domain.clone(),
             ..named.clone()
         };
+        // Further persons of a domain rest on the same lines as the first.
+        let is_new = |p: &Part<'_>| (&p.domain, p.before_tls) != (&part.domain, part.before_tls);
+        let is_proven = parts[..at].iter().all(is_new);
         emit(
             session,
-            peer,
+            (peer, is_proven),
             verdict,
             submission,
-            (u32::from(at == 0), messages),
-            sender.as_bytes(),
+            (u32::from(at == 0), part.messages),
+            part.sender.as_bytes(),
             cx,
         );
     }
@@ -399,7 +434,7 @@ fn our_part(address: &str, verdict: &Verdict, cx: &mut Context<'_, '_>) -> (Caus
 
 fn emit(
     session: &Inbound,
-    peer: PeerName,
+    (peer, is_proven): (PeerName, bool),
     verdict: Verdict,
     submission: bool,
     (count, messages): (u32, u32),
@@ -443,7 +478,7 @@ fn emit(
         },
         proof: Vec::new(),
     };
-    if !outcome.is_plain_success() && !internal {
+    if is_proven && !outcome.is_plain_success() && !internal {
         outcome.proof = session.lines.clone();
         if !cx.raw.is_empty() {
             outcome.proof.push(cx.proof());

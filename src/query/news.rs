@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::outcome::day_of;
 
+use super::binomial::bounds;
 use super::changes::{Become, Change, Found, Moved};
 use super::fallback::Turn;
 use super::shifts::Shift;
@@ -29,6 +30,7 @@ pub struct Told {
     what: String,
     onset: i32,
     until: i32,
+    /// What the share could have been at the least, by the mail there was: the next days may well show it lower without being worse.
     level: f64,
 }
 
@@ -53,9 +55,9 @@ pub fn find_news(changes: &[Change], told: &[Told]) -> (Vec<Vec<News>>, Option<V
         let direction = change.direction.name();
         let mut new = Vec::new();
         for item in items(change) {
-            let as_told = Told::of(&item, direction);
+            let (as_told, share) = Told::of(&item, direction);
             newest = newest.max(as_told.until);
-            if remember(&mut memory, as_told) {
+            if remember(&mut memory, as_told, share) {
                 new.push(item);
             }
         }
@@ -74,8 +76,8 @@ pub fn items(change: &Change) -> Vec<News> {
     shifts.chain(moved).chain(turns).collect()
 }
 
-/// Puts an item with what was told, and says whether it is news.
-fn remember(memory: &mut Vec<Told>, item: Told) -> bool {
+/// Puts an item, whose share over TLS is this by now, with what was told, and says whether it is news.
+fn remember(memory: &mut Vec<Told>, item: Told, share: f64) -> bool {
     let subject =
         |t: &&mut Told| t.item == item.item && t.direction == item.direction && t.peer == item.peer;
     let mut of_subject = memory
@@ -83,7 +85,7 @@ fn remember(memory: &mut Vec<Told>, item: Told) -> bool {
         .filter(subject)
         .filter(|t| t.what == item.what);
     if let Some(same) = of_subject.find(|t| t.is_same(&item)) {
-        let is_worse = item.level < same.level - WORSE;
+        let is_worse = share < same.level - WORSE;
         if is_worse {
             same.level = item.level;
         }
@@ -105,7 +107,8 @@ impl Told {
     const WORSE: &str = "worse";
     const BETTER: &str = "better";
 
-    fn of(news: &News, direction: &str) -> Told {
+    /// The item as it is told, and its share over TLS.
+    fn of(news: &News, direction: &str) -> (Told, f64) {
         let (item, peer, what) = match news {
             News::Shift(found) => ("change", "", Told::way(found.shift.is_fall())),
             News::Moved(m) => (
@@ -115,13 +118,21 @@ impl Told {
             ),
             News::Turn(turn) => ("failing", turn.peer.as_str(), turn.kind.name()),
         };
-        let of_shift = |s: &Shift| (s.onset, s.end, s.after.share().unwrap_or(1.0));
-        let (onset, until, level) = match news {
+        let of_shift = |s: &Shift| {
+            let (encrypted, all) = (s.after.encrypted as f64, s.after.total() as f64);
+            (
+                s.onset,
+                s.end,
+                bounds(encrypted, all).0,
+                s.after.share().unwrap_or(1.0),
+            )
+        };
+        let (onset, until, level, share) = match news {
             News::Shift(found) => of_shift(&found.shift),
             News::Moved(moved) => of_shift(&moved.shift),
-            News::Turn(turn) => (day_of(turn.last_seen), day_of(turn.last_seen), 0.0),
+            News::Turn(turn) => (day_of(turn.last_seen), day_of(turn.last_seen), 0.0, 0.0),
         };
-        Told {
+        let told = Told {
             item: item.into(),
             direction: direction.into(),
             peer: peer.into(),
@@ -129,7 +140,8 @@ impl Told {
             onset,
             until,
             level,
-        }
+        };
+        (told, share)
     }
 
     fn way(is_worse: bool) -> &'static str {
@@ -163,8 +175,9 @@ mod tests {
     #[test]
     fn what_was_told_is_no_news_until_it_is_worse_or_happens_again() {
         let mut memory = vec![told(100, 104, 0.5, Told::WORSE)];
-        let mut is_news =
-            |onset, until, level| remember(&mut memory, told(onset, until, level, Told::WORSE));
+        let mut is_news = |onset, until, share| {
+            remember(&mut memory, told(onset, until, share, Told::WORSE), share)
+        };
         assert!(!is_news(99, 104, 0.5), "the same, a day off");
         assert!(!is_news(101, 106, 0.47), "a little worse");
         assert!(is_news(101, 106, 0.4), "much worse");
@@ -175,9 +188,11 @@ mod tests {
     #[test]
     fn better_is_news_after_worse_only() {
         let mut memory = Vec::new();
-        assert!(!remember(&mut memory, told(100, 100, 1.0, Told::BETTER)));
-        assert!(remember(&mut memory, told(110, 110, 0.0, Told::WORSE)));
-        assert!(remember(&mut memory, told(120, 120, 1.0, Told::BETTER)));
-        assert!(!remember(&mut memory, told(120, 120, 1.0, Told::BETTER)));
+        let mut is_news =
+            |day, share, what| remember(&mut memory, told(day, day, share, what), share);
+        assert!(!is_news(100, 1.0, Told::BETTER));
+        assert!(is_news(110, 0.0, Told::WORSE));
+        assert!(is_news(120, 1.0, Told::BETTER));
+        assert!(!is_news(120, 1.0, Told::BETTER));
     }
 }

@@ -158,7 +158,11 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
+    use super::super::changes::change;
+    use super::super::history::{History, Why};
+    use super::super::synthetic::{FIRST_DAY, Site};
     use super::*;
+    use crate::outcome::{Class, Direction};
 
     fn told(onset: i32, until: i32, level: f64, what: &str) -> Told {
         Told {
@@ -183,6 +187,45 @@ mod tests {
         assert!(is_news(101, 106, 0.4), "much worse");
         assert!(!is_news(101, 106, 0.4), "that was told, too");
         assert!(is_news(130, 130, 0.5), "again");
+    }
+
+    /// How many histories are looked at if `TLSNAG_HISTORIES` does not say. Of 300, none had news.
+    const HISTORIES: u64 = 12;
+
+    /// That of failures is held by `fallback`.
+    #[test]
+    fn of_100_quiet_sites_looked_at_each_day_of_a_month_at_most_one_has_news() {
+        let asked = std::env::var("TLSNAG_HISTORIES").ok();
+        let histories = asked.and_then(|n| n.parse().ok()).unwrap_or(HISTORIES);
+        let mut alarms = Vec::new();
+        for seed in 0..histories {
+            let site = Site {
+                days: 60,
+                messages: [60.0, 200.0, 600.0][seed as usize % 3],
+                burst: [1.5, 3.0, 8.0][seed as usize / 3 % 3],
+                ..Site::default()
+            };
+            let mail = site.history(seed);
+            let mut memory: Vec<Told> = Vec::new();
+            for today in 30..60 {
+                let known = mail.partition_point(|d| d.day <= FIRST_DAY + today);
+                let history = History::of_peer_days(&mail[..known], |_| Why {
+                    service: "postfix/smtp on mx",
+                    class: Class::PlaintextNotOffered,
+                    cause: "",
+                    fault: "peer",
+                });
+                let first_day = FIRST_DAY + today - 29;
+                let change = change(&history, Direction::Outbound, first_day);
+                let (news, told) = find_news(&[change], &memory);
+                memory = told.unwrap_or(memory);
+                if !news[0].is_empty() {
+                    alarms.push((seed, today));
+                }
+            }
+        }
+        let sites: std::collections::BTreeSet<u64> = alarms.iter().map(|(seed, _)| *seed).collect();
+        assert!(sites.len() as u64 <= histories / 100, "{alarms:?}");
     }
 
     #[test]

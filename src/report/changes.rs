@@ -351,6 +351,7 @@ pub(super) struct Row<'a> {
     mail: Option<(Known, Known)>,
     counts: Option<(u64, u64)>,
     what: &'static str,
+    since: Option<i32>,
     shift: Option<Shift>,
     carried_by: &'static str,
 }
@@ -407,6 +408,7 @@ impl<'a> Row<'a> {
         Row {
             counts: Some((turn.failed_before, turn.failed_now)),
             what: turn.kind.name(),
+            since: Some(turn.since),
             ..Row::new("failing", &turn.peer)
         }
     }
@@ -431,7 +433,8 @@ impl<'a> Row<'a> {
         let days = self
             .shift
             .map(|s| [s.onset, s.steepest, s.end].map(Value::Day));
-        values.extend(days.unwrap_or_else(|| [empty(), empty(), empty()]));
+        let since = || self.since.map_or_else(empty, Value::Day);
+        values.extend(days.unwrap_or_else(|| [since(), empty(), empty()]));
         values.push(self.shift.map_or_else(empty, |s| sure(&s)));
         values.push(Value::text(self.carried_by));
         values

@@ -134,6 +134,10 @@ impl Builder {
         }
         self
     }
+    pub(crate) fn delivery(mut self, status: Status) -> Self {
+        self.0.delivery = Some(status);
+        self
+    }
     pub(crate) fn correspondent(mut self, address: &str) -> Self {
         self.0.correspondent = address.into();
         self

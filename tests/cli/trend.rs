@@ -252,7 +252,7 @@ fn deferred(day: u64, n: u64) -> String {
 #[test]
 fn mail_that_tls_holds_back_is_told_before_the_queue_is_full() {
     let log = (1..=20).map(|date| {
-        let held = if date > 18 {
+        let held = if date > 16 {
             (0..4).map(|n| deferred(date, n)).collect()
         } else {
             String::new()
@@ -262,12 +262,88 @@ fn mail_that_tls_holds_back_is_told_before_the_queue_is_full() {
     let sandbox = with(log.collect());
     let week = ["changes", "--since", "2026-10-14", "--alert"];
     let alert = report(&sandbox, &week);
-    let said = "waits.example: 8 attempts failed because of TLS, 0 in the period before; nothing was delivered";
+    let said = "waits.example: since 2026-10-17 16 attempts left mail in the queue because of TLS, on the 16 days before none; nothing was delivered since, so mail builds up: it has waited for up to 4 days";
     let words = alert.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(alert.status == 1 && words.contains(said), "{}", alert.out);
     assert_eq!(report(&sandbox, &week).status, 0);
     let code = ["changes", "--since", "2026-10-14", "--exit-code"];
     assert_eq!(report(&sandbox, &code).status, 1);
+}
+
+#[test]
+fn what_fails_as_it_always_did_and_what_comes_back_is_not_said_to_build_up() {
+    // Once every other day, and the log begins in the middle of the period before; and mail that is bounced.
+    let log = (1..=30).map(|date| {
+        let bounce = |n| {
+            let line = deferred(date, n).replace("waits", "bounces");
+            line.replace("status=deferred", "status=bounced")
+                .replace("dsn=4", "dsn=5")
+        };
+        let held = if date % 2 == 0 {
+            deferred(date, 1)
+        } else {
+            String::new()
+        };
+        let back = if date > 20 {
+            (0..3).map(bounce).collect()
+        } else {
+            String::new()
+        };
+        day(date, 100) + &held + &back
+    });
+    let sandbox = with(log.collect());
+    let alert = report(&sandbox, &["changes", "--since", "2026-10-11", "--alert"]);
+    assert_eq!((alert.status, alert.out.as_str()), (0, ""), "{}", alert.err);
+}
+
+/// A day with a large peer that rests on weekends, and has TLS until Sunday the 18th.
+fn weekday(date: u64, rests: bool) -> String {
+    let is_weekend = (date + 3) % 7 >= 5;
+    let mut lines = String::new();
+    for n in 0..if is_weekend { 30 } else { 200 } {
+        let (domain, tls) = match n % 10 {
+            0..3 if is_weekend && rests => continue,
+            0..3 => ("large.example".to_string(), date < 19),
+            3..8 => (format!("good{}.example", n % 20), true),
+            _ => (format!("clear{}.example", n % 5), false),
+        };
+        lines.push_str(&mail(date, 400 * n, 1000 * date + n, &domain, tls));
+    }
+    lines
+}
+
+#[test]
+fn a_break_on_a_monday_is_of_that_day_and_told_once_by_a_daily_alert() {
+    for rests in [false, true] {
+        let sandbox = Sandbox::new();
+        let mut told = Vec::new();
+        for date in 1..=30 {
+            sandbox.append("mail.log", weekday(date, rests));
+            if date < 17 {
+                continue;
+            }
+            let now = format!("2026-10-{:02}T06:45:00Z", date + 1);
+            let run = |args: &[&str]| sandbox.run_with(args, &[("TLSNAG_NOW", &now)]);
+            run(&["import", "--quiet", "mail.log"]).ok();
+            let alert = run(&["report", "changes", "--alert", "--format", "csv"]).out;
+            told.extend(alert.lines().skip(1).map(|line| format!("{date}: {line}")));
+        }
+        let short: Vec<String> = told
+            .iter()
+            .map(|line| {
+                let fields: Vec<&str> = line.split(',').collect();
+                [fields[0], fields[2], fields[10], fields[11]].join(" ")
+            })
+            .collect();
+        assert_eq!(
+            short,
+            [
+                "19: change large.example fall 2026-10-19",
+                "19: moved large.example switched-off 2026-10-19"
+            ],
+            "{told:#?}"
+        );
+    }
 }
 
 #[test]

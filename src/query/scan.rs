@@ -383,12 +383,12 @@ fn moved<'s>(
 }
 
 /// The same with all they have, working days and weekends; all strata, if none can be told to have moved.
-pub(super) fn movers<'s>(
-    strata: &'s Strata,
+pub(super) fn movers(
+    strata: &Strata,
     before: (usize, usize),
     after: (usize, usize),
     towards_clear: bool,
-) -> Vec<&'s Stratum> {
+) -> Vec<&Stratum> {
     let moved = moved(strata, before, after, towards_clear);
     let groups: Vec<Group> = moved.iter().map(|(stratum, _)| stratum.group).collect();
     let asked = |s: &&Stratum| groups.is_empty() || groups.contains(&s.group);

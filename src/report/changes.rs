@@ -82,9 +82,13 @@ const OTHER_SIDES: &[Column] = &[
 pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
     let scope = closed(store, scope)?;
     let mut changes = find_changes(store, &scope)?;
-    // A direction without any mail is nothing to talk about.
-    changes.retain(|c| c.before.total() + c.now.total() > 0 || !c.turns.is_empty());
+    changes.retain(is_worth_telling);
     Ok(table(&changes, &scope))
+}
+
+/// A direction without any mail is nothing to talk about.
+pub(super) fn is_worth_telling(change: &Change) -> bool {
+    change.before.total() + change.now.total() > 0 || !change.turns.is_empty()
 }
 
 /// The changes written down.

@@ -129,3 +129,55 @@ fn each_person_of_a_session_has_their_own_messages_wherever_the_log_was_cut() {
     }
     assert_eq!(lost(&read(&log, &(1..lines).collect::<Vec<_>>())), whole);
 }
+
+#[test]
+fn correspondents_as_people_see_them_and_what_is_regular_is_a_matter_of_the_settings() {
+    let delivery = |n: u32, address: &str, has_tls: bool| {
+        let (at, relay) = (
+            "2026-11-20T12:00:00+00:00 mx",
+            "mx.friend.example[192.0.2.9]:25",
+        );
+        let pid = 200 + n;
+        let established = match has_tls {
+            true => format!(
+                "{at} postfix/smtp[{pid}]: Trusted TLS connection established to {relay}: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\n"
+            ),
+            false => String::new(),
+        };
+        format!(
+            "{established}{at} postfix/smtp[{pid}]: 4D{n:02}: to=<{address}>, relay={relay}, delay=1, delays=0/0/0.5/0.5, dsn=2.0.0, status=sent (250 ok)\n"
+        )
+    };
+    let log = [
+        session(70, true, &["x@other.example", "ann@friend.example"]),
+        session(
+            71,
+            false,
+            &["bob@friend.example", "list-bounces@friend.example"],
+        ),
+        delivery(1, "ann@friend.example", true),
+        delivery(2, "ann@friend.example", true),
+        delivery(3, "bob@friend.example", false),
+        delivery(4, "bob@friend.example", false),
+        delivery(5, "list-bounces@friend.example", true),
+        delivery(6, "list-bounces@friend.example", true),
+        delivery(7, "dan@friend.example", false),
+    ];
+    let sandbox = read(&log.concat(), &[]);
+    insta::assert_snapshot!(sandbox.run(&["report", "correspondents"]).ok().out, @"
+    1 of 2 correspondents exchange mail with us in clear.
+    Period: 2026-10-22 to 2026-11-20 (days in UTC)
+
+    correspondent       sent TLS  clear  ?  received TLS  clear  ?  last
+    ------------------  --------  -----  -  ------------  -----  -  ----------
+    bob@friend.example         0      2  0             0      1  0  2026-11-20
+
+    Left out: 1 address of programs and mailing lists.
+    ");
+    sandbox.write("c.toml", "regular_messages = 4\n");
+    let strict = sandbox
+        .run(&["--config", "c.toml", "report", "correspondents"])
+        .ok()
+        .out;
+    assert!(strict.starts_with("Nobody is known"), "{strict}");
+}

@@ -27,6 +27,8 @@ pub struct Settings {
     pub own_domains: Vec<String>,
     /// Keep full addresses of correspondents.
     pub correspondents: bool,
+    /// So many mails in the period, in both directions together, are regular: `report correspondents`; 3 by default.
+    pub regular_messages: Option<u64>,
     /// Zone of stamps that name none: `local` (default), `utc` or an offset such as `+01:00`.
     pub timezone: Option<String>,
     /// Days to keep log lines as evidence; 90 by default, 0 keeps none.

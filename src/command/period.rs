@@ -81,7 +81,8 @@ impl PeriodArgs {
 /// Days since 1970 of a date, or of so many days before today.
 pub fn parse_day(text: &str, today: i32) -> anyhow::Result<i32> {
     if let Some(days) = text.strip_suffix('d').and_then(|n| n.parse::<u16>().ok()) {
-        return Ok(today - i32::from(days) + 1);
+        // The last no days would begin tomorrow.
+        return Ok(today - i32::from(days.max(1)) + 1);
     }
     let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") else {
         bail!("expected a day such as 2026-11-01, or 7d for the last seven days, found `{text}`");
@@ -114,6 +115,8 @@ mod tests {
     fn ok_days() {
         assert_eq!(parse_day("1970-01-02", 100).ok(), Some(1));
         assert_eq!(parse_day("7d", 100).ok(), Some(94));
+        assert_eq!(parse_day("1d", 100).ok(), Some(100));
+        assert_eq!(parse_day("0d", 100).ok(), Some(100));
         assert_eq!(date(20_000), "2024-10-04");
         for wrong in ["2026-02-30", "yesterday", "", "d", "-1d"] {
             assert!(parse_day(wrong, 100).is_err(), "{wrong}");

@@ -1,5 +1,6 @@
 //! `tlsnag report [NAME]`: one question answered from the store.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -39,7 +40,7 @@ pub struct ReportArgs {
 #[derive(Clone, Debug, Default, Args)]
 pub struct MailArgs {
     /// Mail the report to this address instead of printing it, as text with a page attached. May be given again
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "output")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["output", "format"])]
     pub mail_to: Vec<String>,
     /// ... only if there is something to act on
     #[arg(long, requires = "mail_to")]
@@ -112,8 +113,22 @@ pub(super) fn print(
         let metrics = report::metrics::build(store, &scope)?;
         return put(&metrics, 0, print, environment);
     }
-    let table = (report.build)(store, &scope)?;
+    let table = build(report, store, &scope, environment)?;
     write(&table, report.name, &scope, print, environment)
+}
+
+/// Builds a report; who is a correspondent is a matter of the settings.
+fn build(
+    report: &report::Report,
+    store: &Store,
+    scope: &Scope,
+    environment: &Environment,
+) -> anyhow::Result<Table> {
+    let regular = environment.settings.regular_messages;
+    Ok(match regular.filter(|_| report.name == "correspondents") {
+        Some(regular) => report::correspondents::build(store, scope, regular)?,
+        None => (report.build)(store, scope)?,
+    })
 }
 
 /// Mails a report: its text, and a page with it.
@@ -128,7 +143,7 @@ pub(super) fn mail(
         bail!("there is no report `{name}`")
     };
     let scope = period.scope(environment.now, newest_day(store)?)?;
-    let table = (report.build)(store, &scope)?;
+    let table = build(report, store, &scope, environment)?;
     let status = match print.exit_code && table.to_do > 0 {
         true => Status::SomethingToDo,
         false => Status::Done,
@@ -250,7 +265,7 @@ pub(super) fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let mut name = target.file_name().unwrap_or_default().to_os_string();
     name.push(".part");
     let part = target.with_file_name(name);
-    let written = std::fs::write(&part, text)
+    let written = write_through(&part, text)
         // Who may read it is not ours to change.
         .and_then(|()| {
             existing.map_or(Ok(()), |e| std::fs::set_permissions(&part, e.permissions()))
@@ -260,6 +275,13 @@ pub(super) fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
         std::fs::remove_file(&part).ok();
     }
     written
+}
+
+/// Writes a file and waits until the disk has it: else the name could stand for an empty file after a power failure.
+fn write_through(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
+    file.write_all(text)?;
+    file.sync_all()
 }
 
 /// The day of the newest record, if there is one.

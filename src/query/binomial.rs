@@ -79,6 +79,27 @@ fn fraction(x: f64, a: f64, b: f64) -> f64 {
     product
 }
 
+/// How likely it is that at least so many of all trials hit.
+pub(super) fn at_least(hits: u64, trials: Trials) -> f64 {
+    match hits as f64 {
+        0.0 => 1.0,
+        hits if hits > trials.n => 0.0,
+        hits => incomplete_beta(trials.p, hits, trials.n - hits + 1.0),
+    }
+}
+
+/// How likely it is that at least `hits` of the `drawn` ones are marked, where `marked` of `all` are (Fisher's exact test, 1935).
+pub(super) fn drawn_at_least(hits: u64, drawn: u64, marked: u64, all: u64) -> f64 {
+    let ways = |n: u64, k: u64| {
+        let of = |n: u64| ln_gamma(n as f64 + 1.0);
+        of(n) - of(k) - of(n - k)
+    };
+    let rest = all.saturating_sub(marked);
+    let possible = hits.max(drawn.saturating_sub(rest))..=drawn.min(marked);
+    let each = possible.map(|n| (ways(marked, n) + ways(rest, drawn - n) - ways(all, drawn)).exp());
+    each.sum::<f64>().min(1.0)
+}
+
 /// The logarithm of the gamma function of a positive number (Lanczos, g = 7).
 fn ln_gamma(x: f64) -> f64 {
     const COEFFICIENTS: [f64; 8] = [
@@ -172,6 +193,20 @@ mod tests {
             near(found.1, upper);
         }
         assert_eq!(bounds(0.0, 0.0), (0.0, 1.0));
+    }
+
+    #[test]
+    fn chances_are_those_of_the_tables() {
+        near(at_least(0, Trials { n: 9.0, p: 0.1 }), 1.0);
+        near(at_least(60, Trials { n: 100.0, p: 0.5 }), 0.028_44);
+        near(at_least(4, Trials { n: 4.0, p: 0.25 }), 0.003_906);
+        // The lady tasting tea: all four of eight, and at least three.
+        near(drawn_at_least(4, 4, 4, 8), 1.0 / 70.0);
+        near(drawn_at_least(3, 4, 4, 8), 17.0 / 70.0);
+        near(drawn_at_least(0, 4, 4, 8), 1.0);
+        near(drawn_at_least(2, 2, 2, 60), 1.0 / 1770.0);
+        // Of two that are not marked, three cannot be drawn.
+        near(drawn_at_least(1, 3, 6, 8), 1.0);
     }
 
     #[test]

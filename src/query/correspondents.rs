@@ -12,8 +12,8 @@ use crate::store::{Result, Store, natural};
 
 use super::{Scope, ask, read_direction};
 
-/// So many mails in the period are regular.
-const REGULAR: u64 = 3;
+/// So many mails in the period are regular, if nothing else is said.
+pub const REGULAR: u64 = 3;
 
 /// Local parts, or their beginnings before one of `-+=._`, that no person has.
 const ROBOTS: &[&str] = &[
@@ -114,8 +114,8 @@ const DOMAINS: &str = "SELECT domain, direction, tls, SUM(CASE WHEN delivery = '
   GROUP BY domain, direction, tls
   ORDER BY domain, direction, tls";
 
-/// All of the period, whatever direction the scope asks for: correspondence has two.
-pub fn find_correspondents(store: &Store, scope: &Scope) -> Result<Correspondents> {
+/// All of the period with at least `regular` mails, whatever direction the scope asks for: correspondence has two.
+pub fn find_correspondents(store: &Store, scope: &Scope, regular: u64) -> Result<Correspondents> {
     let both = Scope {
         direction: None,
         ..*scope
@@ -126,7 +126,7 @@ pub fn find_correspondents(store: &Store, scope: &Scope) -> Result<Correspondent
         true => people,
         false => load(store, DOMAINS, &both)?,
     };
-    let least = if scope.all { 0 } else { REGULAR };
+    let least = if scope.all { 0 } else { regular };
     let mut found = Correspondents {
         are_addresses,
         ..Correspondents::default()
@@ -225,6 +225,7 @@ mod tests {
                 all: false,
                 ..Scope::ALL
             },
+            REGULAR,
         )
         .unwrap();
         let short: Vec<_> = found

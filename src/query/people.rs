@@ -88,6 +88,24 @@ mod tests {
     use maillog::Protocol;
 
     #[test]
+    fn who_was_only_named_in_mail_we_refused_has_not_written_to_us() {
+        let store = fixture::store([
+            outbound("a.example")
+                .plaintext(Class::PlaintextNotOffered)
+                .correspondent("bob@a.example")
+                .build(),
+            inbound("spam.example", "192.0.2.66")
+                .plaintext(Class::PlaintextCauseUnknown)
+                .refused()
+                .correspondent("bob@a.example")
+                .build(),
+        ]);
+        let found = find_people(&store, &Scope::ALL).unwrap();
+        assert_eq!(found.len(), 1);
+        assert!(!found[0].writes_to_us, "{found:?}");
+    }
+
+    #[test]
     fn only_mail_in_clear_to_a_person_counts_and_who_writes_back_is_told() {
         let clear = || outbound("a.example").plaintext(Class::PlaintextNotOffered);
         let store = fixture::store([

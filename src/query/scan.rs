@@ -77,14 +77,69 @@ fn search(strata: &Strata, (low, high): (usize, usize), least: f64, cuts: &mut V
     let Some(span) = most_surprising(strata, low, high).filter(|s| s.surprise >= least) else {
         return;
     };
-    for cut in [span.from, span.to] {
+    let from = placed(strata, low, span.from, span.to);
+    let to = placed(strata, from, span.to, high);
+    for cut in [from, to] {
         if low < cut && cut < high {
             cuts.push(cut);
         }
     }
-    for piece in [(low, span.from), (span.from, span.to), (span.to, high)] {
+    for piece in [(low, from), (from, to), (to, high)] {
         search(strata, piece, least, cuts);
     }
+}
+
+/// A cut between two stretches, moved to the first day on which something can be told of it: over the days on which the one who moved most
+/// did not write, all cuts are equally good. What it and others who moved did on its other kind of days, of rest or of work, decides
+/// between them; else it is the latest.
+fn placed(strata: &Strata, low: usize, cut: usize, high: usize) -> usize {
+    if cut <= low || high <= cut {
+        return cut;
+    }
+    let (before, after) = ((low, cut), (cut, high));
+    let moved = moved(
+        strata,
+        before,
+        after,
+        compare(strata, before, after).clear > 0.0,
+    );
+    let Some((first, _)) = moved.iter().max_by(|a, b| a.1.total_cmp(&b.1)) else {
+        return cut;
+    };
+    let is_silent = |day: usize| first.occasions(day, day + 1).all <= NOTHING;
+    let silent_before = (low + 1..cut).rev().take_while(|day| is_silent(*day));
+    let silent_after = (cut..high - 1).take_while(|day| is_silent(*day));
+    let (earliest, latest) = (cut - silent_before.count(), cut + silent_after.count());
+    // How much likelier it is that a day is one of those before than of those after.
+    let (low, high) = ((low, earliest), (latest, high));
+    let likelier = |day: usize| -> f64 {
+        let of = |(stratum, _): &(&Stratum, f64)| {
+            let (from, to) = (level(stratum, low), level(stratum, high));
+            let mail = strata.mixed.iter().chain(&strata.others);
+            let mail = mail.filter(|s| s.group == stratum.group);
+            mail.map(|s| s.occasions(day, day + 1))
+                .map(|c| {
+                    c.clear * (from / to).ln()
+                        + (c.all - c.clear) * ((1.0 - from) / (1.0 - to)).ln()
+                })
+                .sum::<f64>()
+        };
+        moved.iter().map(of).sum()
+    };
+    let (mut best, mut sum) = ((earliest, 0.0), 0.0);
+    for day in earliest..latest {
+        sum += likelier(day);
+        if sum > best.1 - NOTHING {
+            best = (day + 1, sum);
+        }
+    }
+    best.0
+}
+
+/// The part of the occasions in clear; one is never wholly sure of it, so half an occasion is added, of each kind a part.
+fn level(stratum: &Stratum, days: (usize, usize)) -> f64 {
+    let Count { clear, all } = stratum.occasions(days.0, days.1);
+    (clear + 0.25) / (all + 0.5)
 }
 
 /// Takes cuts away whose two sides are not different after all, the least sure first.
@@ -308,24 +363,34 @@ fn pooled_scatter(strata: &Strata, low: usize, high: usize) -> f64 {
 }
 
 /// The strata that have more in clear (or less) in the second of two spans than in the first, beyond what each scatters, and at least half
-/// as far as the one that moved farthest; all of them, if none can be told to have moved.
-pub(super) fn movers<'s>(
+/// as far as the one that moved farthest, each with how far.
+fn moved<'s>(
     strata: &'s Strata,
     before: (usize, usize),
     after: (usize, usize),
     towards_clear: bool,
-) -> Vec<&'s Stratum> {
+) -> Vec<(&'s Stratum, f64)> {
     let errors = |stratum: &'s Stratum| {
         let p = pair(stratum, before, after)?;
         let errors = p.excess() / (p.variance() * p.scatter).sqrt();
         Some((stratum, if towards_clear { errors } else { -errors }))
     };
-    let all: Vec<(&Stratum, f64)> = strata.mixed.iter().filter_map(errors).collect();
+    let mut all: Vec<(&Stratum, f64)> = strata.mixed.iter().filter_map(errors).collect();
     let farthest = all.iter().map(|(_, errors)| *errors).fold(0.0, f64::max);
     let least = WORTH_A_LOOK.max(farthest / 2.0);
-    let moved = all.iter().filter(|(_, errors)| *errors >= least);
-    let groups: Vec<Group> = moved.map(|(stratum, _)| stratum.group).collect();
-    // Who moved on working days is asked for its weekends too.
+    all.retain(|(_, errors)| *errors >= least);
+    all
+}
+
+/// The same with all they have, working days and weekends; all strata, if none can be told to have moved.
+pub(super) fn movers(
+    strata: &Strata,
+    before: (usize, usize),
+    after: (usize, usize),
+    towards_clear: bool,
+) -> Vec<&Stratum> {
+    let moved = moved(strata, before, after, towards_clear);
+    let groups: Vec<Group> = moved.iter().map(|(stratum, _)| stratum.group).collect();
     let asked = |s: &&Stratum| groups.is_empty() || groups.contains(&s.group);
     strata.mixed.iter().filter(asked).collect()
 }

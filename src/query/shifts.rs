@@ -404,6 +404,42 @@ mod tests {
     }
 
     #[test]
+    fn a_break_on_the_first_working_day_is_of_that_day_whatever_the_weekend_was() {
+        // Day 21 is a Monday; until Sunday all is over TLS. One peer rests on weekends, the other does not.
+        for rests in [false, true] {
+            let site = Site {
+                rate: |peer, day, usual| match peer {
+                    0 if day >= 21 => 0.0,
+                    _ => usual,
+                },
+                ..Site::default()
+            };
+            for seed in 0..20 {
+                let mut mail = site.history(seed);
+                mail.retain(|d| d.peer != 0 || !rests || (d.day - FIRST_DAY) % 7 < 5);
+                for last in 21..30 {
+                    let until: Vec<PeerDay> = mail
+                        .iter()
+                        .filter(|d| d.day <= FIRST_DAY + last)
+                        .copied()
+                        .collect();
+                    let of_one: Vec<PeerDay> =
+                        until.iter().filter(|d| d.peer == 0).copied().collect();
+                    let (_, days) = only(&until);
+                    assert_eq!(days, [21; 3], "seed {seed} rests {rests} until {last}");
+                    let course = find_course_of_one(&of_one, 20);
+                    let onsets: Vec<i32> = course
+                        .shifts()
+                        .iter()
+                        .map(|s| s.onset - FIRST_DAY)
+                        .collect();
+                    assert_eq!(onsets, [21], "seed {seed} rests {rests} until {last}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn who_writes_more_is_no_change_of_what_they_do() {
         let site = Site {
             messages: 3000.0,

@@ -5,7 +5,7 @@
 //! one mailing are one occasion. So mail of one peer within an hour counts as about one occasion. How far the days still
 //! scatter more than occasions would is measured and allowed for (`scan`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::changes::Known;
 
@@ -178,6 +178,8 @@ pub(super) struct Strata {
     pub(super) days: Vec<i32>,
     /// What has mail over TLS and in clear.
     pub(super) mixed: Vec<Stratum>,
+    /// The other days of rest, or of work, of those in `mixed`, with mail of one kind only. They tell of no change, but of its first day.
+    pub(super) others: Vec<Stratum>,
     /// All mail up to each day, those without anything to tell included: one more than there are days.
     totals: Vec<Known>,
     /// What days scatter at least.
@@ -201,16 +203,16 @@ impl Strata {
             *clear |= day.plaintext.n > 0;
         }
         channels.retain(|_, both| *both == (true, true));
+        let told: HashSet<Group> = channels.into_keys().map(|(group, _)| group).collect();
         let mut strata: BTreeMap<(Group, bool), Stratum> = BTreeMap::new();
         let mut totals = vec![Known::default(); days.len() + 1];
         for (day, group) in mail.iter().zip(groups) {
             let at = place.get(&day.day).copied().unwrap_or_default();
             totals[at + 1].encrypted += day.encrypted.n;
             totals[at + 1].plaintext += day.plaintext.n;
-            let key = key(group, day);
-            if channels.contains_key(&key) {
+            if told.contains(&group) {
                 let stratum = strata
-                    .entry(key)
+                    .entry(key(group, day))
                     .or_insert_with(|| Stratum::new(group, days.len(), scatter));
                 stratum.add(at, day);
             }
@@ -219,12 +221,13 @@ impl Strata {
             totals[at].encrypted += totals[at - 1].encrypted;
             totals[at].plaintext += totals[at - 1].plaintext;
         }
-        let mut mixed: Vec<Stratum> = strata.into_values().collect();
-        mixed.iter_mut().for_each(Stratum::sum_up);
-        mixed.retain(Stratum::is_mixed);
+        let mut all: Vec<Stratum> = strata.into_values().collect();
+        all.iter_mut().for_each(Stratum::sum_up);
+        let (mixed, others) = all.into_iter().partition(Stratum::is_mixed);
         Strata {
             days,
             mixed,
+            others,
             totals,
             scatter,
         }

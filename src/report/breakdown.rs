@@ -9,6 +9,7 @@ use crate::query::limits::find_limits;
 use crate::store::{Result, Store};
 
 use super::Report;
+use super::share_line::bar;
 use super::table::{Column, Kind, Note, Section, Table, Value};
 use super::words::{count, way};
 
@@ -39,6 +40,7 @@ const MAIL: &[Column] = &[
     number("clear"),
     number("?"),
     number("TLS %"),
+    Column::picture("over TLS"),
     number("failed"),
     number("peers"),
     number("in clear"),
@@ -65,6 +67,7 @@ const SESSIONS: &[Column] = &[
     Column::prose("mail"),
     number("messages"),
     number("%"),
+    Column::picture("of all"),
     number("peers"),
 ];
 
@@ -303,6 +306,7 @@ fn mail_row(s: &Slice, _whole: u64) -> Vec<Value> {
             0 => Value::text(""),
             _ => share(s),
         },
+        bar(s.encrypted, s.encrypted + s.plaintext),
         Value::Number(s.failed),
         Value::Number(s.peers),
         Value::Number(s.peers_in_clear),
@@ -315,6 +319,7 @@ fn session_row(s: &Slice, whole: u64) -> Vec<Value> {
         Value::text(way(s.direction)),
         Value::Number(s.mails()),
         Value::share(s.mails(), whole),
+        bar(s.mails(), whole),
         Value::Number(s.peers),
     ]
 }

@@ -16,6 +16,10 @@ use super::words::count;
 const MANY_AT_ONCE: usize = 3;
 /// At once: within so many days.
 const AT_ONCE: i32 = 2;
+/// What carries at least this part of a change carries nearly all.
+const NEARLY_ALL: f64 = 0.8;
+/// With so many messages in both periods our other services can tell that it is not the peers.
+const ENOUGH: u64 = 20;
 
 /// Which mail, at the beginning of a sentence.
 pub(super) fn which(direction: Direction) -> &'static str {
@@ -206,8 +210,12 @@ pub(super) fn many_at_once(change: &Change) -> Option<String> {
         .map(at_once)
         .max_by_key(|(n, day)| (*n, -*day))?;
     (operators >= MANY_AT_ONCE).then(|| {
+        let ours = match carrying_service(change) {
+            Some(service) => format!("us, or rather {service}: with our other services they are as they were"),
+            None => "us".to_string(),
+        };
         format!(
-            "{}: many at once: {} lost TLS within {AT_ONCE} days of {}, and what they have in common is us. Look at our own server and network first: `tlsnag doctor`.",
+            "{}: many at once: {} lost TLS within {AT_ONCE} days of {}, and what they have in common is {ours}. Look at our own server and network first: `tlsnag doctor`.",
             which(change.direction),
             count(operators as u64, "operator", "unrelated operators"),
             date(onset)
@@ -215,24 +223,47 @@ pub(super) fn many_at_once(change: &Change) -> Option<String> {
     })
 }
 
+/// The one of several services of ours with which peers have less TLS than before.
+fn carrying_service(change: &Change) -> Option<&str> {
+    let services = &change.facets.services;
+    let all: f64 = services.iter().map(|p| p.rate).sum();
+    let carries = |p: &&Part| all < 0.0 && p.rate / all >= NEARLY_ALL;
+    let carrier = services.iter().find(carries)?;
+    // One that has next to no mail beside it is no witness for the others.
+    let messages = |p: &Part| p.before.total().min(p.now.total());
+    let others: u64 = services
+        .iter()
+        .filter(|p| p.peer != carrier.peer)
+        .map(messages)
+        .sum();
+    (others >= ENOUGH).then_some(carrier.peer.as_str())
+}
+
 /// What has become of mail whose TLS fails.
 pub(super) fn turning(turn: &Turn) -> String {
-    let peer = &turn.peer;
+    let (peer, since) = (&turn.peer, date(turn.since));
+    let before = count(turn.days_before, "day", "days");
     match turn.kind {
         Kind::NewFallback => format!(
-            "{peer}: mail whose TLS handshake fails now goes out in clear ({}); before, it was not delivered",
+            "{peer}: since {since} mail whose TLS handshake fails goes out in clear ({}); on the {before} before, it was not delivered",
             count(turn.fell_back_now, "time", "times")
         ),
         Kind::LostFallback => format!(
-            "{peer}: mail whose TLS handshake fails is no longer sent in clear, and is not delivered ({})",
+            "{peer}: since {since} mail whose TLS handshake fails is no longer sent in clear, and is not delivered ({})",
             count(turn.failed_now, "attempt", "attempts")
         ),
         Kind::BuildingUp => format!(
-            "{peer}: {} failed because of TLS, {} in the period before; {}",
+            "{peer}: since {since} {} left mail in the queue because of TLS, on the {before} before {}; {}",
             count(turn.failed_now, "attempt", "attempts"),
-            turn.failed_before,
+            match turn.failed_before {
+                0 => "none".to_string(),
+                n => n.to_string(),
+            },
             match turn.delivered_now {
-                0 => "nothing was delivered, so mail builds up in the queue".to_string(),
+                0 => format!(
+                    "nothing was delivered since, so mail builds up: it has waited for up to {}",
+                    count(turn.days_since, "day", "days")
+                ),
                 n => format!("{n} delivered all the same"),
             }
         ),
@@ -309,6 +340,42 @@ mod tests {
             "{said}"
         );
         assert!(said.contains("our own server and network first"), "{said}");
+    }
+
+    #[test]
+    fn the_service_of_ours_that_has_many_at_once_is_named() {
+        let mut many = change(vec![
+            lost("a.example", 99),
+            lost("b.example", 100),
+            lost("c.example", 101),
+        ]);
+        let service = |name: &str, rate| Part {
+            peer: name.into(),
+            operator: name.into(),
+            operators: 1,
+            before: Known {
+                encrypted: 100,
+                plaintext: 0,
+            },
+            now: Known {
+                encrypted: 90,
+                plaintext: 10,
+            },
+            rate,
+            mix: 0.0,
+        };
+        many.facets.services = vec![
+            service("postfix/smtpd on mx1", -0.2),
+            service("postfix/smtpd on mx2", -0.01),
+        ];
+        let said = many_at_once(&many).unwrap_or_default();
+        assert!(
+            said.contains("us, or rather postfix/smtpd on mx1"),
+            "{said}"
+        );
+        many.facets.services[1].rate = -0.2;
+        let said = many_at_once(&many).unwrap_or_default();
+        assert!(said.contains("in common is us. Look"), "{said}");
     }
 
     #[test]

@@ -82,9 +82,13 @@ const OTHER_SIDES: &[Column] = &[
 pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
     let scope = closed(store, scope)?;
     let mut changes = find_changes(store, &scope)?;
-    // A direction without any mail is nothing to talk about.
-    changes.retain(|c| c.before.total() + c.now.total() > 0 || !c.turns.is_empty());
+    changes.retain(is_worth_telling);
     Ok(table(&changes, &scope))
+}
+
+/// A direction without any mail is nothing to talk about.
+pub(super) fn is_worth_telling(change: &Change) -> bool {
+    change.before.total() + change.now.total() > 0 || !change.turns.is_empty()
 }
 
 /// The changes written down.
@@ -351,6 +355,7 @@ pub(super) struct Row<'a> {
     mail: Option<(Known, Known)>,
     counts: Option<(u64, u64)>,
     what: &'static str,
+    since: Option<i32>,
     shift: Option<Shift>,
     carried_by: &'static str,
 }
@@ -407,6 +412,7 @@ impl<'a> Row<'a> {
         Row {
             counts: Some((turn.failed_before, turn.failed_now)),
             what: turn.kind.name(),
+            since: Some(turn.since),
             ..Row::new("failing", &turn.peer)
         }
     }
@@ -431,7 +437,8 @@ impl<'a> Row<'a> {
         let days = self
             .shift
             .map(|s| [s.onset, s.steepest, s.end].map(Value::Day));
-        values.extend(days.unwrap_or_else(|| [empty(), empty(), empty()]));
+        let since = || self.since.map_or_else(empty, Value::Day);
+        values.extend(days.unwrap_or_else(|| [since(), empty(), empty()]));
         values.push(self.shift.map_or_else(empty, |s| sure(&s)));
         values.push(Value::text(self.carried_by));
         values

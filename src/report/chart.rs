@@ -1,6 +1,8 @@
 //! Lines over days as a picture: scales, ticks and coordinates. Colours and markup are the template's business
 //! (`templates/html/chart.hbs`, `spark.hbs`).
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// The size of a chart, in the units of its coordinates.
@@ -9,7 +11,7 @@ const HEIGHT: f64 = 240.0;
 /// Room for the labels.
 const LEFT: f64 = 80.0;
 const RIGHT: f64 = 34.0;
-const TOP: f64 = 12.0;
+const TOP: f64 = 24.0;
 const BOTTOM: f64 = 30.0;
 /// Days without a value that a line still spans: a small site has no mail on a Sunday.
 const SPANNED: i32 = 4;
@@ -70,12 +72,22 @@ pub(super) struct Drawn {
     dates: Vec<Tick>,
     series: Vec<Line>,
     marks: Vec<Band>,
+    table: Vec<TableRow>,
 }
 
-/// A mark from the top to the bottom.
+/// The values of a day, one for each line; empty where there is none.
+#[derive(Debug, Serialize)]
+struct TableRow {
+    day: String,
+    values: Vec<String>,
+}
+
+/// A mark from the top to the bottom, with a number at its head that is explained below the picture.
 #[derive(Debug, Serialize)]
 struct Band {
     class: &'static str,
+    number: usize,
+    middle: f64,
     x: f64,
     y: f64,
     width: f64,
@@ -129,7 +141,8 @@ impl Chart {
                 })
                 .into(),
             dates: self.dates(),
-            marks: self.marks.iter().map(|mark| self.band(mark)).collect(),
+            marks: self.bands(),
+            table: self.table(),
             series: self
                 .series
                 .iter()
@@ -157,17 +170,38 @@ impl Chart {
     }
 
     /// As wide as its days, and never too narrow to be seen.
-    fn band(&self, mark: &Mark) -> Band {
-        let (from, to) = (self.x(mark.days.0), self.x(mark.days.1));
-        let width = (to - from).max(NARROWEST);
-        Band {
-            class: if mark.is_fall { "fall" } else { "rise" },
-            x: tenth(f64::midpoint(from, to) - width / 2.0),
-            y: TOP,
-            width: tenth(width),
-            height: HEIGHT - TOP - BOTTOM,
-            label: mark.words.clone(),
+    fn bands(&self) -> Vec<Band> {
+        let band = |(at, mark): (usize, &Mark)| {
+            let (from, to) = (self.x(mark.days.0), self.x(mark.days.1));
+            let (width, middle) = ((to - from).max(NARROWEST), f64::midpoint(from, to));
+            Band {
+                class: if mark.is_fall { "fall" } else { "rise" },
+                number: at + 1,
+                middle: tenth(middle),
+                x: tenth(middle - width / 2.0),
+                y: TOP,
+                width: tenth(width),
+                height: HEIGHT - TOP - BOTTOM,
+                label: mark.words.clone(),
+            }
+        };
+        self.marks.iter().enumerate().map(band).collect()
+    }
+
+    /// All that the lines show, in numbers.
+    fn table(&self) -> Vec<TableRow> {
+        let mut days: BTreeMap<i32, Vec<String>> = BTreeMap::new();
+        for (at, series) in self.series.iter().enumerate() {
+            for (day, value) in &series.points {
+                let empty = || vec![String::new(); self.series.len()];
+                days.entry(*day).or_insert_with(empty)[at] = format!("{value:.1}");
+            }
         }
+        let row = |(day, values)| TableRow {
+            day: super::format::date(day),
+            values,
+        };
+        days.into_iter().map(row).collect()
     }
 
     fn x(&self, day: i32) -> f64 {
@@ -325,9 +359,23 @@ mod tests {
         let drawn = chart(&[(0, 97.0), (3, 100.0)]);
         let labels: Vec<&str> = drawn.grid.iter().map(|t| t.label.as_str()).collect();
         assert_eq!(labels, ["90 %", "95 %", "100 %"]);
-        assert_eq!(drawn.series[0].paths, ["80,71.4 686,12"]);
+        assert_eq!(drawn.series[0].paths, ["80,79.8 686,24"]);
         let mark = &drawn.marks[0];
         assert_eq!((mark.x, mark.width, mark.class), (683.0, 6.0, "fall"));
+        assert_eq!((mark.number, mark.middle), (1, 686.0));
+        let table: Vec<_> = drawn
+            .table
+            .iter()
+            .map(|row| (row.day.as_str(), &row.values))
+            .collect();
+        let value = |text: &str| vec![text.to_string()];
+        assert_eq!(
+            table,
+            [
+                ("1970-01-01", &value("97.0")),
+                ("1970-01-04", &value("100.0"))
+            ]
+        );
     }
 
     #[test]

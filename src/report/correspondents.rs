@@ -1,6 +1,7 @@
 //! `correspondents`: of those we exchange mail with regularly, who does so in clear?
 
 use crate::query::Scope;
+pub use crate::query::correspondents::REGULAR;
 use crate::query::correspondents::{Correspondent, find_correspondents};
 use crate::store::{Result, Store};
 
@@ -22,8 +23,9 @@ const COLUMNS: &[Column] = &[
     Column::both("last_seen", "last", Kind::Date),
 ];
 
-pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
-    let found = find_correspondents(store, scope)?;
+/// With whom mail goes both ways, `regular` times in the period or more.
+pub fn build(store: &Store, scope: &Scope, regular: u64) -> Result<Table> {
+    let found = find_correspondents(store, scope, regular)?;
     let in_clear = found.list.iter().filter(|c| c.in_clear() > 0).count();
     let (one, many) = match found.are_addresses {
         true => ("correspondent", "correspondents"),

@@ -6,7 +6,16 @@ use std::fmt::Write;
 
 use crate::query::Scope;
 use crate::query::summary::{Summary, find_summary};
+use crate::query::tally::Verdict;
 use crate::store::{Result, Store};
+
+const VERDICTS: [Verdict; 5] = [
+    Verdict::Encrypted,
+    Verdict::Plaintext,
+    Verdict::Mixed,
+    Verdict::Undeliverable,
+    Verdict::Unknown,
+];
 
 /// One value: labels as they are written, and the number.
 type Sample = (String, i64);
@@ -45,11 +54,7 @@ pub fn build(store: &Store, scope: &Scope) -> Result<String> {
         "domains",
         "gauge",
         "Recipient domains of the period by how mail reaches them.",
-        summary
-            .domains
-            .iter()
-            .map(|(verdict, n)| (label("verdict", verdict.name()), number(*n)))
-            .collect(),
+        domains(&summary),
     );
     metric(
         "to_do",
@@ -93,6 +98,17 @@ fn mail(summary: &Summary) -> Vec<Sample> {
         })
     };
     summary.totals.iter().flat_map(by_channel).collect()
+}
+
+/// All verdicts, as with faults.
+fn domains(summary: &Summary) -> Vec<Sample> {
+    let of = |verdict: Verdict| {
+        let found = summary.domains.iter().find(|(v, _)| *v == verdict);
+        found.map_or(0, |(_, n)| *n)
+    };
+    VERDICTS
+        .map(|verdict| (label("verdict", verdict.name()), number(of(verdict))))
+        .into()
 }
 
 /// All faults, those of which there is nothing too: a metric that vanishes cannot be watched.
@@ -142,6 +158,9 @@ mod tests {
             "tlsnag_mail{direction=\"outbound\",channel=\"plaintext\"} 1",
             "tlsnag_to_do{fault=\"peer\"} 1",
             "tlsnag_to_do{fault=\"us\"} 0",
+            "tlsnag_domains{verdict=\"plaintext\"} 1",
+            "tlsnag_domains{verdict=\"unknown\"} 0",
+            "tlsnag_mail{direction=\"inbound\",channel=\"plaintext\"} 0",
         ] {
             assert!(text.lines().any(|line| line == sample), "{sample}\n{text}");
         }

@@ -9,7 +9,7 @@ mod change_words;
 mod changes;
 mod chart;
 mod clients;
-mod correspondents;
+pub mod correspondents;
 pub mod digest;
 pub mod doctor;
 mod domains;
@@ -97,7 +97,7 @@ pub const ALL: &[Report] = &[
     Report {
         name: "correspondents",
         help: "Of those we exchange mail with both ways, who does so in clear",
-        build: correspondents::build,
+        build: |store, scope| correspondents::build(store, scope, correspondents::REGULAR),
     },
     Report {
         name: "protocols",

@@ -1,19 +1,24 @@
 //! Reports on one page: the numbers, the trend, what to act on, and each peer behind it with its proof. How it looks is the
 //! business of `templates/html`.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use crate::outcome::Direction;
+use crate::query::changes::{Change, Found, closed, find_changes};
 use crate::query::days::{DayMail, find_days};
 use crate::query::limits::find_limits;
 use crate::query::peer::{Peer, find_peer};
 use crate::query::servers::find_servers;
+use crate::query::shifts::Course;
 use crate::query::summary::{Summary, ToDo, Totals, find_summary};
 use crate::query::trend::find_trend;
 use crate::query::{Period, Scope};
 use crate::store::{Result, Store};
 
 use super::advice::what_to_do;
+use super::change_words::{account, which};
+use super::changes::is_worth_telling;
 use super::chart::{Chart, Mark, Series, Spark};
 use super::peer::{self, Retention};
 use super::summary::{headline, limits, strangers, what_was_read};
@@ -34,6 +39,8 @@ pub struct Page {
     pub title: String,
     /// One sentence that says it all.
     pub headline: String,
+    /// What changed, or that nothing did; empty if that was not asked.
+    pub news: String,
     /// The numbers one looks at first.
     pub tiles: Vec<Tile>,
     /// The trend.
@@ -62,6 +69,8 @@ pub struct Part {
     pub peer: Option<String>,
     /// What it says.
     pub table: Table,
+    /// The lines that prove it: shown to who asks for them.
+    pub proof: Vec<Note>,
     /// A small picture for each row of the first section; may be empty.
     pub sparks: Vec<Spark>,
 }
@@ -88,15 +97,22 @@ impl Page {
 pub fn build(store: &Store, scope: &Scope, retention: Retention) -> Result<Page> {
     let summary = find_summary(store, scope)?;
     let days = find_days(store, scope)?;
-    let trends = find_trend(store, scope)?;
+    let mut trends = find_trend(store, scope)?;
     let peers = peers(store, scope, &summary.to_do)?;
+    let changed = find_changed(store, scope)?;
+    for trend in &mut trends {
+        // By the same days before as all else that is said of a change on the page.
+        if let Some(change) = changed.iter().find(|c| c.direction == trend.direction) {
+            trend.course = Course::Known(change.found.iter().map(|f| f.shift).collect());
+        }
+    }
     let mut parts = vec![to_do(store, &summary, &peers, span(scope, &days))?];
     // What changed is told only where there is a period before.
     let reports = [
         ("In clear", plaintext::build(store, scope)?),
         ("Failures", failures::build(store, scope)?),
         ("When it changed", trend::found(&trends)),
-        ("Changes", changes::build(store, scope)?),
+        ("Changes", changes::table(&changed, scope)),
         ("Protocols", protocols::build(store, scope)?),
     ];
     for (title, table) in reports {
@@ -110,10 +126,13 @@ pub fn build(store: &Store, scope: &Scope, retention: Retention) -> Result<Page>
         }
     }
     for peer in peers.values().take(MOST_PARTS) {
-        let table = peer::table(store, peer, scope, retention)?;
+        let mut table = peer::table(store, peer, scope, retention)?;
+        let is_heading = |note: &Note| *note == Note::Paragraph(peer::PROOF.into());
+        let proof = table.notes.iter().position(is_heading);
         parts.push(Part {
             title: peer.name.clone(),
             peer: Some(peer.name.clone()),
+            proof: table.notes.split_off(proof.unwrap_or(table.notes.len())),
             table,
             sparks: Vec::new(),
         });
@@ -122,10 +141,60 @@ pub fn build(store: &Store, scope: &Scope, retention: Retention) -> Result<Page>
     Ok(Page {
         title: "Mail in clear".into(),
         headline: headline(&summary),
+        news: news(&changed, scope),
         tiles: tiles(store, scope, &summary)?,
         chart: chart(&days, trend::marks(&trends)),
         parts,
     })
+}
+
+/// The changes against the period before, where there is one.
+fn find_changed(store: &Store, scope: &Scope) -> Result<Vec<Change>> {
+    let mut changes = find_changes(store, &closed(store, scope)?)?;
+    changes.retain(is_worth_telling);
+    Ok(changes)
+}
+
+/// What changed most, in a sentence or two; that nothing did, is said too.
+fn news(changes: &[Change], scope: &Scope) -> String {
+    if scope.period.from_day.is_none() {
+        return String::new();
+    }
+    if changes.iter().all(|c| c.now.total() == 0) {
+        return String::new();
+    }
+    let all = changes
+        .iter()
+        .flat_map(|c| c.found.iter().map(move |f| (c, f)));
+    let by_size = |f: &Found| (f.shift.is_fall(), f.shift.own.abs());
+    let most = all.max_by(|(_, a), (_, b)| {
+        by_size(a)
+            .partial_cmp(&by_size(b))
+            .unwrap_or(Ordering::Equal)
+    });
+    if let Some((change, found)) = most {
+        return format!("{}: {}", which(change.direction), account(found));
+    }
+    let lost: Vec<&str> = changes
+        .iter()
+        .flat_map(Change::lost)
+        .map(|m| m.peer.as_str())
+        .collect();
+    let turns = changes.iter().flat_map(|c| &c.turns).count() as u64;
+    match (lost.as_slice(), turns) {
+        ([], 0) => "No change of what peers do was found in this period.".into(),
+        ([], n) => format!(
+            "The share did not change; of {} mail that fails ends otherwise than before.",
+            count(n, "domain", "domains")
+        ),
+        ([first, rest @ ..], _) => format!(
+            "The share did not change as a whole, but {} less TLS than before.",
+            match rest.len() {
+                0 => format!("{first} has"),
+                n => format!("{first} and {n} more have"),
+            }
+        ),
+    }
 }
 
 /// A table with as many rows as one reads. What to do about them is said at the top of the page.
@@ -227,6 +296,7 @@ fn to_do(
             }],
             notes,
         },
+        proof: Vec::new(),
         sparks: shown.iter().map(spark).collect(),
     })
 }

@@ -18,6 +18,10 @@ const MOST_DAYS: usize = 14;
 /// How many occurrences are shown with their lines, unless all are asked for: one of each kind first.
 const MOST_CLAIMS: usize = 5;
 
+/// What stands before the lines that prove what is said; they are last.
+pub(super) const PROOF: &str =
+    "The lines that prove it, latest first (file:byte offset, then the line):";
+
 const FIELDS: &[Column] = &[
     Column::field("direction", Kind::Text),
     Column::field("domain", Kind::Text),
@@ -334,12 +338,7 @@ fn proof(
         notes.extend(logging_proof(claim, paths, retention));
     }
     if !notes.is_empty() {
-        notes.insert(
-            0,
-            Note::Paragraph(
-                "The lines that prove it, latest first (file:byte offset, then the line):".into(),
-            ),
-        );
+        notes.insert(0, Note::Paragraph(PROOF.into()));
     }
     if peer.claims.len() > limit {
         notes.push(Note::Paragraph(format!(

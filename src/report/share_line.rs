@@ -32,6 +32,24 @@ pub(super) const COLUMNS: &[Column] = &[
     percent_column("last"),
 ];
 
+/// How long the bar of a whole is.
+const BAR: usize = 10;
+
+/// A part of a whole as a bar. One of a thousand is still seen, and is not all.
+pub(super) fn bar(part: u64, whole: u64) -> Value {
+    if whole == 0 {
+        return Value::text("");
+    }
+    let exact = BAR as f64 * part as f64 / whole as f64;
+    // OK to narrow: a part of BAR.
+    let filled = match part {
+        0 => 0,
+        part if part >= whole => BAR,
+        _ => (exact.round() as usize).clamp(1, BAR - 1),
+    };
+    Value::text("█".repeat(filled) + &"▁".repeat(BAR - filled))
+}
+
 /// The shares (0 to 1) of one direction, by day (days since 1970), with the lowest of them at the bottom.
 pub(super) fn row(direction: Direction, shares: &[(i32, f64)]) -> Vec<Value> {
     let lowest = shares.iter().map(|(_, s)| *s).fold(1.0, f64::min);
@@ -152,6 +170,20 @@ mod tests {
         let shares = [(100, 1.0), (101, 0.5), (102, 1.0), (108, 0.0), (109, 0.01)];
         assert_eq!(lines.drawn(&shares), "▅█  ▁");
         assert_eq!(lines.drawn(&[(123, 1.0)]), "           █");
+    }
+
+    #[test]
+    fn a_bar_is_empty_of_nothing_only_and_full_of_all_only() {
+        let bars = [(0, 5), (1, 5000), (1, 2), (4999, 5000), (5, 5)].map(|(n, all)| bar(n, all));
+        let expected = [
+            "▁▁▁▁▁▁▁▁▁▁",
+            "█▁▁▁▁▁▁▁▁▁",
+            "█████▁▁▁▁▁",
+            "█████████▁",
+            "██████████",
+        ];
+        assert_eq!(bars, expected.map(Value::text));
+        assert_eq!(bar(0, 0), Value::text(""));
     }
 
     #[test]

@@ -35,6 +35,7 @@ const FIELDS: &[Column] = &[
     Column::field("share_after", Kind::Number),
     Column::field("points_own", Kind::Number),
     Column::field("confidence", Kind::Number),
+    Column::field("share_peers", Kind::Number),
 ];
 
 const fn titled(title: &'static str, kind: Kind) -> Column {
@@ -66,7 +67,8 @@ const DAYS: &[Column] = &[
     titled("%", Kind::Number),
     titled("between", Kind::Number),
     titled("peers TLS", Kind::Number),
-    titled("peers clear", Kind::Number),
+    titled("clear", Kind::Number),
+    titled("%", Kind::Number),
     Column::prose("change"),
 ];
 
@@ -86,7 +88,7 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
             section(
                 "Over the days",
                 share_line::COLUMNS,
-                trends.iter().map(line).collect(),
+                trends.iter().flat_map(lines).collect(),
             ),
             changes_section(&trends),
             section(
@@ -157,7 +159,7 @@ fn notes(trends: &[Trend]) -> Vec<Note> {
         return Vec::new();
     }
     let mut notes = vec![Note::Paragraph(
-        "\"Between\" has the exact 95 % bounds of the share, in which mail of one peer within an hour counts as about one. A change is told if \
+        "A peer counts as one over TLS on a day on which none of its mail went in clear. \"Between\" has the exact 95 % bounds of the share, in which mail of one peer within an hour counts as about one. A change is told if \
          peers do otherwise than before; that others write, or write more, is none. Of a hundred months without a change fewer than one is \
          said to have one."
             .into(),
@@ -170,13 +172,24 @@ fn notes(trends: &[Trend]) -> Vec<Note> {
     notes
 }
 
-/// The shares by day.
-fn line(trend: &Trend) -> Vec<Value> {
-    let shares = trend
-        .days
-        .iter()
-        .filter_map(|d| Some((d.day, d.known.share()?)));
-    share_line::row(trend.direction, &shares.collect::<Vec<_>>())
+/// The shares by day: of messages, and of peers.
+fn lines(trend: &Trend) -> [Vec<Value>; 2] {
+    let days = || trend.days.iter();
+    let of_messages = days().filter_map(|d| Some((d.day, d.known.share()?)));
+    let of_peers = days().filter_map(|d| {
+        let (encrypted, clear) = d.peers;
+        let all = encrypted + clear;
+        (all > 0).then(|| (d.day, encrypted as f64 / all as f64))
+    });
+    let peers = share_line::row(trend.direction, &of_peers.collect::<Vec<_>>());
+    let of = format!("{}, of peers", way(trend.direction));
+    let labelled = [Value::text(of)]
+        .into_iter()
+        .chain(peers.into_iter().skip(1));
+    [
+        share_line::row(trend.direction, &of_messages.collect::<Vec<_>>()),
+        labelled.collect(),
+    ]
 }
 
 fn change_row(direction: Direction, shift: &Shift) -> Vec<Value> {
@@ -217,8 +230,17 @@ fn day_row(trend: &Trend, day: &TrendDay) -> Vec<Value> {
         Value::text(between),
         Value::Number(day.peers.0),
         Value::Number(day.peers.1),
+        share_of_peers(day),
         Value::text(mark(trend, day.day)),
     ]
+}
+
+/// Of the peers with mail whose channel is known, those with none in clear; empty where there are none.
+fn share_of_peers(day: &TrendDay) -> Value {
+    match day.peers {
+        (0, 0) => Value::text(""),
+        (encrypted, clear) => Value::share(encrypted, encrypted + clear),
+    }
 }
 
 /// What a day is in the course of a change.
@@ -259,7 +281,8 @@ fn day_fields(trend: &Trend, day: &TrendDay) -> Vec<Value> {
         Value::Number(day.peers.1),
         Value::text(mark(trend, day.day)),
     ];
-    values.resize(FIELDS.len(), Value::text(""));
+    values.resize(FIELDS.len() - 1, Value::text(""));
+    values.push(share_of_peers(day));
     values
 }
 
@@ -275,6 +298,7 @@ fn change_fields(trend: &Trend, shift: &Shift) -> Vec<Value> {
         share(shift.after),
         own(shift),
         sure(shift),
+        Value::text(""),
     ]);
     values
 }

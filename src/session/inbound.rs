@@ -185,7 +185,7 @@ pub fn message(session: &mut Inbound, message: &Message<'_>, cx: &mut Context<'_
         peer,
         verdict,
         submission,
-        (u32::from(first), messages),
+        (u32::from(first), messages, true),
         message.sender,
         cx,
     );
@@ -305,8 +305,58 @@ fn accepted(session: &Inbound, end: &Disconnect<'_>) -> u32 {
     }
 }
 
-/// Gives out a finished session: one outcome for the session with the messages of its first sender domain, one more for each
-/// other domain, and one for messages that were sent before the handshake.
+/// The accepted messages of one sender in a session, on one side of its handshake.
+struct Part<'s> {
+    domain: Name,
+    sender: &'s str,
+    before_tls: bool,
+    messages: u32,
+}
+
+/// The messages of a session by who sent them: by domain, and by person where persons are told. Messages whose beginning was not seen go to
+/// the first domain, and to nobody.
+fn parts<'s>(
+    session: &'s Inbound,
+    is_encrypted: bool,
+    accepted: u32,
+    persons: bool,
+) -> Vec<Part<'s>> {
+    let mut parts: Vec<Part<'s>> = Vec::new();
+    let mut left = accepted;
+    let mut add = |part: Part<'s>| {
+        let same = |p: &&mut Part<'_>| {
+            (&p.domain, p.sender, p.before_tls) == (&part.domain, part.sender, part.before_tls)
+        };
+        match parts.iter_mut().find(same) {
+            Some(same) => same.messages += part.messages,
+            None => parts.push(part),
+        }
+    };
+    for mail in &session.mails {
+        let messages = left.min(1);
+        left -= messages;
+        add(Part {
+            domain: proof::name(maillog::event::domain_of(mail.sender.as_bytes())),
+            sender: if persons { mail.sender.as_str() } else { "" },
+            before_tls: is_encrypted && session.handshake.is_some() && !mail.encrypted,
+            messages,
+        });
+    }
+    let first = session.mails.first();
+    if left > 0 || first.is_none() {
+        let sender = first.map_or("", |mail| mail.sender.as_str());
+        add(Part {
+            domain: proof::name(maillog::event::domain_of(sender.as_bytes())),
+            sender: "",
+            before_tls: false,
+            messages: left,
+        });
+    }
+    parts
+}
+
+/// Gives out a finished session: one outcome with the messages of its first sender, and one more for each other sender and for messages
+/// that were sent before the handshake.
 fn settle(
     session: &Inbound,
     peer: &Peer<'_>,
@@ -318,28 +368,10 @@ fn settle(
     let own = session.peer.view();
     let nameless = proof::bare(peer.name).is_empty() && peer.address.is_empty();
     let client = if nameless { &own } else { peer };
-    let mut groups: Vec<(Name, bool, u32, &str)> = Vec::new();
-    let mut left = accepted;
-    for mail in &session.mails {
-        let domain = proof::name(maillog::event::domain_of(mail.sender.as_bytes()));
-        let before_tls =
-            verdict.tls == Tls::Encrypted && session.handshake.is_some() && !mail.encrypted;
-        let take = left.min(1);
-        left -= take;
-        match groups
-            .iter_mut()
-            .find(|(d, b, ..)| *d == domain && *b == before_tls)
-        {
-            Some(group) => group.2 += take,
-            None => groups.push((domain, before_tls, take, mail.sender.as_str())),
-        }
-    }
-    match groups.first_mut() {
-        Some(group) => group.2 += left,
-        None => groups.push((Name::default(), false, left, "")),
-    }
-    for (at, (_, before_tls, messages, sender)) in groups.into_iter().enumerate() {
-        let verdict = if before_tls {
+    let is_encrypted = verdict.tls == Tls::Encrypted;
+    let parts = parts(session, is_encrypted, accepted, cx.keep_addresses);
+    for (at, part) in parts.iter().enumerate() {
+        let verdict = if part.before_tls {
             Verdict {
                 tls: Tls::Plaintext,
                 class: Class::PlaintextCauseUnknown,
@@ -348,15 +380,17 @@ fn settle(
         } else {
             verdict
         };
-        let domain = maillog::event::domain_of(sender.as_bytes());
-        let peer = cx.names.of(client, domain, false);
+        let named = cx.names.of(client, part.domain.as_bytes(), false);
+        // Further persons of a domain rest on the same lines as the first.
+        let is_new = |p: &Part<'_>| (&p.domain, p.before_tls) != (&part.domain, part.before_tls);
+        let is_proven = parts[..at].iter().all(is_new);
         emit(
             session,
-            peer,
+            named,
             verdict,
             submission,
-            (u32::from(at == 0), messages),
-            sender.as_bytes(),
+            (u32::from(at == 0), part.messages, is_proven),
+            part.sender.as_bytes(),
             cx,
         );
     }
@@ -394,7 +428,7 @@ fn emit(
     (peer, met): (Arc<PeerName>, u32),
     verdict: Verdict,
     submission: bool,
-    (count, messages): (u32, u32),
+    (count, messages, is_proven): (u32, u32, bool),
     sender: &[u8],
     cx: &mut Context<'_, '_>,
 ) {
@@ -436,7 +470,7 @@ fn emit(
         },
         proof: Vec::new(),
     };
-    if !outcome.is_plain_success() && !internal {
+    if is_proven && !outcome.is_plain_success() && !internal {
         outcome.proof = session.lines.clone();
         if !cx.raw.is_empty() {
             outcome.proof.push(cx.proof());

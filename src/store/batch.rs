@@ -247,9 +247,15 @@ impl Batch {
             .entry((key.day, key.service, direction))
             .or_default();
         let address = &outcome.correspondent;
-        if self.keep_correspondents && !address.is_empty() {
+        // Mail alone makes a correspondent: whose name was used for what we refused may know nothing of it.
+        let n = match direction {
+            Direction::Outbound => counts.n,
+            Direction::Inbound => counts.messages,
+        };
+        if self.keep_correspondents && !address.is_empty() && n > 0 {
             let address = self.addresses.number(address, || address.clone());
-            add_counts(&mut self.correspondents, (address, key), counts);
+            let mail = Counts { n, ..counts };
+            add_counts(&mut self.correspondents, (address, key), mail);
         }
         // Further recipients of one line rest on the same lines as the first.
         if !outcome.is_plain_success() && !outcome.proof.is_empty() {

@@ -263,8 +263,7 @@ fn write_correspondents(connection: &Connection, batch: &Batch) -> Result<()> {
            first_seen = MIN(first_seen, excluded.first_seen), last_seen = MAX(last_seen, excluded.last_seen)",
     )?;
     for ((day, peer, outcome, service), address, counts) in rows {
-        // Inbound it is messages that a person sent.
-        let n = integer(counts.n.max(counts.messages));
+        let n = integer(counts.n);
         statement.execute(params![
             day,
             address,

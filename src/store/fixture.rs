@@ -136,6 +136,15 @@ impl Builder {
         }
         self
     }
+    pub(crate) fn delivery(mut self, status: Status) -> Self {
+        self.0.delivery = Some(status);
+        self
+    }
+    /// No message of the session was accepted.
+    pub(crate) fn refused(mut self) -> Self {
+        self.0.messages = 0;
+        self
+    }
     pub(crate) fn correspondent(mut self, address: &str) -> Self {
         self.0.correspondent = address.into();
         self

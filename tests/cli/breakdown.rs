@@ -98,10 +98,7 @@ fn the_parts_add_up_to_the_whole() {
 fn every_part_has_every_format_and_a_store_without_mail_is_a_sentence() {
     let sandbox = with("edge/rivals.log");
     for name in AXES.iter().chain(&["good-news"]) {
-        for format in ["text", "json", "csv", "markdown", "html"] {
-            let out = sandbox.run(&["report", name, "--format", format]).ok().out;
-            assert!(!out.trim().is_empty(), "{name} {format}");
-        }
+        all_formats_tell_the_same(&sandbox, name);
         let early = [
             "report",
             name,
@@ -120,6 +117,58 @@ fn every_part_has_every_format_and_a_store_without_mail_is_a_sentence() {
     assert!(AXES.iter().all(|axis| list.contains(axis)), "{list}");
 }
 
+/// Programs get the same rows in JSON and CSV, with a heading each; people the same headline, and each row's number, in text, Markdown and a page.
+fn all_formats_tell_the_same(sandbox: &Sandbox, name: &str) {
+    let get = |format: &str| {
+        let args = ["report", name, "--format", format];
+        sandbox.run(&args).ok().out
+    };
+    let json: Value = serde_json::from_str(&get("json")).expect("JSON");
+    let rows = json["rows"].as_array().cloned().unwrap_or_default();
+    let csv = get("csv");
+    let heading = csv.lines().next().unwrap_or_default();
+    let mut fields: Vec<&str> = heading.split(',').collect();
+    assert_eq!(csv.lines().count(), rows.len() + 1, "{name}: {csv}");
+    for (line, row) in csv.lines().skip(1).zip(&rows) {
+        let values = line.split(',').zip(&fields);
+        for (value, field) in values {
+            let same = match &row[*field] {
+                Value::String(text) => text == value,
+                Value::Number(number) => number.as_f64() == value.parse().ok(),
+                _ => false,
+            };
+            assert!(same, "{name}: {field}: {value}, not {}", row[*field]);
+        }
+    }
+    if let Some(row) = rows.first().and_then(Value::as_object) {
+        let mut keys: Vec<&str> = row.keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        fields.sort_unstable();
+        assert_eq!(keys, fields, "{name}");
+    }
+    let text = get("text");
+    let said = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (headline, _) = text
+        .split_once("\nPeriod: ")
+        .expect("a headline, then the period");
+    let headline = said(headline);
+    let markdown = get("markdown").replace('\\', "");
+    let html = get("html");
+    for (format, out) in [("markdown", &markdown), ("html", &html)] {
+        assert!(said(out).contains(&headline), "{name} {format}: {headline}");
+    }
+    for row in &rows {
+        let who = row["name"]
+            .as_str()
+            .or(row["peer"].as_str())
+            .unwrap_or_default();
+        for (format, out) in [("text", &text), ("markdown", &markdown), ("html", &html)] {
+            assert!(out.contains(who), "{name} {format}: {who}");
+        }
+    }
+    assert!(html.starts_with("<!doctype html>") && html.matches("<tr>").count() >= rows.len());
+}
+
 #[test]
 fn operators_and_causes_as_people_see_them() {
     let sandbox = with("edge/rivals.log");
@@ -128,16 +177,16 @@ fn operators_and_causes_as_people_see_them() {
     8 messages sent to 8 operators, none of them for several domains.
     Period: 2026-10-22 to 2026-11-20 (days in UTC)
 
-    name              mail  messages  TLS  clear  ?  TLS %  failed  peers  in clear
-    ----------------  ----  --------  ---  -----  -  -----  ------  -----  --------
-    big.example       sent         2    2      0  0  100.0       0      1         0
-    broken.example    sent         1    0      1  0    0.0       1      1         1
-    isp.example       sent         1    1      0  0  100.0       0      1         0
-    new311.example    sent         1    0      1  0    0.0       0      1         1
-    old.example       sent         1    1      0  0  100.0       0      1         0
-    plain.example     sent         1    0      1  0    0.0       0      1         1
-    plain2.example    sent         1    0      1  0    0.0       0      1         1
-    enforced.example  sent         0    0      0  0              1      1         0
+    name              mail  messages  TLS  clear  ?  TLS %  over TLS    failed  peers  in clear
+    ----------------  ----  --------  ---  -----  -  -----  ----------  ------  -----  --------
+    big.example       sent         2    2      0  0  100.0  ##########       0      1         0
+    broken.example    sent         1    0      1  0    0.0  __________       1      1         1
+    isp.example       sent         1    1      0  0  100.0  ##########       0      1         0
+    new311.example    sent         1    0      1  0    0.0  __________       0      1         1
+    old.example       sent         1    1      0  0  100.0  ##########       0      1         0
+    plain.example     sent         1    0      1  0    0.0  __________       0      1         1
+    plain2.example    sent         1    0      1  0    0.0  __________       0      1         1
+    enforced.example  sent         0    0      0  0                          1      1         0
     ");
     insta::assert_snapshot!(text("by-cause"), @"
     5 messages in clear and 3 failures because of TLS, by cause.
@@ -162,11 +211,11 @@ fn operators_and_causes_as_people_see_them() {
     5 messages over TLS; of 1 whose key exchange is logged, 0 (0.0 %) had a post-quantum one.
     Period: 2026-10-22 to 2026-11-20 (days in UTC)
 
-    name          mail      messages      %  peers
-    ------------  --------  --------  -----  -----
-    (not logged)  sent             3   75.0      3
-    X25519        sent             1   25.0      1
-    (not logged)  received         1  100.0      1
+    name          mail      messages      %  of all      peers
+    ------------  --------  --------  -----  ----------  -----
+    (not logged)  sent             3   75.0  ########__      3
+    X25519        sent             1   25.0  ###_______      1
+    (not logged)  received         1  100.0  ##########      1
     ");
 }
 

@@ -15,7 +15,13 @@ fn digest(sandbox: &Sandbox) -> String {
 
 fn import(sandbox: &Sandbox, log: &str) {
     sandbox
-        .run(&["import", "--own-domain", "ours.example", log])
+        .run(&[
+            "import",
+            "--correspondents",
+            "--own-domain",
+            "ours.example",
+            log,
+        ])
         .ok();
 }
 
@@ -32,12 +38,28 @@ pub fn mixed_log() -> Vec<u8> {
         ("sendmail/loglevel14.log", 250),
     ]) {
         let text = fs::read(sample(name)).expect("the sample logs are in the repository");
-        log.extend(text.split_inclusive(|b| *b == b'\n').take(lines).flatten());
+        let lines = text.split_inclusive(|b| *b == b'\n').take(lines);
+        for (at, line) in lines.enumerate() {
+            log.extend(line);
+            if name.starts_with("postfix") && at % 5 == 0 {
+                log.extend(one_of_many_persons(at / 5, line).bytes());
+            }
+        }
         if name == "edge/rivals.log" {
             log.extend(lines_nobody_reads().bytes());
         }
     }
     log
+}
+
+/// A line of a server on which persons come and go, now refused and now with mail, all in the same processes: at the time of another line.
+fn one_of_many_persons(number: usize, other: &[u8]) -> String {
+    let stamp = String::from_utf8_lossy(&other[..other.len().min(32)]);
+    let person = ["ann", "bob", "cid"][number % 3];
+    let (process, accepted) = (number % 4, number / 4 % 2);
+    format!(
+        "{stamp} gw9 sm-mta[40{process}]: 5AKP{number:02}1234571: from=<{person}@persons.example>, size=100, class=0, nrcpts={accepted}, msgid=<{number}@a>, proto=ESMTP, daemon=MTA-v4, relay=out{process}.persons.example [192.0.2.{process}]\n"
+    )
 }
 
 /// Lines that are not recognised, and one of another program, hours later, by which open sessions have ended.

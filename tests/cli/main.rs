@@ -15,6 +15,7 @@ mod journal;
 mod own_letters;
 mod page;
 mod peer;
+mod people;
 mod policy;
 mod report;
 mod rotation;

@@ -379,6 +379,9 @@ fn a_report_is_mailed_with_its_page_and_only_if_there_is_something_to_do() {
             &mail[..1500.min(mail.len())]
         );
     }
+    // What is mailed has a form of its own.
+    let json = ["report", "--format", "json", "--mail-to", "root"];
+    sandbox.run(&json).fails_with(&["--format", "--mail-to"]);
     // Nothing to act on: no mail.
     std::fs::remove_file(sandbox.path("taken")).unwrap();
     let day = [

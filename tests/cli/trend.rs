@@ -84,9 +84,10 @@ fn the_trend_has_the_days_of_the_fall() {
     Period: 2026-09-21 to 2026-10-20 (days in UTC)
 
     Over the days:
-    mail  day by day            % first  lowest  last
-    ----  --------------------  -------  ------  ----
-    sent  +++++++===--.__..__.     80.0    48.0  51.8
+    mail            day by day            % first  lowest  last
+    --------------  --------------------  -------  ------  ----
+    sent            +++++++===--.__..__.     80.0    48.0  51.8
+    sent, of peers  ......______________     80.8    76.0  76.9
 
     Changes of what peers do:
     mail  it    began       steepest    new since   % before  % after  by themselves  % sure
@@ -94,32 +95,33 @@ fn the_trend_has_the_days_of_the_fall() {
     sent  fell  2026-10-07  2026-10-11  2026-10-15      80.0     51.1          -28.1    99.9
 
     Day by day:
-    day         mail  TLS  clear  unknown     %  between  peers TLS  peers clear  change
-    ----------  ----  ---  -----  -------  ----  -------  ---------  -----------  --------------
-    2026-10-01  sent  160     40        0  80.0    73-86         21            5
-    2026-10-02  sent  162     38        0  81.0    74-87         21            5
-    2026-10-03  sent  156     42        2  78.8    72-85         21            5
-    2026-10-04  sent  157     43        0  78.5    72-84         21            5
-    2026-10-05  sent  162     38        0  81.0    74-87         21            5
-    2026-10-06  sent  161     39        0  80.5    74-86         21            5
-    2026-10-07  sent  158     41        1  79.4    72-85         20            6  begins to fall
-    2026-10-08  sent  147     53        0  73.5    66-80         20            6
-    2026-10-09  sent  140     60        0  70.0    62-77         20            6
-    2026-10-10  sent  140     59        1  70.4    63-77         20            6
-    2026-10-11  sent  124     76        0  62.0    54-69         20            6  falls most
-    2026-10-12  sent  124     74        2  62.6    54-70         20            6
-    2026-10-13  sent  112     87        1  56.3    48-64         19            6
-    2026-10-14  sent  101     97        2  51.0    43-59         20            6
-    2026-10-15  sent   98    102        0  49.0    41-57         20            6  has fallen
-    2026-10-16  sent  111     89        0  55.5    48-63         20            6
-    2026-10-17  sent  105     91        4  53.6    46-61         20            6
-    2026-10-18  sent   97    102        1  48.7    41-57         20            6
-    2026-10-19  sent   96    104        0  48.0    40-56         20            6
-    2026-10-20  sent  102     95        3  51.8    44-60         20            6
+    day         mail  TLS  clear  unknown     %  between  peers TLS  clear     %  change
+    ----------  ----  ---  -----  -------  ----  -------  ---------  -----  ----  --------------
+    2026-10-01  sent  160     40        0  80.0    73-86         21      5  80.8
+    2026-10-02  sent  162     38        0  81.0    74-87         21      5  80.8
+    2026-10-03  sent  156     42        2  78.8    72-85         21      5  80.8
+    2026-10-04  sent  157     43        0  78.5    72-84         21      5  80.8
+    2026-10-05  sent  162     38        0  81.0    74-87         21      5  80.8
+    2026-10-06  sent  161     39        0  80.5    74-86         21      5  80.8
+    2026-10-07  sent  158     41        1  79.4    72-85         20      6  76.9  begins to fall
+    2026-10-08  sent  147     53        0  73.5    66-80         20      6  76.9
+    2026-10-09  sent  140     60        0  70.0    62-77         20      6  76.9
+    2026-10-10  sent  140     59        1  70.4    63-77         20      6  76.9
+    2026-10-11  sent  124     76        0  62.0    54-69         20      6  76.9  falls most
+    2026-10-12  sent  124     74        2  62.6    54-70         20      6  76.9
+    2026-10-13  sent  112     87        1  56.3    48-64         19      6  76.0
+    2026-10-14  sent  101     97        2  51.0    43-59         20      6  76.9
+    2026-10-15  sent   98    102        0  49.0    41-57         20      6  76.9  has fallen
+    2026-10-16  sent  111     89        0  55.5    48-63         20      6  76.9
+    2026-10-17  sent  105     91        4  53.6    46-61         20      6  76.9
+    2026-10-18  sent   97    102        1  48.7    41-57         20      6  76.9
+    2026-10-19  sent   96    104        0  48.0    40-56         20      6  76.9
+    2026-10-20  sent  102     95        3  51.8    44-60         20      6  76.9
 
-    "Between" has the exact 95 % bounds of the share, in which mail of one peer within an hour counts as
-    about one. A change is told if peers do otherwise than before; that others write, or write more, is
-    none. Of a hundred months without a change fewer than one is said to have one.
+    A peer counts as one over TLS on a day on which none of its mail went in clear. "Between" has the
+    exact 95 % bounds of the share, in which mail of one peer within an hour counts as about one. A
+    change is told if peers do otherwise than before; that others write, or write more, is none. Of a
+    hundred months without a change fewer than one is said to have one.
 
     Who carries a change: `tlsnag report changes`.
     "#);
@@ -138,8 +140,8 @@ fn programs_get_each_day_and_each_change() {
     let rows = json["rows"].as_array().cloned().unwrap_or_default();
     assert_eq!(rows.len(), 21);
     insta::assert_snapshot!(format!("{}\n{}", rows[6], rows[20]), @r#"
-    {"confidence":"","day":"2026-10-07","direction":"outbound","encrypted":158,"end":"","item":"day","lower":72.1,"onset":"","peers_encrypted":20,"peers_plaintext":6,"plaintext":41,"points_own":"","share":79.4,"share_after":"","share_before":"","steepest":"","unknown":1,"upper":85.5,"what":"begins to fall"}
-    {"confidence":99.9,"day":"","direction":"outbound","encrypted":"","end":"2026-10-15","item":"change","lower":"","onset":"2026-10-07","peers_encrypted":"","peers_plaintext":"","plaintext":"","points_own":-28.1,"share":"","share_after":51.1,"share_before":80.0,"steepest":"2026-10-11","unknown":"","upper":"","what":"fall"}
+    {"confidence":"","day":"2026-10-07","direction":"outbound","encrypted":158,"end":"","item":"day","lower":72.1,"onset":"","peers_encrypted":20,"peers_plaintext":6,"plaintext":41,"points_own":"","share":79.4,"share_after":"","share_before":"","share_peers":76.9,"steepest":"","unknown":1,"upper":85.5,"what":"begins to fall"}
+    {"confidence":99.9,"day":"","direction":"outbound","encrypted":"","end":"2026-10-15","item":"change","lower":"","onset":"2026-10-07","peers_encrypted":"","peers_plaintext":"","plaintext":"","points_own":-28.1,"share":"","share_after":51.1,"share_before":80.0,"share_peers":"","steepest":"2026-10-11","unknown":"","upper":"","what":"fall"}
     "#);
 }
 
@@ -166,6 +168,47 @@ fn a_change_is_told_with_its_days_and_who_carries_it() {
         since.starts_with("Against 2026-10-05 to 2026-10-12: sent mail went from"),
         "{since}"
     );
+}
+
+#[test]
+fn changes_as_people_see_them() {
+    let sandbox = with(story(1..=20));
+    insta::assert_snapshot!(report(&sandbox, &["changes", "--since", "2026-10-11"]).ok().out, @r#"
+    Against 2026-10-01 to 2026-10-10: sent mail went from 77.3 % to 53.9 % over TLS.
+    Period: since 2026-10-11 (days in UTC)
+
+    peer            mail  points  by itself  by amount  % before  % now    of
+    --------------  ----  ------  ---------  ---------  --------  -----  ----
+    (all)           sent   -23.5      -23.9        0.4      77.3   53.9  1987
+    large.example   sent   -24.2      -23.9       -0.3      92.5   10.5   598
+    good1.example   sent    -0.3        0.0       -0.3     100.0  100.0    41
+    clear4.example  sent    -0.2        0.0       -0.2       0.0    0.0    80
+    good8.example   sent    -0.1        0.0       -0.1     100.0  100.0    45
+    good2.example   sent    -0.1        0.0       -0.1     100.0  100.0    48
+    good16.example  sent    -0.1        0.0       -0.1     100.0  100.0    49
+    good13.example  sent    -0.1        0.0       -0.1     100.0  100.0    44
+    good6.example   sent    -0.1        0.0       -0.1     100.0  100.0    50
+    good19.example  sent    -0.1        0.0       -0.1     100.0  100.0    52
+    good17.example  sent     0.1        0.0        0.1     100.0  100.0    47
+
+    Who lost or won TLS:
+    peer           mail  since       has              % before  % since   of
+    -------------  ----  ----------  ---------------  --------  -------  ---
+    large.example  sent  2026-10-07  no TLS any more     100.0      0.0  345
+
+    Where it lies:
+    of        mail  name                     points  messages before   now
+    --------  ----  -----------------------  ------  ---------------  ----
+    reason    sent  plaintext-cause-unknown   -23.5              453   917
+    protocol  sent  TLSv1.3                   -23.5             1543  1070
+
+    Sent: the share over TLS fell from 2026-10-07 on, most on 2026-10-11, until 2026-10-15: from 80.0 %
+    to 51.1 %; large.example carries most of it, and has no TLS any more: it was switched off, or is
+    stripped on the way. `tlsnag peer large.example` has the lines.
+
+    The points of all peers add up to the change: "by itself" is what a peer did, "by amount" that more
+    or less of the mail was its.
+    "#);
 }
 
 #[test]
@@ -238,6 +281,36 @@ fn the_page_marks_the_days_of_a_change() {
     }
 }
 
+#[test]
+fn the_page_begins_with_the_news_and_folds_what_is_long_but_not_on_paper() {
+    let page = |sandbox: &Sandbox| report(sandbox, &["--format", "html"]).ok().out;
+    let html = page(&with(story(1..=20)));
+    for part in [
+        "<p class=\"headline news\">Sent: the share over TLS fell from 2026-10-07 on",
+        // The mark has a number, which is explained where no mouse is needed.
+        "text-anchor=\"middle\">1</text>",
+        "<ol class=\"marks\">\n<li>sent mail: the share over TLS fell from 2026-10-07 on",
+        // What the chart shows is a table too.
+        "<tr><th scope=\"row\">2026-10-07</th><td class=\"n\">79.4</td></tr>",
+        "<details><summary>By day</summary>",
+        "<details><summary>The proof</summary>",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(!html.contains("<details open"));
+    let (_, print) = html
+        .split_once("@media print")
+        .expect("there is a style for paper");
+    for rule in [
+        "::details-content { content-visibility: visible",
+        ".wide { overflow: visible; }",
+    ] {
+        assert!(print.contains(rule), "{rule}");
+    }
+    let quiet = page(&with((1..=30).map(|date| day(date, 100)).collect()));
+    assert!(quiet.contains("No change of what peers do was found in this period."));
+}
+
 /// An attempt that a failed handshake leaves deferred.
 fn deferred(day: u64, n: u64) -> String {
     let at = format!("2026-10-{day:02}T12:{:02}:{:02}+00:00 mx", n % 60, n % 50);
@@ -252,7 +325,7 @@ fn deferred(day: u64, n: u64) -> String {
 #[test]
 fn mail_that_tls_holds_back_is_told_before_the_queue_is_full() {
     let log = (1..=20).map(|date| {
-        let held = if date > 18 {
+        let held = if date > 16 {
             (0..4).map(|n| deferred(date, n)).collect()
         } else {
             String::new()
@@ -262,12 +335,88 @@ fn mail_that_tls_holds_back_is_told_before_the_queue_is_full() {
     let sandbox = with(log.collect());
     let week = ["changes", "--since", "2026-10-14", "--alert"];
     let alert = report(&sandbox, &week);
-    let said = "waits.example: 8 attempts failed because of TLS, 0 in the period before; nothing was delivered";
+    let said = "waits.example: since 2026-10-17 16 attempts left mail in the queue because of TLS, on the 16 days before none; nothing was delivered since, so mail builds up: it has waited for up to 4 days";
     let words = alert.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(alert.status == 1 && words.contains(said), "{}", alert.out);
     assert_eq!(report(&sandbox, &week).status, 0);
     let code = ["changes", "--since", "2026-10-14", "--exit-code"];
     assert_eq!(report(&sandbox, &code).status, 1);
+}
+
+#[test]
+fn what_fails_as_it_always_did_and_what_comes_back_is_not_said_to_build_up() {
+    // Once every other day, and the log begins in the middle of the period before; and mail that is bounced.
+    let log = (1..=30).map(|date| {
+        let bounce = |n| {
+            let line = deferred(date, n).replace("waits", "bounces");
+            line.replace("status=deferred", "status=bounced")
+                .replace("dsn=4", "dsn=5")
+        };
+        let held = if date % 2 == 0 {
+            deferred(date, 1)
+        } else {
+            String::new()
+        };
+        let back = if date > 20 {
+            (0..3).map(bounce).collect()
+        } else {
+            String::new()
+        };
+        day(date, 100) + &held + &back
+    });
+    let sandbox = with(log.collect());
+    let alert = report(&sandbox, &["changes", "--since", "2026-10-11", "--alert"]);
+    assert_eq!((alert.status, alert.out.as_str()), (0, ""), "{}", alert.err);
+}
+
+/// A day with a large peer that rests on weekends, and has TLS until Sunday the 18th.
+fn weekday(date: u64, rests: bool) -> String {
+    let is_weekend = (date + 3) % 7 >= 5;
+    let mut lines = String::new();
+    for n in 0..if is_weekend { 30 } else { 200 } {
+        let (domain, tls) = match n % 10 {
+            0..3 if is_weekend && rests => continue,
+            0..3 => ("large.example".to_string(), date < 19),
+            3..8 => (format!("good{}.example", n % 20), true),
+            _ => (format!("clear{}.example", n % 5), false),
+        };
+        lines.push_str(&mail(date, 400 * n, 1000 * date + n, &domain, tls));
+    }
+    lines
+}
+
+#[test]
+fn a_break_on_a_monday_is_of_that_day_and_told_once_by_a_daily_alert() {
+    for rests in [false, true] {
+        let sandbox = Sandbox::new();
+        let mut told = Vec::new();
+        for date in 1..=30 {
+            sandbox.append("mail.log", weekday(date, rests));
+            if date < 17 {
+                continue;
+            }
+            let now = format!("2026-10-{:02}T06:45:00Z", date + 1);
+            let run = |args: &[&str]| sandbox.run_with(args, &[("TLSNAG_NOW", &now)]);
+            run(&["import", "--quiet", "mail.log"]).ok();
+            let alert = run(&["report", "changes", "--alert", "--format", "csv"]).out;
+            told.extend(alert.lines().skip(1).map(|line| format!("{date}: {line}")));
+        }
+        let short: Vec<String> = told
+            .iter()
+            .map(|line| {
+                let fields: Vec<&str> = line.split(',').collect();
+                [fields[0], fields[2], fields[10], fields[11]].join(" ")
+            })
+            .collect();
+        assert_eq!(
+            short,
+            [
+                "19: change large.example fall 2026-10-19",
+                "19: moved large.example switched-off 2026-10-19"
+            ],
+            "{told:#?}"
+        );
+    }
 }
 
 #[test]

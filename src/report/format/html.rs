@@ -21,6 +21,7 @@ use super::{period_in_words, titled};
 const TEMPLATES: &[(&str, &str)] = &[
     ("page", include_str!("../../../templates/html/page.hbs")),
     ("part", include_str!("../../../templates/html/part.hbs")),
+    ("notes", include_str!("../../../templates/html/notes.hbs")),
     ("chart", include_str!("../../../templates/html/chart.hbs")),
     ("spark", include_str!("../../../templates/html/spark.hbs")),
     ("style", include_str!("../../../templates/html/style.hbs")),
@@ -73,6 +74,7 @@ struct PageView<'p> {
     title: &'p str,
     period: String,
     headline: String,
+    news: String,
     tiles: Vec<TileView>,
     chart: Option<Drawn>,
     contents: Vec<Link>,
@@ -101,11 +103,14 @@ struct PartView {
     headline: String,
     sections: Vec<SectionView>,
     notes: Vec<NoteView>,
+    proof: Vec<NoteView>,
 }
 
 #[derive(Serialize)]
 struct SectionView {
     title: String,
+    /// Shown to who asks for it: a page with all days of all peers is too long to be read.
+    folded: bool,
     columns: Vec<Heading>,
     rows: Vec<Row>,
 }
@@ -154,6 +159,7 @@ fn view<'p>(page: &'p Page, scope: &Scope) -> PageView<'p> {
         title: &page.title,
         period: period_in_words(scope),
         headline: visible(&page.headline),
+        news: visible(&page.news),
         tiles: page.tiles.iter().map(tile).collect(),
         chart: page.chart.as_ref().map(|chart| chart.draw()),
         contents: contents.filter(|link| !link.title.is_empty()).collect(),
@@ -192,6 +198,7 @@ fn part_view(id: String, part: &Part, places: &BTreeMap<&str, String>) -> PartVi
             .map(|(at, section)| section_view(section, part, at == 0, places))
             .collect(),
         notes: blocks(&part.table.notes),
+        proof: blocks(&part.proof),
     }
 }
 
@@ -229,8 +236,10 @@ fn section_view(
         }));
         Row { cells }
     };
+    let is_of_days = columns.first().is_some_and(|(_, c)| c.title == "day");
     SectionView {
         title: visible(section.title),
+        folded: part.peer.is_some() && is_of_days,
         columns: headings,
         rows: section.rows.iter().enumerate().map(row).collect(),
     }

@@ -19,7 +19,7 @@ use super::intern::Interner;
 use super::shape::Shapes;
 
 /// Names that are kept from one commit to the next; past this many the batch begins anew.
-const MOST_NAMES: usize = 100_000;
+const MOST_NAMES: usize = 32_768;
 
 /// The other side, in one direction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

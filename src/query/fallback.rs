@@ -1,14 +1,15 @@
 //! Where a failed TLS handshake has another end than before: mail that now goes out in clear, mail that no longer does and waits, and mail
 //! that has begun to wait. Outbound only: what a client does after a failure is its own business.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
 
 use crate::outcome::{Class, Direction};
-use crate::store::numbered::{Count, Meaning};
-use crate::store::{Result, Store};
+use crate::store::Result;
+use crate::store::numbered::{Count, Meaning, Numbered};
 
 use super::tally::{is_sent, is_tls_failure};
-use super::{Scope, bounds};
 
 /// Attempts that fail because of TLS, from which on they are worth a word.
 const BUILDING_UP: u64 = 3;
@@ -60,30 +61,92 @@ pub struct Turn {
 struct Ends {
     failed: u64,
     fell_back: u64,
-    delivered: u64,
     last_seen: i64,
 }
 
-/// All of them, by name. `earlier` is the period to compare with; without any mail in it there are none.
-pub fn find_turns(store: &Store, scope: &Scope, earlier: &Scope) -> Result<Vec<Turn>> {
-    let (before, now) = (load(store, earlier)?, load(store, scope)?);
-    if before.is_empty() {
-        // The log does not reach back so far: nothing is otherwise than before.
-        return Ok(Vec::new());
+/// What became of mail that failed, before a day and since: each count of both periods is to be shown.
+pub(super) struct Turns {
+    first_day: i32,
+    /// The log reaches back into the period before.
+    reaches_back: bool,
+    /// Of the peer with this number, before and since. Few have any.
+    hosts: HashMap<u32, (Ends, Ends)>,
+}
+
+impl Turns {
+    /// To be filled.
+    pub(super) fn new(first_day: i32) -> Turns {
+        Turns {
+            first_day,
+            reaches_back: false,
+            hosts: HashMap::new(),
+        }
     }
-    let turns = now.into_iter().filter_map(|(peer, now)| {
-        let before = before.get(&peer).copied().unwrap_or_default();
-        Some(Turn {
-            kind: kind(before, now)?,
-            peer,
-            failed_before: before.failed,
-            failed_now: now.failed,
-            fell_back_now: now.fell_back,
-            delivered_now: now.delivered,
-            last_seen: now.last_seen,
-        })
-    });
-    Ok(turns.collect())
+
+    /// Looks at a count.
+    pub(super) fn add(&mut self, direction: Direction, meaning: &Meaning, count: &Count) {
+        if direction != Direction::Outbound || meaning.delivery.is_empty() {
+            return;
+        }
+        self.reaches_back |= count.day < self.first_day;
+        if let Some(end) = Ends::of(meaning, count) {
+            let (before, now) = self.hosts.entry(count.peer).or_default();
+            let ends = if count.day < self.first_day {
+                before
+            } else {
+                now
+            };
+            ends.add(&end);
+        }
+    }
+
+    /// All of them, by name. Where the log does not reach back there are none: nothing is otherwise than before.
+    pub(super) fn find(&self, numbered: &mut Numbered<'_>) -> Result<Vec<Turn>> {
+        if !self.reaches_back {
+            return Ok(Vec::new());
+        }
+        let mut domains: BTreeMap<&str, (Ends, Ends)> = BTreeMap::new();
+        for (number, (before, now)) in &self.hosts {
+            let domain = numbered.peers.get(*number).domain();
+            let sum = domains.entry(domain).or_default();
+            sum.0.add(before);
+            sum.1.add(now);
+        }
+        let turns = domains.into_iter().filter_map(|(peer, (before, now))| {
+            Some(Turn {
+                kind: kind(before, now)?,
+                peer: peer.to_owned(),
+                failed_before: before.failed,
+                failed_now: now.failed,
+                fell_back_now: now.fell_back,
+                delivered_now: 0,
+                last_seen: now.last_seen,
+            })
+        });
+        let mut turns: Vec<Turn> = turns.collect();
+        self.count_delivered(numbered, &mut turns)?;
+        Ok(turns)
+    }
+
+    /// Counts all that was delivered to the domains of these.
+    fn count_delivered(&self, numbered: &mut Numbered<'_>, turns: &mut [Turn]) -> Result<()> {
+        let place = |domain: &str| turns.binary_search_by(|t| t.peer.as_str().cmp(domain)).ok();
+        let hosts = (0..)
+            .zip(numbered.peers.iter())
+            .filter_map(|(number, peer)| {
+                let is_one = peer.direction() == Direction::Outbound;
+                Some((number, place(peer.domain()).filter(|_| is_one)?))
+            });
+        let hosts: Vec<(u32, usize)> = hosts.collect();
+        for (number, at) in hosts {
+            numbered.each_day_of(number, |_, meaning, count| {
+                if count.day >= self.first_day && is_sent(&meaning.delivery) {
+                    turns[at].delivered_now += count.n;
+                }
+            })?;
+        }
+        Ok(())
+    }
 }
 
 fn kind(before: Ends, now: Ends) -> Option<Kind> {
@@ -99,52 +162,30 @@ fn kind(before: Ends, now: Ends) -> Option<Kind> {
     }
 }
 
-/// What became of the mail for each domain.
-fn load(store: &Store, scope: &Scope) -> Result<BTreeMap<String, Ends>> {
-    let mut hosts: HashMap<u32, (String, Ends)> = HashMap::new();
-    if scope.includes(Direction::Outbound) {
-        let (from, to, ..) = bounds(scope);
-        store
-            .numbered((from, to))?
-            .each_sum(|peer, meaning, count| {
-                if peer.direction == Direction::Outbound && !meaning.delivery.is_empty() {
-                    let host = hosts.entry(count.peer);
-                    let (_, ends) = host.or_insert_with(|| (peer.domain.clone(), Ends::default()));
-                    ends.count(meaning, &count);
-                }
-            })?;
-    }
-    let mut domains: BTreeMap<String, Ends> = BTreeMap::new();
-    for (domain, host) in hosts.into_values() {
-        domains.entry(domain).or_default().add(&host);
-    }
-    Ok(domains)
-}
-
 impl Ends {
-    fn count(&mut self, meaning: &Meaning, count: &Count) {
+    /// What a count says of a failure; `None` if nothing.
+    fn of(meaning: &Meaning, count: &Count) -> Option<Ends> {
         let fell_back = matches!(
             meaning.class,
             Class::PlaintextAfterFailedHandshake | Class::PlaintextAfterFailedSession
         );
-        let mut more = Ends::default();
-        if is_sent(&meaning.delivery) {
-            more.delivered = count.n;
-        }
-        if is_sent(&meaning.delivery) && fell_back {
-            more.fell_back = count.n;
-            more.last_seen = count.last;
+        let mut ends = Ends {
+            last_seen: count.last,
+            ..Ends::default()
+        };
+        if fell_back && is_sent(&meaning.delivery) {
+            ends.fell_back = count.n;
         } else if is_tls_failure(&meaning.delivery, meaning.class) {
-            more.failed = count.n;
-            more.last_seen = count.last;
+            ends.failed = count.n;
+        } else {
+            return None;
         }
-        self.add(&more);
+        Some(ends)
     }
 
     fn add(&mut self, more: &Ends) {
         self.failed += more.failed;
         self.fell_back += more.fell_back;
-        self.delivered += more.delivered;
         self.last_seen = self.last_seen.max(more.last_seen);
     }
 }
@@ -152,19 +193,18 @@ impl Ends {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::Period;
+    use crate::store::Store;
     use crate::store::fixture::{self, DAY, outbound};
     use maillog::{Cause, Protocol};
 
-    fn days(from: i32, to: i32) -> Scope {
-        let period = Period {
-            from_day: Some(from),
-            to_day: Some(to),
-        };
-        Scope {
-            period,
-            ..Scope::ALL
-        }
+    /// Of one day against the one before.
+    fn turns(store: &Store, day: i32) -> Vec<Turn> {
+        let mut numbered = store.numbered((day - 1, day)).unwrap();
+        let mut turns = Turns::new(day);
+        numbered
+            .each_day(|peer, meaning, count| turns.add(peer.direction(), meaning, &count))
+            .unwrap();
+        turns.find(&mut numbered).unwrap()
     }
 
     #[test]
@@ -189,8 +229,7 @@ mod tests {
             fell_back("ever.example").build(),
             fell_back("ever.example").at(later).build(),
         ]);
-        let found = find_turns(&store, &days(DAY + 1, DAY + 1), &days(DAY, DAY)).unwrap();
-        let alone = find_turns(&store, &days(DAY, DAY), &days(DAY - 1, DAY - 1)).unwrap();
+        let (found, alone) = (turns(&store, DAY + 1), turns(&store, DAY));
         assert_eq!(alone, [], "nothing is known of the day before");
         let short: Vec<_> = found
             .iter()

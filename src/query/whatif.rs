@@ -5,15 +5,15 @@
 //! of both kinds.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use maillog::Protocol;
 
-use crate::outcome::{Class, Direction};
+use crate::outcome::Direction;
 use crate::store::{Result, Store, natural};
 
 use super::certainty::Certainty;
-use super::failures::who;
+use super::limits::smart_host;
+use super::sums::{Entry, Named, Sums};
 use super::tally::{Group, Problem};
 use super::{Scope, ask, read_direction};
 
@@ -91,6 +91,12 @@ pub struct Fate {
 }
 
 impl Fate {
+    fn add_all(&mut self, more: &Fate) {
+        self.kept += more.kept;
+        self.lost += more.lost;
+        self.unknown += more.unknown;
+    }
+
     /// All three.
     pub fn total(&self) -> u64 {
         self.kept + self.lost + self.unknown
@@ -148,10 +154,13 @@ pub struct Answer {
     pub unknown: Vec<Loss>,
     /// Persons, if addresses are kept: by how much they would lose.
     pub people: Vec<Person>,
+    /// The relay that carries nearly all our mail, if one does.
+    pub smart_host: Option<String>,
     /// Inbound sessions in clear that never brought a message we accepted: no loss.
     pub strangers: u64,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Judgement {
     Kept,
     Lost,
@@ -167,6 +176,24 @@ struct Session<'r> {
 }
 
 impl Question {
+    fn judge_entry(&self, entry: &Entry<'_>) -> Judgement {
+        self.judge(&Session {
+            tls: &entry.meaning.tls,
+            protocol: &entry.meaning.protocol,
+            cipher: &entry.meaning.cipher,
+            verification: &entry.meaning.verification,
+        })
+    }
+
+    /// What would become of all mail of a peer.
+    fn fate(&self, named: Named<'_, '_>) -> Fate {
+        let mut fate = Fate::default();
+        for entry in named.entries() {
+            fate.add(self.judge_entry(&entry), entry.mails());
+        }
+        fate
+    }
+
     fn judge(&self, session: &Session<'_>) -> Judgement {
         match session.tls {
             "plaintext" => Judgement::Lost,
@@ -196,13 +223,6 @@ impl Question {
     }
 }
 
-const MAIL: &str = "SELECT direction, domain, organisation, host, address, protocol, cipher, verification,
-         tls, class, cause, fault, delivery, SUM(n), SUM(messages), SUM(handshakes), MIN(first_seen), MAX(last_seen)
-  FROM summed
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND (delivery = 'sent' OR messages > 0)
-  GROUP BY direction, domain, organisation, host, address, protocol, cipher, verification, tls, class, cause, fault, delivery
-  ORDER BY direction, domain, organisation, host, address, protocol, cipher, verification, tls, class, cause, fault, delivery";
-
 const PEOPLE: &str = "SELECT direction, correspondent, protocol, cipher, verification, tls, SUM(n), MAX(last_seen)
   FROM people
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND (delivery = 'sent' OR delivery = '')
@@ -217,42 +237,34 @@ const STRANGERS: &str = "SELECT SUM(n)
 
 /// Answers the question from the mail of a period.
 pub fn find_losses(store: &Store, scope: &Scope, question: &Question) -> Result<Answer> {
-    let mut peers: BTreeMap<(Direction, String), Loss> = BTreeMap::new();
-    let mut lost: BTreeMap<(Direction, String), Vec<Group>> = BTreeMap::new();
-    for (direction, peer, judgement, group) in load_mail(store, scope, question)? {
-        let key = (direction, peer);
-        let loss = peers
-            .entry(key.clone())
-            .or_insert_with(|| Loss::new(direction, &key.1));
-        match judgement {
-            Judgement::Kept => loss.last_kept = loss.last_kept.max(group.last),
-            Judgement::Lost => {
-                loss.last_lost = loss.last_lost.max(group.last);
-                lost.entry(key).or_default().push(group.clone());
-            }
-            Judgement::Unknown => {}
-        }
-        loss.fate.add(judgement, group.n);
-    }
-    for (key, groups) in &lost {
-        if let Some(loss) = peers.get_mut(key) {
-            loss.problem = Problem::dominating(groups.iter());
-            loss.certainty =
-                Certainty::of(loss.problem.class.unwrap_or(Class::Unknown), loss.problem.n);
-        }
-    }
+    let sums = Sums::load(store, scope)?;
+    let strangers = ask(store, STRANGERS, scope, |row| natural(row, 0))?;
     let mut answer = Answer {
-        totals: totals(scope, question, &peers),
-        people: find_people(store, scope, question)?,
-        strangers: ask(store, STRANGERS, scope, |row| natural(row, 0))?
+        totals: [Direction::Outbound, Direction::Inbound]
             .into_iter()
-            .sum(),
+            .filter(|d| scope.includes(*d) && question.require.concerns(*d))
+            .map(|direction| (direction, Fate::default()))
+            .collect(),
+        people: find_people(store, scope, question)?,
+        strangers: strangers.into_iter().sum(),
+        smart_host: smart_host(&sums),
         ..Answer::default()
     };
-    for loss in peers.into_values() {
-        match loss.fate {
-            Fate { lost: 1.., .. } => answer.losses.push(loss),
-            Fate { unknown: 1.., .. } => answer.unknown.push(loss),
+    let by_peer = sums.by_name(|entry| {
+        let direction = entry.peer.direction();
+        let is_asked = entry.is_mail() && question.require.concerns(direction);
+        is_asked.then(|| (direction, entry.peer_name()))
+    });
+    for ((direction, peer), named) in by_peer.iter() {
+        let fate = question.fate(named);
+        if let Some((_, sum)) = answer.totals.iter_mut().find(|(d, _)| *d == direction) {
+            sum.add_all(&fate);
+        }
+        match fate {
+            Fate { lost: 1.., .. } => answer.losses.push(loss(question, direction, peer, named)),
+            Fate { unknown: 1.., .. } => {
+                answer.unknown.push(loss(question, direction, peer, named));
+            }
             _ => {}
         }
     }
@@ -264,67 +276,36 @@ pub fn find_losses(store: &Store, scope: &Scope, question: &Question) -> Result<
     Ok(answer)
 }
 
-impl Loss {
-    fn new(direction: Direction, peer: &str) -> Loss {
-        Loss {
-            direction,
-            peer: peer.to_string(),
-            fate: Fate::default(),
-            problem: Problem::default(),
-            certainty: Certainty::CannotTell,
-            last_lost: 0,
-            last_kept: 0,
-        }
-    }
-}
-
-type Mail = (Direction, String, Judgement, Group);
-
-fn load_mail(store: &Store, scope: &Scope, question: &Question) -> Result<Vec<Mail>> {
-    let rows = ask(store, MAIL, scope, |row| {
-        let direction = read_direction(row, 0)?;
-        let peer = who(
-            direction,
-            [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
-        );
-        let mut group = Group::read(row, 8)?;
-        // What is counted is mail: recipients outbound, messages inbound.
-        if direction == Direction::Inbound {
-            group.n = group.messages;
-        }
-        let (protocol, cipher, verification): (String, String, String) =
-            (row.get(5)?, row.get(6)?, row.get(7)?);
-        let judgement = question.judge(&Session {
-            tls: &group.tls,
-            protocol: &protocol,
-            cipher: &cipher,
-            verification: &verification,
-        });
-        Ok((direction, peer, judgement, group))
-    })?;
-    let concerned = |mail: &Mail| question.require.concerns(mail.0);
-    Ok(rows.into_iter().filter(concerned).collect())
-}
-
-fn totals(
-    scope: &Scope,
-    question: &Question,
-    peers: &BTreeMap<(Direction, String), Loss>,
-) -> Vec<(Direction, Fate)> {
-    let asked = [Direction::Outbound, Direction::Inbound]
+/// What is known of one of them.
+fn loss(question: &Question, direction: Direction, peer: &str, named: Named<'_, '_>) -> Loss {
+    let lost = named.groups_by(|entry| {
+        let m = entry.meaning;
+        let session: [&str; 3] = [&m.protocol, &m.cipher, &m.verification];
+        let is_lost = question.judge_entry(entry) == Judgement::Lost;
+        is_lost.then(|| (entry.peer.names(), session))
+    });
+    let lost: Vec<Group> = lost
         .into_iter()
-        .filter(|d| scope.includes(*d) && question.require.concerns(*d));
-    asked
-        .map(|direction| {
-            let one_way = peers.values().filter(|l| l.direction == direction);
-            let sum = one_way.fold(Fate::default(), |sum, l| Fate {
-                kept: sum.kept + l.fate.kept,
-                lost: sum.lost + l.fate.lost,
-                unknown: sum.unknown + l.fate.unknown,
-            });
-            (direction, sum)
-        })
-        .collect()
+        .map(|(_, group)| group.of_mails(direction))
+        .collect();
+    let problem = Problem::dominating(lost.iter());
+    let last = |judgement: Judgement| {
+        let judged = named.entries();
+        let same = judged.filter(|entry| question.judge_entry(entry) == judgement);
+        same.map(|entry| entry.count.last).fold(0, i64::max)
+    };
+    Loss {
+        direction,
+        peer: peer.to_owned(),
+        fate: question.fate(named),
+        certainty: match problem.class {
+            Some(class) => Certainty::of(class, problem.n),
+            None => Certainty::CannotTell,
+        },
+        problem,
+        last_lost: last(Judgement::Lost),
+        last_kept: last(Judgement::Kept),
+    }
 }
 
 fn find_people(store: &Store, scope: &Scope, question: &Question) -> Result<Vec<Person>> {
@@ -365,6 +346,7 @@ fn find_people(store: &Store, scope: &Scope, question: &Question) -> Result<Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Class;
     use crate::store::fixture::{self, inbound, outbound};
     use maillog::Cause;
 

@@ -2,7 +2,6 @@
 
 use crate::outcome::{Class, Direction};
 use crate::query::Scope;
-use crate::query::limits::find_limits;
 use crate::query::servers::{Servers, find_servers};
 use crate::query::whatif::{
     Answer, CipherClass, Fate, Loss, Person, Question, Requirement, find_losses,
@@ -112,7 +111,7 @@ pub fn build(store: &Store, scope: &Scope, question: &Question) -> Result<Table>
         notes.extend(keeping(&answer, servers));
         notes.extend(consequences(&answer, question, servers));
         notes.extend(settings(&answer, question, servers));
-        notes.extend(doubts(store, scope, &answer, question)?);
+        notes.extend(doubts(scope, &answer, question)?);
     }
     Ok(Table {
         headline: headline(&answer, question),
@@ -400,10 +399,10 @@ fn is_domain(name: &str) -> bool {
 }
 
 /// What the answer does not hold.
-fn doubts(store: &Store, scope: &Scope, answer: &Answer, question: &Question) -> Result<Vec<Note>> {
+fn doubts(scope: &Scope, answer: &Answer, question: &Question) -> Result<Vec<Note>> {
     let mut notes = Vec::new();
     let mut say = |text: String| notes.push(Note::Paragraph(text));
-    if let Some(relay) = find_limits(store, scope)?.smart_host {
+    if let Some(relay) = &answer.smart_host {
         say(format!(
             "Nearly all mail leaves through one smart host, {relay}: what is required of it says nothing about the domains behind it."
         ));

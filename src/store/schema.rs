@@ -373,6 +373,15 @@ JOIN peer AS p ON p.id = c.peer
 JOIN meaning AS m ON m.day = c.day AND m.service = c.service AND m.direction = p.direction AND m.outcome = c.outcome;
 ";
 
+/// The counts of each day gone by in one piece, which is read faster than rows. As `past`, nothing is known from here alone; the end
+/// of the next import makes it.
+const PACKED: &str = "
+CREATE TABLE packed (
+  day INTEGER PRIMARY KEY,
+  counts BLOB NOT NULL
+) STRICT;
+";
+
 const STEPS: &[M<'static>] = &[
     M::up(TABLES),
     M::up(HEALTH),
@@ -383,6 +392,7 @@ const STEPS: &[M<'static>] = &[
     M::up(RELAYS_ELSEWHERE),
     M::up(OPEN_SESSIONS),
     M::up(AUDIENCE),
+    M::up(PACKED),
 ];
 
 /// Every step so far, oldest first.

@@ -1,0 +1,257 @@
+//! The peers a question meets, by number: their names in one piece of memory, so that a hundred thousand are loaded without an allocation
+//! for each.
+
+use hashbrown::HashMap;
+use rusqlite::Row;
+
+use crate::outcome::Direction;
+
+use super::{Result, Store};
+
+/// The other sides met so far.
+#[derive(Debug, Default)]
+pub struct Peers {
+    /// All names, one after the other.
+    text: String,
+    known: Vec<Known>,
+    /// By number, apart from the names: it is asked for with every count.
+    directions: Vec<Direction>,
+    /// By row.
+    numbers: Numbers,
+    all: bool,
+}
+
+/// Numbers of rows. The rows of a table follow each other, so that most have a place in a list; those far off are looked up.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    near: Vec<u32>,
+    far: HashMap<i64, u32>,
+}
+
+impl Numbers {
+    /// Up to here rows are near.
+    const NEAR: usize = 1 << 24;
+    /// No number.
+    const NONE: u32 = u32::MAX;
+
+    #[inline]
+    pub(super) fn get(&self, row: i64) -> Option<u32> {
+        let near = usize::try_from(row).ok().and_then(|at| self.near.get(at));
+        match near {
+            Some(&Self::NONE) => None,
+            Some(number) => Some(*number),
+            None => self.far.get(&row).copied(),
+        }
+    }
+
+    pub(super) fn insert(&mut self, row: i64, number: u32) {
+        match usize::try_from(row) {
+            Ok(at) if at < Self::NEAR => {
+                if self.near.len() <= at {
+                    self.near.resize(at + 1, Self::NONE);
+                }
+                self.near[at] = number;
+            }
+            _ => {
+                self.far.insert(row, number);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Known {
+    row: i64,
+    /// Where its names begin, and where each ends.
+    start: u32,
+    ends: [u32; 4],
+}
+
+/// The other side in one direction, as the view `facts` names it.
+#[derive(Clone, Copy, Debug)]
+pub struct NumberedPeer<'p> {
+    peers: &'p Peers,
+    number: u32,
+}
+
+impl<'p> NumberedPeer<'p> {
+    /// Which way the mail went.
+    pub fn direction(self) -> Direction {
+        self.peers.directions[self.number as usize]
+    }
+
+    /// Policy domain; each name may be empty.
+    pub fn domain(self) -> &'p str {
+        self.name(0)
+    }
+
+    /// Registrable domain.
+    pub fn organisation(self) -> &'p str {
+        self.name(1)
+    }
+
+    /// MX host or client name.
+    pub fn host(self) -> &'p str {
+        self.name(2)
+    }
+
+    /// Address.
+    pub fn address(self) -> &'p str {
+        self.name(3)
+    }
+
+    /// Domain, organisation, host and address.
+    pub fn names(self) -> [&'p str; 4] {
+        [0, 1, 2, 3].map(|at| self.name(at))
+    }
+
+    fn name(self, at: usize) -> &'p str {
+        let known = &self.peers.known[self.number as usize];
+        let start = match at {
+            0 => known.start,
+            at => known.ends[at - 1],
+        };
+        &self.peers.text[start as usize..known.ends[at] as usize]
+    }
+}
+
+impl Store {
+    /// The rows of the peers whose domain, host, address or organisation is `name`.
+    pub fn peers_named(&self, name: &str) -> Result<Vec<i64>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id FROM peer WHERE domain = ?1 OR host = ?1 OR address = ?1 OR organisation = ?1 ORDER BY id",
+        )?;
+        let rows = statement.query_map([name], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+impl Peers {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// The one with this number, which must have been given.
+    pub fn get(&self, number: u32) -> NumberedPeer<'_> {
+        NumberedPeer {
+            peers: self,
+            number,
+        }
+    }
+
+    /// All of them, by number.
+    pub fn iter(&self) -> impl Iterator<Item = NumberedPeer<'_>> {
+        let numbers = 0..self.known.len() as u32;
+        numbers.map(|number| self.get(number))
+    }
+
+    /// The row of the one with this number.
+    pub(super) fn row(&self, number: u32) -> Option<i64> {
+        self.known.get(number as usize).map(|known| known.row)
+    }
+
+    /// The number of the one with this row, which is loaded if it has not been met.
+    #[inline]
+    pub(super) fn number(&mut self, store: &Store, row: i64) -> Result<u32> {
+        match self.numbers.get(row) {
+            Some(number) => Ok(number),
+            None => self.load(store, row),
+        }
+    }
+
+    fn load(&mut self, store: &Store, id: i64) -> Result<u32> {
+        let mut statement = store.connection.prepare_cached(
+            "SELECT id, direction = 'inbound', domain, organisation, host, address FROM peer WHERE id = ?1",
+        )?;
+        Ok(statement.query_row([id], |row| self.add(row))?)
+    }
+
+    /// Loads every one that there is, by row.
+    pub(super) fn load_all(&mut self, store: &Store) -> Result<()> {
+        if self.all {
+            return Ok(());
+        }
+        let mut statement = store.connection.prepare_cached(
+            "SELECT id, direction = 'inbound', domain, organisation, host, address FROM peer ORDER BY id",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if self.numbers.get(row.get(0)?).is_none() {
+                self.add(row)?;
+            }
+        }
+        self.all = true;
+        Ok(())
+    }
+
+    fn add(&mut self, row: &Row<'_>) -> rusqlite::Result<u32> {
+        // OK to narrow, here and below: no store has 2^32 peers, nor so much of names.
+        let start = self.text.len() as u32;
+        let mut ends = [start; 4];
+        for (at, end) in ends.iter_mut().enumerate() {
+            self.text.push_str(row.get_ref(2 + at)?.as_str()?);
+            *end = self.text.len() as u32;
+        }
+        let number = self.known.len() as u32;
+        let id = row.get(0)?;
+        self.known.push(Known {
+            row: id,
+            start,
+            ends,
+        });
+        self.directions.push(match row.get(1)? {
+            true => Direction::Inbound,
+            false => Direction::Outbound,
+        });
+        self.numbers.insert(id, number);
+        Ok(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixture::{self, inbound, outbound};
+    use maillog::Protocol;
+
+    #[test]
+    fn rows_have_their_numbers_however_far_they_are() {
+        let mut numbers = Numbers::default();
+        for (row, number) in [(7, 0), (3, 1), (1 << 40, 2), (-5, 3)] {
+            numbers.insert(row, number);
+        }
+        let found = [7, 3, 1 << 40, -5, 4, 1 << 41].map(|row| numbers.get(row));
+        assert_eq!(found, [Some(0), Some(1), Some(2), Some(3), None, None]);
+    }
+
+    #[test]
+    fn names_are_those_of_the_row_whichever_way_they_were_loaded() {
+        let store = fixture::store([
+            outbound("a.example")
+                .host("mx.a.example", "192.0.2.1")
+                .encrypted(Protocol::Tls13)
+                .build(),
+            inbound("mx.c.example", "192.0.2.9").silent().build(),
+        ]);
+        let mut one_by_one = Peers::default();
+        let mut all = Peers::default();
+        all.load_all(&store).unwrap();
+        let words = |peer: NumberedPeer<'_>| format!("{:?}{:?}", peer.direction(), peer.names());
+        assert_eq!(all.len(), 2);
+        for number in [1, 0] {
+            let row = all.row(number).unwrap();
+            let single = one_by_one.number(&store, row).unwrap();
+            assert_eq!(words(one_by_one.get(single)), words(all.get(number)));
+        }
+        let hosts: Vec<&str> = all.iter().map(NumberedPeer::host).collect();
+        assert!(hosts.contains(&"mx.a.example") && hosts.contains(&"mx.c.example"));
+        one_by_one.load_all(&store).unwrap();
+        assert_eq!(one_by_one.len(), 2);
+    }
+}

@@ -3,16 +3,20 @@
 //! A peer is a recipient domain, outbound, and a client's organisation, name or address, inbound. The other side's software is told only by the
 //! lines kept of what went in clear or failed, and so divides nothing else.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::{HashMap, HashSet};
 
 use crate::outcome::Direction;
 use crate::store::{Result, Store, public_suffix, registrable};
 
+use super::Scope;
 use super::failures::who;
-use super::software::find_software;
+use super::limits::smart_host;
+use super::software::{Software, find_software};
+use super::sums::{Entry, Named, Sums};
 use super::tally::Group;
-use super::{Scope, ask, read_direction};
 
 /// By what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,73 +121,129 @@ pub fn suffixes(name: &str) -> Vec<String> {
     found
 }
 
-const SQL: &str = "SELECT direction, domain, organisation, host, address, protocol, cipher, key_exchange, verification,
-         tls, class, cause, fault, delivery, SUM(n), SUM(messages), SUM(handshakes), MIN(first_seen), MAX(last_seen)
-  FROM summed
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
-  GROUP BY direction, domain, organisation, host, address, protocol, cipher, key_exchange, verification, tls, class, cause, fault, delivery
-  ORDER BY direction, domain, organisation, host, address, protocol, cipher, key_exchange, verification, tls, class, cause, fault, delivery";
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breakdown {
+    /// All parts, by how much mail; outbound first.
+    pub slices: Vec<Slice>,
+    /// The relay that carries nearly all our mail, if one does.
+    pub smart_host: Option<String>,
+}
 
 /// What is known of one group of equal outcomes with one peer.
-struct Fact {
+struct Fact<'s> {
     direction: Direction,
     /// Domain, organisation, host, address.
-    names: [String; 4],
-    /// Protocol, cipher, key exchange, verification.
-    session: [String; 4],
+    names: [&'s str; 4],
+    session: Session<'s>,
     /// The word of the server's software, if it is asked for and known.
     software: &'static str,
     group: Group,
 }
 
-/// All parts, by how much mail; outbound first.
-pub fn find_breakdown(store: &Store, scope: &Scope, axis: Axis) -> Result<Vec<Slice>> {
-    let mut facts = ask(store, SQL, scope, |row| {
-        Ok(Fact {
-            direction: read_direction(row, 0)?,
-            names: [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
-            session: [row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?],
-            software: "",
-            group: Group::read(row, 9)?,
-        })
-    })?;
-    if axis == Axis::Software {
-        let known = find_software(store)?;
-        for fact in &mut facts {
-            let [_, _, host, address] = &fact.names;
-            let software = known.get(&(host.clone(), address.clone()));
-            fact.software = software.map_or("", |software| software.name());
-        }
-    }
-    leave_strangers_out(&mut facts);
-    let mut parts: BTreeMap<(Direction, String), Part> = BTreeMap::new();
-    for fact in &facts {
-        for name in fact.keys(axis) {
-            let part = parts.entry((fact.direction, name)).or_default();
-            part.add(fact, axis);
+/// Protocol, cipher, key exchange, verification.
+type Session<'s> = [&'s str; 4];
+
+/// Divides all mail.
+pub fn find_breakdown(store: &Store, scope: &Scope, axis: Axis) -> Result<Breakdown> {
+    let sums = Sums::load(store, scope)?;
+    let software = match axis {
+        Axis::Software => find_software(store, &in_question(&sums))?,
+        _ => HashMap::new(),
+    };
+    let senders = senders(&sums);
+    let mut parts: HashMap<(Direction, Cow<'_, str>), Part> = HashMap::new();
+    let by_peer = sums.by_name(|entry| Some((entry.peer.direction(), entry.peer_name())));
+    for ((direction, peer), named) in by_peer.iter() {
+        let is_stranger = direction == Direction::Inbound && !senders.contains(peer);
+        let facts = facts(direction, named, &software);
+        // What is our own fault stays: it may be why they never got to send.
+        let facts = facts
+            .iter()
+            .filter(|f| !(is_stranger && f.is_mere_failure()));
+        for (name, part) in of_peer(facts, axis) {
+            parts.entry((direction, name)).or_default().add(&part);
         }
     }
     let slices = parts
         .into_iter()
-        .map(|((direction, name), part)| part.slice(direction, name));
+        .map(|((direction, name), part)| part.slice(direction, name.into_owned()));
     let mut slices: Vec<Slice> = slices.filter(|s| s.mails() + s.failed > 0).collect();
-    slices.sort_by_key(|s| (s.direction, Reverse(s.mails()), Reverse(s.failed)));
-    Ok(slices)
+    let size = |s: &Slice| (s.direction, Reverse(s.mails()), Reverse(s.failed));
+    slices.sort_unstable_by(|a, b| (size(a), &a.name).cmp(&(size(b), &b.name)));
+    Ok(Breakdown {
+        slices,
+        smart_host: smart_host(&sums),
+    })
 }
 
-/// Takes out the failures of clients that never sent us anything, as the summary does: whoever scans the net meets our TLS too. What is
-/// our own fault stays: it may be why they never got to send.
-fn leave_strangers_out(facts: &mut Vec<Fact>) {
-    let is_inbound = |f: &Fact| f.direction == Direction::Inbound;
-    let sent = facts.iter().filter(|f| is_inbound(f) && f.mails() > 0);
-    let senders: BTreeSet<String> = sent.flat_map(|f| f.names[1..].to_vec()).collect();
-    facts.retain(|f| {
-        let is_failure = is_inbound(f) && f.failed(Axis::Cause) > 0 && f.mails() == 0;
-        !is_failure || f.group.fault == "us" || senders.contains(&f.peer())
+/// The names of the clients that sent us anything. The failures of others are left out, as the summary does: whoever scans the net meets our
+/// TLS too.
+fn senders(sums: &Sums) -> HashSet<&str> {
+    let is_sender = |e: &Entry<'_>| e.peer.direction() == Direction::Inbound && e.mails() > 0;
+    let senders = sums.each().filter(is_sender);
+    senders
+        .flat_map(|e| [e.peer.organisation(), e.peer.host(), e.peer.address()])
+        .collect()
+}
+
+/// The hosts and addresses to which mail went in clear, or failed because of TLS.
+fn in_question(sums: &Sums) -> HashSet<(&str, &str)> {
+    let is_one = |e: &Entry<'_>| {
+        let is_bad = &*e.meaning.tls == "plaintext" || e.meaning.class.row().tls_failure;
+        e.peer.direction() == Direction::Outbound && is_bad
+    };
+    let hosts = sums.each().filter(is_one);
+    hosts.map(|e| (e.peer.host(), e.peer.address())).collect()
+}
+
+/// All that is known of one peer.
+fn facts<'s>(
+    direction: Direction,
+    named: Named<'s, '_>,
+    software: &HashMap<(&str, &str), Software>,
+) -> Vec<Fact<'s>> {
+    let groups = named.groups_by(|entry| {
+        let m = entry.meaning;
+        let session: Session<'s> = [&m.protocol, &m.cipher, &m.key_exchange, &m.verification];
+        Some((entry.peer.names(), session))
     });
+    let facts = groups.into_iter().map(|((names, session), group)| {
+        let [_, _, host, address] = names;
+        let known = software.get(&(host, address));
+        Fact {
+            direction,
+            names,
+            session,
+            software: known.map_or("", |software| software.name()),
+            group,
+        }
+    });
+    facts.collect()
 }
 
-impl Fact {
+/// The parts to which a peer belongs, and what it is of each.
+fn of_peer<'f, 's: 'f>(
+    facts: impl Iterator<Item = &'f Fact<'s>>,
+    axis: Axis,
+) -> Vec<(Cow<'s, str>, Part)> {
+    let mut parts: Vec<(Cow<'s, str>, Part)> = Vec::new();
+    for fact in facts {
+        for name in fact.keys(axis) {
+            match parts.iter_mut().find(|(same, _)| *same == name) {
+                Some((_, part)) => fact.count(axis, part),
+                None => {
+                    let mut part = Part::default();
+                    fact.count(axis, &mut part);
+                    parts.push((name, part));
+                }
+            }
+        }
+    }
+    parts
+}
+
+impl<'s> Fact<'s> {
     /// Mail that crossed.
     fn mails(&self) -> u64 {
         match self.direction {
@@ -206,14 +266,16 @@ impl Fact {
         if is_failure { self.group.n } else { 0 }
     }
 
-    fn peer(&self) -> String {
-        who(self.direction, self.names.clone())
+    /// Nothing but a failure that is not our own fault.
+    fn is_mere_failure(&self) -> bool {
+        self.failed(Axis::Cause) > 0 && self.mails() == 0 && &*self.group.fault != "us"
     }
 
     /// The parts it belongs to.
-    fn keys(&self, axis: Axis) -> Vec<String> {
-        let [domain, organisation, host, _] = &self.names;
-        let is_encrypted = self.mails() > 0 && self.group.tls == "encrypted";
+    fn keys(&self, axis: Axis) -> Vec<Cow<'s, str>> {
+        let [domain, organisation, host, _] = self.names;
+        let is_clear = &*self.group.tls == "plaintext";
+        let is_encrypted = self.mails() > 0 && &*self.group.tls == "encrypted";
         if axis.is_of_sessions() && !is_encrypted {
             return Vec::new();
         }
@@ -221,40 +283,56 @@ impl Fact {
             Direction::Outbound => domain,
             Direction::Inbound => host,
         };
+        let [protocol, cipher, key_exchange, verification] = self.session;
+        let one = |name: &'s str| vec![Cow::Borrowed(name)];
         match axis {
             Axis::Organisation if self.direction == Direction::Outbound => {
-                vec![registrable(domain).unwrap_or_else(|| domain.clone())]
+                vec![registrable(domain).map_or(Cow::Borrowed(domain), Cow::Owned)]
             }
-            Axis::Organisation => vec![self.peer()],
+            Axis::Organisation => one(who(self.direction, self.names)),
             Axis::Operator if self.direction == Direction::Inbound => Vec::new(),
-            Axis::Operator => vec![match registrable(host) {
+            Axis::Operator => one(match registrable(host) {
                 // A host without a name of its own.
-                None => String::new(),
-                Some(_) => organisation.clone(),
-            }],
+                None => "",
+                Some(_) => organisation,
+            }),
             Axis::Suffix => match suffixes(own_name) {
-                found if found.is_empty() => vec![String::new()],
-                found => found,
+                found if found.is_empty() => one(""),
+                found => found.into_iter().map(Cow::Owned).collect(),
             },
-            Axis::Protocol => vec![self.session[0].clone()],
-            Axis::Cipher => vec![self.session[1].clone()],
-            Axis::KeyExchange => vec![self.session[2].clone()],
-            Axis::Certificate => vec![self.session[3].clone()],
-            Axis::Cause if self.failed(axis) > 0 || self.group.tls == "plaintext" => {
+            Axis::Protocol => one(protocol),
+            Axis::Cipher => one(cipher),
+            Axis::KeyExchange => one(key_exchange),
+            Axis::Certificate => one(verification),
+            Axis::Cause if self.failed(axis) > 0 || is_clear => {
                 vec![match self.group.cause.is_empty() {
-                    true => self.group.class.name().to_string(),
-                    false => self.group.cause.clone(),
+                    true => Cow::Borrowed(self.group.class.name()),
+                    false => Cow::Owned(self.group.cause.to_string()),
                 }]
             }
             Axis::Software
                 if self.direction == Direction::Outbound
-                    && self.group.fault != "us"
-                    && (self.failed(axis) > 0 || self.group.tls == "plaintext") =>
+                    && &*self.group.fault != "us"
+                    && (self.failed(axis) > 0 || is_clear) =>
             {
-                vec![self.software.to_string()]
+                one(self.software)
             }
             Axis::Cause | Axis::Software => Vec::new(),
         }
+    }
+
+    /// Counts it, all of one peer, in a part.
+    fn count(&self, axis: Axis, part: &mut Part) {
+        let (mails, failed) = (self.mails(), self.failed(axis));
+        part.failed += failed;
+        let is_clear = &*self.group.tls == "plaintext";
+        match &*self.group.tls {
+            "encrypted" => part.encrypted += mails,
+            "plaintext" => part.plaintext += mails,
+            _ => part.unknown += mails,
+        }
+        part.peers |= u64::from(mails + failed > 0);
+        part.peers_in_clear |= u64::from(mails > 0 && is_clear);
     }
 }
 
@@ -265,27 +343,11 @@ struct Part {
     plaintext: u64,
     unknown: u64,
     failed: u64,
-    peers: BTreeSet<String>,
-    in_clear: BTreeSet<String>,
+    peers: u64,
+    peers_in_clear: u64,
 }
 
 impl Part {
-    fn add(&mut self, fact: &Fact, axis: Axis) {
-        let (mails, failed) = (fact.mails(), fact.failed(axis));
-        self.failed += failed;
-        match fact.group.tls.as_str() {
-            "encrypted" => self.encrypted += mails,
-            "plaintext" => self.plaintext += mails,
-            _ => self.unknown += mails,
-        }
-        if mails + failed > 0 {
-            self.peers.insert(fact.peer());
-        }
-        if mails > 0 && fact.group.tls == "plaintext" {
-            self.in_clear.insert(fact.peer());
-        }
-    }
-
     fn slice(self, direction: Direction, name: String) -> Slice {
         Slice {
             direction,
@@ -294,9 +356,18 @@ impl Part {
             plaintext: self.plaintext,
             unknown: self.unknown,
             failed: self.failed,
-            peers: self.peers.len() as u64,
-            peers_in_clear: self.in_clear.len() as u64,
+            peers: self.peers,
+            peers_in_clear: self.peers_in_clear,
         }
+    }
+
+    fn add(&mut self, more: &Part) {
+        self.encrypted += more.encrypted;
+        self.plaintext += more.plaintext;
+        self.unknown += more.unknown;
+        self.failed += more.failed;
+        self.peers += more.peers;
+        self.peers_in_clear += more.peers_in_clear;
     }
 }
 
@@ -326,7 +397,7 @@ mod tests {
                 .encrypted(Protocol::Tls12)
                 .build(),
         ]);
-        let slices = find_breakdown(&store, &Scope::ALL, axis).unwrap();
+        let slices = find_breakdown(&store, &Scope::ALL, axis).unwrap().slices;
         slices
             .into_iter()
             .map(|s| (s.name, s.encrypted, s.plaintext, s.failed, s.peers))
@@ -354,7 +425,7 @@ mod tests {
             ),
         ]);
         let failed = |axis| -> Vec<(String, u64)> {
-            let slices = find_breakdown(&store, &Scope::ALL, axis).unwrap();
+            let slices = find_breakdown(&store, &Scope::ALL, axis).unwrap().slices;
             let failed = slices.into_iter().filter(|s| s.failed > 0);
             failed.map(|s| (s.name, s.failed)).collect()
         };

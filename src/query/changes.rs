@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use crate::outcome::{Direction, day_of};
 use crate::store::{Result, Store};
 
-use super::binomial::bounds;
+use super::binomial;
 use super::fallback::{Turn, find_turns};
-use super::history::{Cell, Channel, History, NameId, find_history};
-use super::parts::{Facets, Part, by_peer, facets, sum};
+use super::history::{History, NameId, find_history};
+use super::parts::{Facets, Part, Sums};
 use super::shifts::{Course, Shift, differ, find_course, find_course_of_one};
-use super::strata::PeerDay;
+use super::strata::{PeerDay, Strata};
 use super::verdict::{Shape, shape};
 use super::{Period, Scope};
 
@@ -76,7 +76,7 @@ impl Become {
             Become::Regained
         } else if after.encrypted > 0 {
             Become::Partial
-        } else if bounds(0.0, after.total() as f64).1 < SURELY_NONE {
+        } else if binomial::bounds(0.0, after.total() as f64).1 < SURELY_NONE {
             Become::SwitchedOff
         } else {
             Become::NoneLately
@@ -196,30 +196,30 @@ pub fn find_changes(store: &Store, scope: &Scope) -> Result<Vec<Change>> {
 
 /// The change of one direction at a day: what was before it, and what is since.
 pub(super) fn change(history: &History, direction: Direction, first_day: i32) -> Change {
-    let one_way = history.cells.iter().filter(|c| c.direction == direction);
-    let cells: Vec<&Cell> = one_way.filter(|c| c.channel != Channel::Unknown).collect();
+    let sums = Sums::of(history, direction, |day| Some(day >= first_day));
     let mail = history.peer_days(direction);
+    let strata = Strata::of(&mail);
     let mut change = Change {
-        course: find_course(&mail),
+        course: find_course(&strata),
         moved: moved(history, &mail, first_day),
-        ..parts(history, direction, &cells, first_day)
+        ..parts(&sums, direction)
     };
-    change.shape = called(history, &change, &cells, &mail, first_day);
+    change.shape = called(&change, &sums, differ(&strata, first_day));
     let since = change.course.shifts().iter().filter(|s| s.end >= first_day);
     change.found = since.map(|s| found(history, &change, &mail, s)).collect();
     change
 }
 
 /// The parts of a change, before it has a name.
-fn parts(history: &History, direction: Direction, cells: &[&Cell], first_day: i32) -> Change {
-    let (before, now) = sum(cells, first_day);
+fn parts(sums: &Sums<'_>, direction: Direction) -> Change {
+    let (before, now) = sums.whole();
     let mut change = Change {
         direction,
         before,
         now,
         shape: Shape::TooFew,
-        parts: by_peer(history, cells, first_day),
-        facets: facets(history, cells, first_day),
+        parts: sums.by_peer(),
+        facets: sums.facets(),
         course: Course::TooFew,
         found: Vec::new(),
         moved: Vec::new(),
@@ -230,15 +230,8 @@ fn parts(history: &History, direction: Direction, cells: &[&Cell], first_day: i3
     change
 }
 
-fn called(
-    history: &History,
-    change: &Change,
-    cells: &[&Cell],
-    mail: &[PeerDay],
-    first_day: i32,
-) -> Shape {
-    let ours = ours(history, cells, first_day, (change.before, change.now));
-    shape(change, differ(mail, first_day), ours)
+fn called(change: &Change, sums: &Sums<'_>, is_sure: bool) -> Shape {
+    shape(change, is_sure, ours(sums, (change.before, change.now)))
 }
 
 /// Takes a change by the day apart. The days on the way are left out.
@@ -248,17 +241,12 @@ fn found(history: &History, whole: &Change, mail: &[PeerDay], shift: &Shift) -> 
             .iter()
             .any(|(first, last)| (*first..=*last).contains(&day))
     };
-    let one_way = history
-        .cells
-        .iter()
-        .filter(|c| c.direction == whole.direction);
-    let cells: Vec<&Cell> = one_way
-        .filter(|c| c.channel != Channel::Unknown && is_level(c.day))
-        .collect();
+    let is_now = |day| is_level(day).then_some(day >= shift.end);
+    let sums = Sums::of(history, whole.direction, is_now);
     let mail: Vec<PeerDay> = mail.iter().filter(|d| is_level(d.day)).copied().collect();
-    let mut cause = parts(history, whole.direction, &cells, shift.end);
+    let mut cause = parts(&sums, whole.direction);
     cause.moved.clone_from(&whole.moved);
-    cause.shape = called(history, &cause, &cells, &mail, shift.end);
+    cause.shape = called(&cause, &sums, differ(&Strata::of(&mail), shift.end));
     Found {
         shift: *shift,
         cause,
@@ -282,27 +270,23 @@ fn sort(change: &mut Change, sign: f64) {
 }
 
 /// By how much clear text that is our own fault moved the share, -1 to 1.
-fn ours(history: &History, cells: &[&Cell], first_day: i32, whole: (Known, Known)) -> f64 {
-    let ours: Vec<&Cell> = cells
-        .iter()
-        .filter(|c| c.channel == Channel::Plaintext && history.name(c.fault) == "us")
-        .copied()
-        .collect();
-    let (before, now) = sum(&ours, first_day);
+fn ours(sums: &Sums<'_>, whole: (Known, Known)) -> f64 {
+    let (before, now) = sums.ours();
     let part = |ours: Known, all: Known| ours.plaintext as f64 / all.total().max(1) as f64;
     part(before, whole.0) - part(now, whole.1)
 }
 
 /// The peers that lost or won TLS since a day. Each is judged by its own mail alone.
 fn moved(history: &History, mail: &[PeerDay], first_day: i32) -> Vec<Moved> {
-    let mut peers: BTreeMap<NameId, Vec<PeerDay>> = BTreeMap::new();
+    let mut channels = vec![0_u8; history.names()];
     for day in mail {
+        let seen = u8::from(day.encrypted.n > 0) | (u8::from(day.plaintext.n > 0) << 1);
+        channels[day.peer as usize] |= seen;
+    }
+    let mut peers: BTreeMap<NameId, Vec<PeerDay>> = BTreeMap::new();
+    for day in mail.iter().filter(|d| channels[d.peer as usize] == 3) {
         peers.entry(day.peer).or_default().push(*day);
     }
-    let has_both = |days: &Vec<PeerDay>| {
-        days.iter().any(|d| d.encrypted.n > 0) && days.iter().any(|d| d.plaintext.n > 0)
-    };
-    peers.retain(|_, days| has_both(days));
     let looked_at = peers.len();
     let mut moved = Vec::new();
     for days in peers.values() {
@@ -562,7 +546,7 @@ mod tests {
         fn the_parts_add_up_to_the_whole(
             mail in prop::collection::vec((0u32..30, 0i32..4, 0u64..50, 0u64..50), 1..60)
         ) {
-            let one = |n| super::super::strata::Mail { n, first: 0, last: 0 };
+            let one = |n| super::super::strata::Mail::new(n, 0, 0);
             let mut days: Vec<PeerDay> = mail
                 .into_iter()
                 .map(|(peer, day, encrypted, plaintext)| PeerDay {

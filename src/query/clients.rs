@@ -1,12 +1,11 @@
 //! Inbound: how does mail come from each client address?
 
-use std::collections::BTreeMap;
-
 use crate::outcome::{Class, Direction};
 use crate::store::{Result, Store};
 
+use super::Scope;
+use super::sums::Sums;
 use super::tally::{Group, Problem, span};
-use super::{Scope, ask_one_way};
 
 /// One client.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,69 +58,57 @@ impl Channels {
     }
 }
 
-const SQL: &str = "SELECT address, host, organisation, tls, class, cause, fault, delivery, SUM(n), SUM(messages), SUM(handshakes),
-         MIN(first_seen), MAX(last_seen)
-  FROM summed
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
-  GROUP BY address, host, organisation, tls, class, cause, fault, delivery
-  ORDER BY address, host, organisation, tls, class, cause, fault, delivery";
-
 /// Name and organisation of a client.
-type Name = (String, String);
+type Name<'s> = (&'s str, &'s str);
 
 /// All of them, by address. Those that never sent mail nor failed because of TLS only if the scope asks for every row.
 pub fn find_clients(store: &Store, scope: &Scope) -> Result<Vec<Client>> {
-    let rows = ask_one_way(store, SQL, scope, Direction::Inbound, |row| {
-        let name: (String, String) = (row.get(1)?, row.get(2)?);
-        Ok((row.get::<_, String>(0)?, name, Group::read(row, 3)?))
-    })?;
-    let mut clients: BTreeMap<(String, String), Vec<(Name, Group)>> = BTreeMap::new();
-    for (address, name, group) in rows {
-        // Without an address, the name stands for the client.
-        let stand_in = if address.is_empty() {
-            name.0.clone()
-        } else {
-            String::new()
-        };
-        clients
-            .entry((address, stand_in))
-            .or_default()
-            .push((name, group));
-    }
-    let clients = clients
-        .into_iter()
-        .map(|((address, _), rows)| client(address, &rows));
+    let clients = clients(&Sums::load(store, scope)?).into_iter();
     Ok(clients
         .filter(|c| scope.all || c.sessions.total() + c.sessions_failed + c.messages.total() > 0)
         .collect())
 }
 
-fn client(address: String, rows: &[(Name, Group)]) -> Client {
-    let groups: Vec<Group> = rows.iter().map(|(_, group)| group.clone()).collect();
+/// Every one of what is loaded.
+pub(super) fn clients(sums: &Sums) -> Vec<Client> {
+    let by_address = sums.by_name(|entry| {
+        let (peer, is_one) = (entry.peer, entry.peer.direction() == Direction::Inbound);
+        // Without an address, the name stands for the client.
+        let stand_in = match peer.address() {
+            "" => peer.host(),
+            _ => "",
+        };
+        Some((peer.address(), stand_in)).filter(|_| is_one)
+    });
+    let clients = by_address.iter().map(|((address, _), named)| {
+        let rows = named.groups_by(|e| Some((e.peer.host(), e.peer.organisation())));
+        client(address, &rows)
+    });
+    clients.collect()
+}
+
+fn client(address: &str, rows: &[(Name<'_>, Group)]) -> Client {
+    let groups = || rows.iter().map(|(_, group)| group);
     let (mut sessions, mut messages, mut sessions_failed) =
         (Channels::default(), Channels::default(), 0);
-    for group in groups.iter().filter(|g| g.class != Class::InProbe) {
+    for group in groups().filter(|g| g.class != Class::InProbe) {
         messages.add(&group.tls, group.messages);
         match group.class.row().tls_failure {
             true => sessions_failed += group.n,
             false => sessions.add(&group.tls, group.n),
         }
     }
-    let in_clear = || {
-        groups
-            .iter()
-            .filter(|g| g.tls == "plaintext" && g.messages > 0)
-    };
+    let in_clear = || groups().filter(|g| &*g.tls == "plaintext" && g.messages > 0);
     let problem = match in_clear().next() {
         Some(_) => Problem::dominating(in_clear()),
-        None => Problem::dominating(groups.iter().filter(|g| g.class.row().tls_failure)),
+        None => Problem::dominating(groups().filter(|g| g.class.row().tls_failure)),
     };
-    let (first_seen, last_seen) = span(&groups);
+    let (first_seen, last_seen) = span(groups());
     let (name, organisation) = most_frequent_name(rows);
     Client {
-        address,
-        name,
-        organisation,
+        address: address.to_owned(),
+        name: name.to_owned(),
+        organisation: organisation.to_owned(),
         sessions,
         sessions_failed,
         messages,
@@ -132,21 +119,20 @@ fn client(address: String, rows: &[(Name, Group)]) -> Client {
 }
 
 /// The name of most sessions; of equals the latest, then the first by alphabet. No name only if there never was one.
-fn most_frequent_name(rows: &[(Name, Group)]) -> Name {
-    let mut names: BTreeMap<&(String, String), (bool, u64, i64)> = BTreeMap::new();
+fn most_frequent_name<'s>(rows: &[(Name<'s>, Group)]) -> Name<'s> {
+    let mut names: Vec<(Name<'s>, (bool, u64, i64))> = Vec::new();
+    // They come in order, equal ones together.
     for (name, group) in rows {
-        let entry = names
-            .entry(name)
-            .or_insert((!name.0.is_empty(), 0, i64::MIN));
-        *entry = (entry.0, entry.1 + group.n, entry.2.max(group.last));
+        match names.last_mut() {
+            Some((same, (_, n, last))) if same == name => {
+                (*n, *last) = (*n + group.n, group.last.max(*last));
+            }
+            _ => names.push((*name, (!name.0.is_empty(), group.n, group.last))),
+        }
     }
     // Reversed, because the last of equals is taken.
-    names
-        .into_iter()
-        .rev()
-        .max_by_key(|(_, rank)| *rank)
-        .map(|(name, _)| name.clone())
-        .unwrap_or_default()
+    let most = names.into_iter().rev().max_by_key(|(_, rank)| *rank);
+    most.map(|(name, _)| name).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@
 //! address and counted apart.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use crate::outcome::Direction;
 use crate::store::{Result, Store, natural};
 
+use super::sums::Sums;
+use super::tally::is_sent;
 use super::{Scope, ask, read_direction};
 
 /// So many mails in the period are regular, if nothing else is said.
@@ -64,6 +65,12 @@ impl Mail {
             _ => self.unknown += n,
         }
     }
+
+    fn add_all(&mut self, more: &Mail) {
+        self.encrypted += more.encrypted;
+        self.plaintext += more.plaintext;
+        self.unknown += more.unknown;
+    }
 }
 
 /// One correspondent.
@@ -80,6 +87,13 @@ pub struct Correspondent {
 }
 
 impl Correspondent {
+    fn add(&mut self, direction: Direction, tls: &str, n: u64) {
+        match direction {
+            Direction::Outbound => self.sent.add(tls, n),
+            Direction::Inbound => self.received.add(tls, n),
+        }
+    }
+
     /// Mail in clear, both ways.
     pub fn in_clear(&self) -> u64 {
         self.sent.plaintext + self.received.plaintext
@@ -108,30 +122,24 @@ const PEOPLE: &str = "SELECT correspondent, direction, tls, SUM(n), MAX(last_see
   GROUP BY correspondent, direction, tls
   ORDER BY correspondent, direction, tls";
 
-const DOMAINS: &str = "SELECT domain, direction, tls, SUM(CASE WHEN delivery = 'sent' THEN n ELSE messages END), MAX(last_seen)
-  FROM summed
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND domain <> '' AND (delivery = 'sent' OR messages > 0)
-  GROUP BY domain, direction, tls
-  ORDER BY domain, direction, tls";
-
 /// All of the period with at least `regular` mails, whatever direction the scope asks for: correspondence has two.
 pub fn find_correspondents(store: &Store, scope: &Scope, regular: u64) -> Result<Correspondents> {
     let both = Scope {
         direction: None,
         ..*scope
     };
-    let people = load(store, PEOPLE, &both)?;
+    let people = people(store, &both)?;
     let are_addresses = !people.is_empty();
     let all = match are_addresses {
         true => people,
-        false => load(store, DOMAINS, &both)?,
+        false => domains(&Sums::load(store, &both)?),
     };
     let least = if scope.all { 0 } else { regular };
     let mut found = Correspondents {
         are_addresses,
         ..Correspondents::default()
     };
-    for correspondent in all.into_values() {
+    for correspondent in all {
         let both_ways = correspondent.sent.total() > 0 && correspondent.received.total() > 0;
         if !both_ways || correspondent.total() < least {
             continue;
@@ -148,29 +156,57 @@ pub fn find_correspondents(store: &Store, scope: &Scope, regular: u64) -> Result
     Ok(found)
 }
 
-fn load(store: &Store, sql: &str, scope: &Scope) -> Result<BTreeMap<String, Correspondent>> {
-    let mut all: BTreeMap<String, Correspondent> = BTreeMap::new();
-    let rows = ask(store, sql, scope, |row| {
+fn people(store: &Store, scope: &Scope) -> Result<Vec<Correspondent>> {
+    let rows = ask(store, PEOPLE, scope, |row| {
         let (name, tls): (String, String) = (row.get(0)?, row.get(2)?);
-        Ok((
-            name,
-            read_direction(row, 1)?,
-            tls,
-            natural(row, 3)?,
-            row.get::<_, i64>(4)?,
-        ))
+        let mut one = Correspondent {
+            name: name.to_lowercase(),
+            last_seen: row.get(4)?,
+            ..Correspondent::default()
+        };
+        one.add(read_direction(row, 1)?, &tls, natural(row, 3)?);
+        Ok(one)
     })?;
-    for (name, direction, tls, n, last) in rows {
-        let name = name.to_lowercase();
-        let entry = all.entry(name.clone()).or_default();
-        entry.name = name;
-        entry.last_seen = entry.last_seen.max(last);
-        match direction {
-            Direction::Outbound => entry.sent.add(&tls, n),
-            Direction::Inbound => entry.received.add(&tls, n),
+    Ok(merged(rows))
+}
+
+/// Domains that stand for people.
+fn domains(sums: &Sums) -> Vec<Correspondent> {
+    let by_domain = sums.by_name(|entry| {
+        let name = Some(entry.peer.domain());
+        name.filter(|name| !name.is_empty() && entry.is_mail())
+    });
+    let all = by_domain.iter().map(|(name, named)| {
+        let mut one = Correspondent {
+            name: name.to_lowercase(),
+            last_seen: named.entries().map(|e| e.count.last).max().unwrap_or(0),
+            ..Correspondent::default()
+        };
+        for entry in named.entries() {
+            let n = match is_sent(&entry.meaning.delivery) {
+                true => entry.count.n,
+                false => entry.count.messages,
+            };
+            one.add(entry.peer.direction(), &entry.meaning.tls, n);
         }
-    }
-    Ok(all)
+        one
+    });
+    merged(all.collect())
+}
+
+/// One for each name, in the order of the names.
+fn merged(mut all: Vec<Correspondent>) -> Vec<Correspondent> {
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all.dedup_by(|more, sum| {
+        let is_same = more.name == sum.name;
+        if is_same {
+            sum.sent.add_all(&more.sent);
+            sum.received.add_all(&more.received);
+            sum.last_seen = sum.last_seen.max(more.last_seen);
+        }
+        is_same
+    });
+    all
 }
 
 /// Whether an address is that of a program. A domain is not.

@@ -3,8 +3,9 @@
 use crate::outcome::Direction;
 use crate::store::{Result, Store};
 
-use super::tally::{Counters, Group, Problem, Verdict, by_name, span};
-use super::{Scope, ask_one_way};
+use super::Scope;
+use super::sums::Sums;
+use super::tally::{Counters, Group, Problem, Verdict, span};
 
 /// One recipient domain.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,31 +24,29 @@ pub struct Domain {
     pub last_seen: i64,
 }
 
-const SQL: &str =
-    "SELECT domain, tls, class, cause, fault, delivery, SUM(n), SUM(messages), SUM(handshakes),
-         MIN(first_seen), MAX(last_seen)
-  FROM summed
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND domain <> ''
-  GROUP BY domain, tls, class, cause, fault, delivery
-  ORDER BY domain, tls, class, cause, fault, delivery";
-
 /// All of them, by name. Attempts whose recipient the log does not name are in no row.
 pub fn find_domains(store: &Store, scope: &Scope) -> Result<Vec<Domain>> {
-    let rows = ask_one_way(store, SQL, scope, Direction::Outbound, |row| {
-        Ok((row.get::<_, String>(0)?, Group::read(row, 1)?))
-    })?;
-    let domains = by_name(rows)
-        .into_iter()
-        .map(|(name, groups)| domain(name, &groups));
-    Ok(domains.filter(|d| !d.counters.is_empty()).collect())
+    Ok(domains(&Sums::load(store, scope)?))
 }
 
-fn domain(name: String, groups: &[Group]) -> Domain {
+/// The same, of what is loaded.
+pub(super) fn domains(sums: &Sums) -> Vec<Domain> {
+    let by_domain = sums.by_name(|entry| {
+        let is_one = entry.peer.direction() == Direction::Outbound;
+        Some(entry.peer.domain()).filter(|name| is_one && !name.is_empty())
+    });
+    let domains = by_domain
+        .iter()
+        .map(|(name, named)| domain(name, &named.groups()));
+    domains.filter(|d| !d.counters.is_empty()).collect()
+}
+
+fn domain(name: &str, groups: &[Group]) -> Domain {
     let counters = Counters::of(groups);
     let verdict = counters.verdict();
     let (first_seen, last_seen) = span(groups);
     Domain {
-        domain: name,
+        domain: name.to_owned(),
         counters,
         verdict,
         problem: Problem::outbound(verdict, groups),

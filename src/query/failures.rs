@@ -1,9 +1,10 @@
 //! What fails because of TLS, and whose fault it is?
 
 use crate::outcome::{Class, Direction};
-use crate::store::{Result, Store, natural};
+use crate::store::{Result, Store};
 
-use super::{Scope, ask, read_direction};
+use super::Scope;
+use super::sums::{Entry, Sums};
 
 /// One way in which TLS fails with one peer.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,40 +31,66 @@ pub struct Failure {
     pub last_seen: i64,
 }
 
-const SQL: &str = "SELECT direction, domain, organisation, address, host, class, cause, fault, SUM(n),
-         SUM(CASE WHEN delivery = 'sent' OR delivery = 'probed' OR messages > 0 THEN 0 ELSE n END),
-         MIN(first_seen), MAX(last_seen)
-  FROM summed
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
-    AND (delivery = '' OR delivery = 'deferred' OR delivery = 'bounced'
-      OR class = 'plaintext-fallback-after-failed-handshake' OR class = 'plaintext-fallback-after-session-failure')
-  GROUP BY direction, domain, organisation, address, host, class, cause, fault
-  ORDER BY direction, domain, organisation, address, host, class, cause, fault";
-
-/// All of them, in no order of interest. Deliveries that fail for another reason only if the scope asks for every row. Mail that
-/// got through in clear after TLS had failed is a failure too.
+/// All of them, by direction, peer, host, class, cause and fault. Deliveries that fail for another reason only if the scope asks for every
+/// row. Mail that got through in clear after TLS had failed is a failure too.
 pub fn find_failures(store: &Store, scope: &Scope) -> Result<Vec<Failure>> {
-    let rows = ask(store, SQL, scope, |row| {
-        let (direction, domain) = (read_direction(row, 0)?, row.get(1)?);
-        let (organisation, address, host): (String, String, String) =
-            (row.get(2)?, row.get(3)?, row.get(4)?);
-        let class: String = row.get(5)?;
-        Ok(Failure {
-            direction,
-            peer: who(direction, [domain, organisation, host.clone(), address]),
-            host,
-            class: Class::from_name(&class).unwrap_or(Class::Unknown),
-            cause: row.get(6)?,
-            fault: row.get(7)?,
-            attempts: natural(row, 8)?,
-            undelivered: natural(row, 9)?,
-            first_seen: row.get(10)?,
-            last_seen: row.get(11)?,
-        })
-    })?;
-    Ok(merge(
-        rows.into_iter().filter(|f| f.is_wanted(scope)).collect(),
-    ))
+    Ok(failures(&Sums::load(store, scope)?, scope.all))
+}
+
+/// The same, of what is loaded.
+pub(super) fn failures(sums: &Sums, all: bool) -> Vec<Failure> {
+    let by_problem = sums.by_name(|entry| {
+        let (peer, meaning) = (entry.peer, entry.meaning);
+        let direction = peer.direction();
+        let has_failed = matches!(&*meaning.delivery, "" | "deferred" | "bounced");
+        let is_wanted =
+            is_because_of_tls(meaning.class) || (all && direction == Direction::Outbound);
+        let key = || {
+            let problem = (meaning.class.name(), &*meaning.cause, &*meaning.fault);
+            (direction, entry.peer_name(), peer.host(), problem)
+        };
+        (is_wanted && (has_failed || fell_back(meaning.class))).then(key)
+    });
+    let failures = by_problem
+        .iter()
+        .map(|((direction, peer, host, _), named)| {
+            let sum = |n: fn(&Entry<'_>) -> u64| named.entries().map(|entry| n(&entry)).sum();
+            let meaning = named.entries().next().map(|entry| entry.meaning);
+            Failure {
+                direction,
+                peer: peer.to_owned(),
+                host: host.to_owned(),
+                class: meaning.map_or(Class::Unknown, |m| m.class),
+                cause: meaning.map_or(String::new(), |m| m.cause.to_string()),
+                fault: meaning.map_or(String::new(), |m| m.fault.to_string()),
+                attempts: sum(|entry| entry.count.n),
+                undelivered: sum(undelivered),
+                first_seen: named.entries().map(|e| e.count.first).min().unwrap_or(0),
+                last_seen: named.entries().map(|e| e.count.last).max().unwrap_or(0),
+            }
+        });
+    failures.collect()
+}
+
+/// What left mail undelivered or, inbound, brought no message.
+fn undelivered(entry: &Entry<'_>) -> u64 {
+    match &*entry.meaning.delivery {
+        "sent" | "probed" => 0,
+        _ if entry.count.messages > 0 => 0,
+        _ => entry.count.n,
+    }
+}
+
+fn fell_back(class: Class) -> bool {
+    matches!(
+        class,
+        Class::PlaintextAfterFailedHandshake | Class::PlaintextAfterFailedSession
+    )
+}
+
+/// Because of TLS, whether the mail then got through in clear or not.
+fn is_because_of_tls(class: Class) -> bool {
+    class.row().tls_failure || fell_back(class)
 }
 
 /// What a peer is called in one word: domain, organisation, host name or address, the first that is known. The envelope sender's
@@ -80,44 +107,8 @@ pub(super) fn who<T: AsRef<str> + Default>(direction: Direction, names: [T; 4]) 
 impl Failure {
     /// Because of TLS, whether the mail then got through in clear or not.
     pub fn is_because_of_tls(&self) -> bool {
-        let fell_back = matches!(
-            self.class,
-            Class::PlaintextAfterFailedHandshake | Class::PlaintextAfterFailedSession
-        );
-        self.class.row().tls_failure || fell_back
+        is_because_of_tls(self.class)
     }
-
-    fn is_wanted(&self, scope: &Scope) -> bool {
-        self.is_because_of_tls() || (scope.all && self.direction == Direction::Outbound)
-    }
-}
-
-/// Rows that differ only in what is not shown become one.
-fn merge(mut failures: Vec<Failure>) -> Vec<Failure> {
-    let key = |f: &Failure| {
-        (
-            f.direction,
-            f.peer.clone(),
-            f.host.clone(),
-            f.class.name(),
-            f.cause.clone(),
-            f.fault.clone(),
-        )
-    };
-    failures.sort_by_cached_key(key);
-    let mut merged: Vec<Failure> = Vec::new();
-    for failure in failures {
-        match merged.last_mut() {
-            Some(last) if key(last) == key(&failure) => {
-                last.attempts += failure.attempts;
-                last.undelivered += failure.undelivered;
-                last.first_seen = last.first_seen.min(failure.first_seen);
-                last.last_seen = last.last_seen.max(failure.last_seen);
-            }
-            _ => merged.push(failure),
-        }
-    }
-    merged
 }
 
 #[cfg(test)]

@@ -106,8 +106,8 @@ pub fn find_turns(store: &Store, scope: &Scope, earlier: &Scope) -> Result<Vec<T
             covered.push(count.day);
         }
         let ends = Ends::of(meaning, &count);
-        if peer.direction == Direction::Outbound && ends != Ends::default() {
-            let failing = domains.entry(peer.domain.clone()).or_default();
+        if peer.direction() == Direction::Outbound && ends != Ends::default() {
+            let failing = domains.entry(peer.domain().to_owned()).or_default();
             if !failing.hosts.contains(&count.peer) {
                 failing.hosts.push(count.peer);
             }
@@ -236,7 +236,7 @@ impl Ends {
             return Ends::default();
         }
         Ends {
-            deferred: if is_failed && meaning.delivery == "deferred" {
+            deferred: if is_failed && &*meaning.delivery == "deferred" {
                 n
             } else {
                 0

@@ -1,6 +1,8 @@
 //! Who got better: had clear text or failing TLS, and since then nothing but TLS?
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
 
 use crate::outcome::{Direction, day_of};
 use crate::store::numbered::{Count, Meaning, Numbered};
@@ -41,12 +43,18 @@ struct Day {
     bad: Vec<Group>,
 }
 
-/// The numbers of a peer's hosts, and the last day on which anything was good, and bad.
-#[derive(Default)]
+/// The last day on which anything was good, and bad.
+#[derive(Clone, Copy, Default)]
 struct Candidate {
-    numbers: BTreeSet<u32>,
     good: Option<i32>,
     bad: Option<i32>,
+}
+
+impl Candidate {
+    fn add(&mut self, more: Candidate) {
+        self.good = self.good.max(more.good);
+        self.bad = self.bad.max(more.bad);
+    }
 }
 
 /// All whose first good day lies in the scope, however long ago they were bad; the latest news first.
@@ -56,17 +64,16 @@ pub fn find_good_news(store: &Store, scope: &Scope) -> Result<Vec<Improvement>> 
         ..scope.period
     };
     let (first, last, ..) = bounds(&Scope { period, ..*scope });
-    let mut numbered = store.numbered((first, last))?;
     let from = scope.period.from_day.unwrap_or(i32::MIN);
+    if i64::from(last) - i64::from(from) + 1 < GOOD_DAYS as i64 {
+        // The first of the good days lies in the scope, and so do the others.
+        return Ok(Vec::new());
+    }
+    let mut numbered = store.numbered((first, last))?;
     let mut news = Vec::new();
-    for ((direction, peer), candidate) in candidates(&mut numbered, scope)? {
-        // Most peers have always been good, or bad to the end: their days need not be read.
-        let improved = candidate.bad.is_some() && candidate.bad < candidate.good;
-        if !improved || candidate.good < Some(from) {
-            continue;
-        }
+    for ((direction, peer), numbers) in improved(&mut numbered, scope)? {
         let mut days: BTreeMap<i32, Day> = BTreeMap::new();
-        for number in candidate.numbers {
+        for number in numbers {
             numbered.each_day_of(number, |_, meaning, count| {
                 let day = days.entry(count.day).or_default();
                 day.add(direction, meaning, &count);
@@ -78,36 +85,54 @@ pub fn find_good_news(store: &Store, scope: &Scope) -> Result<Vec<Improvement>> 
     Ok(news)
 }
 
-/// Every peer of these directions, from the sums: they keep when anything was last seen.
-fn candidates(
+/// The peers of these directions that may have got better, with the numbers of their hosts. Most have always been good, or bad to the end:
+/// their days need not be read. The sums keep when anything was last seen.
+fn improved(
     numbered: &mut Numbered<'_>,
     scope: &Scope,
-) -> Result<BTreeMap<(Direction, String), Candidate>> {
-    let mut hosts: HashMap<u32, (Direction, String, Candidate)> = HashMap::new();
+) -> Result<BTreeMap<(Direction, String), Vec<u32>>> {
+    let mut hosts: Vec<Candidate> = Vec::new();
     numbered.each_sum(|peer, meaning, count| {
-        if !scope.includes(peer.direction) {
+        if !scope.includes(peer.direction()) {
             return;
         }
-        let (_, _, candidate) = hosts.entry(count.peer).or_insert_with(|| {
-            let names = [&peer.domain, &peer.organisation, &peer.host, &peer.address];
-            let name = who(peer.direction, names.map(String::as_str)).to_owned();
-            (peer.direction, name, Candidate::default())
-        });
-        let last = Some(day_of(count.last));
-        match judge(peer.direction, meaning, &count) {
-            Judgement::Good(_) => candidate.good = candidate.good.max(last),
-            Judgement::Bad => candidate.bad = candidate.bad.max(last),
-            Judgement::Neither => {}
+        let at = count.peer as usize;
+        if hosts.len() <= at {
+            hosts.resize(at + 1, Candidate::default());
         }
+        let last = Some(day_of(count.last));
+        hosts[at].add(match judge(peer.direction(), meaning, &count) {
+            Judgement::Good(_) => Candidate {
+                good: last,
+                bad: None,
+            },
+            Judgement::Bad => Candidate {
+                good: None,
+                bad: last,
+            },
+            Judgement::Neither => return,
+        });
     })?;
-    let mut peers: BTreeMap<(Direction, String), Candidate> = BTreeMap::new();
-    for (number, (direction, name, host)) in hosts {
-        let peer = peers.entry((direction, name)).or_default();
-        peer.numbers.insert(number);
-        peer.good = peer.good.max(host.good);
-        peer.bad = peer.bad.max(host.bad);
+    let named = || {
+        let peers = numbered.peers.iter().zip(&hosts).zip(0..);
+        peers.map(|((peer, host), number)| {
+            let name = who(peer.direction(), peer.names());
+            ((peer.direction(), name), *host, number)
+        })
+    };
+    let mut peers: HashMap<(Direction, &str), Candidate> = HashMap::new();
+    for (name, host, _) in named() {
+        peers.entry(name).or_default().add(host);
     }
-    Ok(peers)
+    peers.retain(|_, c| c.bad.is_some() && c.bad < c.good && c.good >= scope.period.from_day);
+    let mut improved: BTreeMap<(Direction, String), Vec<u32>> = BTreeMap::new();
+    for ((direction, name), _, number) in named() {
+        if peers.contains_key(&(direction, name)) {
+            let key = (direction, name.to_owned());
+            improved.entry(key).or_default().push(number);
+        }
+    }
+    Ok(improved)
 }
 
 fn group(meaning: &Meaning, count: &Count) -> Group {
@@ -145,7 +170,7 @@ fn judge(direction: Direction, meaning: &Meaning, count: &Count) -> Judgement {
         ),
         Direction::Inbound => (count.messages, meaning.class.row().tls_failure),
     };
-    match meaning.tls.as_str() {
+    match &*meaning.tls {
         _ if failed => Judgement::Bad,
         "plaintext" if crossed > 0 => Judgement::Bad,
         "encrypted" if crossed > 0 => Judgement::Good(crossed),

@@ -1,11 +1,14 @@
 //! Who exchanged how much mail with us, on which day, over which of our services, and how: what trend and changes are worked out from.
 //!
 //! Only mail counts here: recipients delivered to, outbound; messages accepted, inbound. What failed is `fallback`'s business.
+//!
+//! A year of a large site has millions of cells: what is said of each peer and of each way to send is kept once, by number, and names have
+//! their numbers in the order of the alphabet, so that the order in which the store numbers things makes no difference.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::outcome::{Class, Direction};
-use crate::store::numbered::{Meaning, NumberedPeer};
+use crate::store::numbered::Meaning;
 use crate::store::{Result, Store};
 
 use super::failures::who;
@@ -15,17 +18,31 @@ use super::{Scope, bounds};
 /// A name by its number in [`History::name`].
 pub type NameId = u32;
 
-/// Equal mail of one peer on one day.
-#[derive(Clone, Debug, PartialEq)]
+/// Some mail of one peer's host on one day.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {
     /// Days since 1970, UTC.
     pub day: i32,
-    /// Which way the mail went.
-    pub direction: Direction,
+    /// With whom, by its number in [`History::whos`].
+    pub who: u32,
+    /// In which way, by its number in [`History::hows`].
+    pub how: u32,
+    /// How much, and from when to when.
+    pub mail: Mail,
+}
+
+/// The other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Who {
     /// Outbound the recipient domain; inbound the organisation, name or address of the client.
     pub peer: NameId,
     /// Who runs the other server: its registrable domain, else the peer itself.
     pub operator: NameId,
+}
+
+/// In which way mail crossed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct How {
     /// Which of our services handled it, with the log host.
     pub service: NameId,
     /// Over TLS, in clear, or not known.
@@ -38,12 +55,10 @@ pub struct Cell {
     pub fault: NameId,
     /// Of the TLS session; empty without.
     pub protocol: NameId,
-    /// How much, and from when to when.
-    pub mail: Mail,
 }
 
 /// How mail crossed the net.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
     /// Over TLS.
     Encrypted,
@@ -56,108 +71,94 @@ pub enum Channel {
 /// All mail of some days.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// In the order of days, directions and peers; no two are equal in all but how much.
-    pub cells: Vec<Cell>,
+    /// Each other side.
+    pub whos: Vec<Who>,
+    /// Each way.
+    pub hows: Vec<How>,
+    /// Outbound and inbound, each in the order of days.
+    cells: [Vec<Cell>; 2],
     names: Vec<String>,
 }
 
 /// Loads it.
 pub fn find_history(store: &Store, scope: &Scope) -> Result<History> {
-    // A year of a large site has millions of rows: none of them has a name looked up.
     let (from, to, ..) = bounds(scope);
     let mut numbered = store.numbered((from, to))?;
-    let mut names = Names::default();
-    let services: Vec<NameId> = numbered
-        .services
-        .iter()
-        .map(|service| names.number(&format!("{} on {}", service.1, service.0)))
-        .collect();
-    let (mut peers, mut kinds) = (Known::default(), Known::default());
-    let mut cells = Vec::new();
+    // OK to narrow: the ways are fewer than the rows that name them.
+    let services = numbered.services.len() as u32;
+    let mut cells = [Vec::new(), Vec::new()];
     numbered.each_day(|peer, meaning, count| {
-        let n = if meaning.delivery == "sent" {
-            count.n
-        } else {
-            count.messages
+        let n = match &*meaning.delivery {
+            "sent" => count.n,
+            _ => count.messages,
         };
-        if n == 0 || !scope.includes(peer.direction) {
-            return;
+        let direction = peer.direction();
+        if n > 0 && scope.includes(direction) {
+            cells[side(direction)].push(Cell {
+                day: count.day,
+                who: count.peer,
+                how: count.meaning * services + count.service,
+                mail: Mail::new(n, count.first, count.last),
+            });
         }
-        let (number, operator) = peers.get(count.peer, || called(peer, &mut names));
-        let kind = kinds.get(count.meaning, || kind(meaning, &mut names));
-        cells.push(Cell {
-            day: count.day,
-            direction: peer.direction,
-            peer: number,
-            operator,
-            service: services[count.service as usize],
-            mail: Mail {
-                n,
-                first: count.first,
-                last: count.last,
-            },
-            ..kind
-        });
     })?;
-    Ok(sorted(cells, names))
+    let labels = numbered.services.iter();
+    let labels: Vec<String> = labels
+        .map(|(host, tag)| format!("{tag} on {host}"))
+        .collect();
+    let mut names = Names::default();
+    let tags: Vec<NameId> = labels.iter().map(|label| names.number(label)).collect();
+    let (peers, meanings) = (&numbered.peers, &numbered.meanings);
+    let whos = peers.iter().map(|peer| {
+        let name = who(peer.direction(), peer.names());
+        let operator = match peer.organisation() {
+            "" => name,
+            organisation => organisation,
+        };
+        names.who(name, operator)
+    });
+    let whos = whos.collect();
+    let ways = meanings
+        .iter()
+        .flat_map(|m| tags.iter().map(move |tag| (m, *tag)));
+    let hows = ways.map(|(meaning, service)| how(meaning, service, &mut names));
+    let hows = hows.collect();
+    Ok(sorted(cells, whos, hows, &names))
 }
 
-/// What is worked out once for each number.
-struct Known<T>(Vec<Option<T>>);
-
-impl<T> Default for Known<T> {
-    fn default() -> Self {
-        Known(Vec::new())
-    }
-}
-
-impl<T: Clone> Known<T> {
-    fn get(&mut self, number: u32, find: impl FnOnce() -> T) -> T {
-        let at = number as usize;
-        if self.0.len() <= at {
-            self.0.resize(at + 1, None);
-        }
-        self.0[at].get_or_insert_with(find).clone()
-    }
+fn side(direction: Direction) -> usize {
+    usize::from(direction == Direction::Inbound)
 }
 
 /// Gives names numbers.
 #[derive(Default)]
-struct Names {
-    list: Vec<String>,
-    numbers: HashMap<String, NameId>,
+struct Names<'n> {
+    list: Vec<&'n str>,
+    numbers: HashMap<&'n str, NameId>,
 }
 
-impl Names {
-    fn number(&mut self, name: &str) -> NameId {
-        if let Some(number) = self.numbers.get(name) {
-            return *number;
+impl<'n> Names<'n> {
+    fn number(&mut self, name: &'n str) -> NameId {
+        let list = &mut self.list;
+        *self.numbers.entry(name).or_insert_with(|| {
+            list.push(name);
+            // OK to narrow: no store has 2^32 peers.
+            (list.len() - 1) as NameId
+        })
+    }
+
+    fn who(&mut self, peer: &'n str, operator: &'n str) -> Who {
+        Who {
+            peer: self.number(peer),
+            operator: self.number(operator),
         }
-        // OK to narrow: no store has 2^32 peers.
-        let number = self.list.len() as NameId;
-        self.list.push(name.to_owned());
-        self.numbers.insert(name.to_owned(), number);
-        number
     }
 }
 
-/// Peer and operator.
-fn called(peer: &NumberedPeer, names: &mut Names) -> (NameId, NameId) {
-    let name = who(
-        peer.direction,
-        [&peer.domain, &peer.organisation, &peer.host, &peer.address].map(String::as_str),
-    );
-    let operator = match peer.organisation.as_str() {
-        "" => name,
-        organisation => organisation,
-    };
-    (names.number(name), names.number(operator))
-}
-
-/// A cell that has yet to learn who, when and how much.
-fn kind(meaning: &Meaning, names: &mut Names) -> Cell {
-    Cell {
-        channel: match meaning.tls.as_str() {
+fn how<'n>(meaning: &'n Meaning, service: NameId, names: &mut Names<'n>) -> How {
+    How {
+        service,
+        channel: match &*meaning.tls {
             "encrypted" => Channel::Encrypted,
             "plaintext" => Channel::Plaintext,
             _ => Channel::Unknown,
@@ -166,64 +167,58 @@ fn kind(meaning: &Meaning, names: &mut Names) -> Cell {
         cause: names.number(&meaning.cause),
         fault: names.number(&meaning.fault),
         protocol: names.number(&meaning.protocol),
-        day: 0,
-        direction: Direction::Outbound,
-        peer: 0,
-        operator: 0,
-        service: 0,
-        mail: Mail::default(),
     }
 }
 
-/// Numbers in the order of the names, cells in the order of days and numbers, equal ones added up: the order in which the store
-/// numbers things makes no difference.
-fn sorted(mut cells: Vec<Cell>, names: Names) -> History {
-    let mut order: Vec<usize> = (0..names.list.len()).collect();
-    order.sort_by(|a, b| names.list[*a].cmp(&names.list[*b]));
-    let mut rank = vec![0; order.len()];
-    for (at, number) in order.iter().enumerate() {
-        // OK to narrow: as when they were numbered.
-        rank[*number] = at as NameId;
-    }
-    for cell in &mut cells {
-        for id in [
-            &mut cell.peer,
-            &mut cell.operator,
-            &mut cell.service,
-            &mut cell.cause,
-            &mut cell.fault,
-            &mut cell.protocol,
-        ] {
-            *id = rank[*id as usize];
-        }
-    }
-    for day in cells.chunk_by_mut(|a, b| a.day == b.day) {
-        day.sort_unstable_by_key(Cell::key);
-    }
-    cells.dedup_by(|more, sum| {
-        let same = more.key() == sum.key();
-        if same {
-            sum.mail.add(more.mail);
-        }
-        same
+/// Gives names the numbers of their order.
+fn sorted(
+    cells: [Vec<Cell>; 2],
+    mut whos: Vec<Who>,
+    mut hows: Vec<How>,
+    names: &Names<'_>,
+) -> History {
+    let mut order: Vec<(u64, NameId)> = (0..).zip(&names.list).map(|(n, s)| (head(s), n)).collect();
+    // Most names differ in their first octets.
+    order.sort_unstable_by(|a, b| {
+        let name = |n: NameId| names.list[n as usize];
+        a.0.cmp(&b.0).then_with(|| name(a.1).cmp(name(b.1)))
     });
-    let mut list = names.list;
-    let names = order.iter().map(|n| std::mem::take(&mut list[*n]));
+    let mut rank = vec![0; order.len()];
+    for (at, (_, number)) in (0..).zip(&order) {
+        rank[*number as usize] = at;
+    }
+    let place = |id: &mut NameId| *id = rank[*id as usize];
+    for who in &mut whos {
+        place(&mut who.peer);
+        place(&mut who.operator);
+    }
+    for how in &mut hows {
+        for id in [
+            &mut how.service,
+            &mut how.cause,
+            &mut how.fault,
+            &mut how.protocol,
+        ] {
+            place(id);
+        }
+    }
+    let names = order
+        .iter()
+        .map(|(_, n)| names.list[*n as usize].to_owned());
     History {
-        names: names.collect(),
+        whos,
+        hows,
         cells,
+        names: names.collect(),
     }
 }
 
-impl Cell {
-    /// All but how much.
-    fn key(&self) -> impl Ord + use<> {
-        (
-            (self.day, self.direction, self.peer, self.operator),
-            (self.service, self.channel, self.class),
-            (self.cause, self.fault, self.protocol),
-        )
-    }
+/// The first eight octets, as a number that compares as they do.
+fn head(name: &str) -> u64 {
+    let mut octets = [0; 8];
+    let length = name.len().min(8);
+    octets[..length].copy_from_slice(&name.as_bytes()[..length]);
+    u64::from_be_bytes(octets)
 }
 
 impl History {
@@ -232,27 +227,51 @@ impl History {
         self.names.get(id as usize).map_or("", String::as_str)
     }
 
-    /// The mail of one direction whose channel is known, one entry per peer and day.
+    /// How many names there are.
+    pub fn names(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The cells of one direction, in the order of days.
+    pub fn cells(&self, direction: Direction) -> &[Cell] {
+        &self.cells[side(direction)]
+    }
+
+    /// The mail of one direction whose channel is known, one entry per peer and day, in the order of days and peers.
     pub fn peer_days(&self, direction: Direction) -> Vec<PeerDay> {
-        let mut days: Vec<PeerDay> = Vec::new();
-        for cell in self.cells.iter().filter(|c| c.direction == direction) {
-            let is_same = |d: &&mut PeerDay| (d.day, d.peer) == (cell.day, cell.peer);
-            if days.last_mut().filter(is_same).is_none() {
-                days.push(PeerDay {
-                    day: cell.day,
-                    peer: cell.peer,
-                    operator: cell.operator,
-                    ..PeerDay::default()
-                });
+        let mut days = Vec::with_capacity(self.cells(direction).len());
+        // One day at a time: each peer at its place, and a bit for each place that is taken.
+        let mut of_day = vec![PeerDay::default(); self.names.len()];
+        let mut taken = vec![0_u64; self.names.len().div_ceil(64)];
+        for cells in self.cells(direction).chunk_by(|a, b| a.day == b.day) {
+            for cell in cells {
+                let who = self.whos[cell.who as usize];
+                let (place, bit) = (who.peer as usize, 1 << (who.peer % 64));
+                let entry = &mut of_day[place];
+                if taken[place / 64] & bit == 0 {
+                    taken[place / 64] |= bit;
+                    *entry = PeerDay {
+                        day: cell.day,
+                        peer: who.peer,
+                        operator: who.operator,
+                        ..PeerDay::default()
+                    };
+                }
+                entry.operator = entry.operator.min(who.operator);
+                match self.hows[cell.how as usize].channel {
+                    Channel::Encrypted => entry.encrypted.add(cell.mail),
+                    Channel::Plaintext => entry.plaintext.add(cell.mail),
+                    Channel::Unknown => {}
+                }
             }
-            let Some(day) = days.last_mut() else { continue };
-            match cell.channel {
-                Channel::Encrypted => day.encrypted.add(cell.mail),
-                Channel::Plaintext => day.plaintext.add(cell.mail),
-                Channel::Unknown => {}
+            for (at, bits) in taken.iter_mut().enumerate() {
+                while *bits != 0 {
+                    let entry = of_day[64 * at + bits.trailing_zeros() as usize];
+                    *bits &= *bits - 1;
+                    days.extend((entry.encrypted.n + entry.plaintext.n > 0).then_some(entry));
+                }
             }
         }
-        days.retain(|d| d.encrypted.n + d.plaintext.n > 0);
         days
     }
 }
@@ -261,7 +280,13 @@ impl History {
 impl History {
     /// A history of mail sent, as tests make it: peers and operators are called by their numbers.
     pub(super) fn of_peer_days(mail: &[PeerDay], why: impl Fn(&PeerDay) -> Why) -> History {
+        let numbers: Vec<u32> = mail.iter().flat_map(|d| [d.peer, d.operator]).collect();
+        let texts: HashMap<u32, String> = numbers
+            .into_iter()
+            .map(|number| (number, format!("p{number}.example")))
+            .collect();
         let (mut cells, mut names) = (Vec::new(), Names::default());
+        let (mut whos, mut hows) = (Vec::new(), Vec::new());
         for day in mail {
             let Why {
                 service,
@@ -273,25 +298,28 @@ impl History {
                 (Channel::Encrypted, day.encrypted),
                 (Channel::Plaintext, day.plaintext),
             ] {
+                if mail.n == 0 {
+                    continue;
+                }
                 let clear = channel == Channel::Plaintext;
-                let mut number = |name: String| names.number(&name);
-                let cell = Cell {
+                cells.push(Cell {
                     day: day.day,
-                    direction: Direction::Outbound,
-                    peer: number(format!("p{}.example", day.peer)),
-                    operator: number(format!("p{}.example", day.operator)),
-                    service: number(service.into()),
+                    who: whos.len() as u32,
+                    how: hows.len() as u32,
+                    mail,
+                });
+                whos.push(names.who(&texts[&day.peer], &texts[&day.operator]));
+                hows.push(How {
+                    service: names.number(service),
                     channel,
                     class: if clear { class } else { Class::TlsTrusted },
-                    cause: number(if clear { cause.into() } else { String::new() }),
-                    fault: number(if clear { fault } else { "nobody" }.into()),
-                    protocol: number(if clear { "" } else { "TLSv1.3" }.into()),
-                    mail,
-                };
-                cells.extend((mail.n > 0).then_some(cell));
+                    cause: names.number(if clear { cause } else { "" }),
+                    fault: names.number(if clear { fault } else { "nobody" }),
+                    protocol: names.number(if clear { "" } else { "TLSv1.3" }),
+                });
             }
         }
-        sorted(cells, names)
+        sorted([cells, Vec::new()], whos, hows, &names)
     }
 }
 
@@ -326,7 +354,7 @@ mod tests {
             outbound("dark.example").silent().build(),
         ]);
         let history = find_history(&store, &Scope::ALL).unwrap();
-        assert_eq!(history.cells.len(), 4);
+        assert_eq!(history.cells(Direction::Outbound).len(), 4);
         let days = history.peer_days(Direction::Outbound);
         assert_eq!(days.len(), 1);
         let day = &days[0];

@@ -1,14 +1,13 @@
 //! Outbound: how does mail reach each MX host? Hosts the log names by address only are in no row.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use maillog::Protocol;
 
 use crate::outcome::Direction;
 use crate::store::{Result, Store};
 
-use super::tally::{Counters, Group, Problem, Verdict, by_name, span};
-use super::{Scope, ask_one_way};
+use super::Scope;
+use super::sums::{Named, Sums};
+use super::tally::{Counters, Group, Problem, Verdict, span};
 
 /// One MX host.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,76 +36,41 @@ pub struct Host {
     pub last_seen: i64,
 }
 
-const SQL: &str =
-    "SELECT host, tls, class, cause, fault, delivery, SUM(n), SUM(messages), SUM(handshakes),
-         MIN(first_seen), MAX(last_seen)
-  FROM summed
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND host <> ''
-  GROUP BY host, tls, class, cause, fault, delivery
-  ORDER BY host, tls, class, cause, fault, delivery";
-
-const DETAILS: &str = "SELECT host, address, protocol
-  FROM summed
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND host <> ''
-  GROUP BY host, address, protocol
-  ORDER BY host, address, protocol";
-
 /// All of them, by name.
 pub fn find_hosts(store: &Store, scope: &Scope) -> Result<Vec<Host>> {
-    let rows = ask_one_way(store, SQL, scope, Direction::Outbound, |row| {
-        Ok((row.get::<_, String>(0)?, Group::read(row, 1)?))
-    })?;
-    let mut details = load_details(store, scope)?;
-    let hosts = by_name(rows).into_iter().map(|(name, groups)| {
-        let details = details.remove(&name).unwrap_or_default();
-        host(name, details, &groups)
+    let sums = Sums::load(store, scope)?;
+    let by_host = sums.by_name(|entry| {
+        let is_one = entry.peer.direction() == Direction::Outbound;
+        Some(entry.peer.host()).filter(|name| is_one && !name.is_empty())
     });
+    let hosts = by_host.iter().map(|(name, named)| host(name, named));
     Ok(hosts
         .filter(|h| !h.counters.is_empty() || h.handshakes > 0)
         .collect())
 }
 
-#[derive(Default)]
-struct Details {
-    addresses: BTreeSet<String>,
-    protocols: BTreeSet<Protocol>,
-}
-
-fn load_details(store: &Store, scope: &Scope) -> Result<BTreeMap<String, Details>> {
-    let rows = ask_one_way(store, DETAILS, scope, Direction::Outbound, |row| {
-        Ok((
-            row.get::<_, String>(0)?,
-            row.get::<_, String>(1)?,
-            row.get::<_, String>(2)?,
-        ))
-    })?;
-    let mut hosts: BTreeMap<String, Details> = BTreeMap::new();
-    for (host, address, protocol) in rows {
-        let details = hosts.entry(host).or_default();
-        details
-            .protocols
-            .extend(Protocol::parse(protocol.as_bytes()));
-        if !address.is_empty() {
-            details.addresses.insert(address);
-        }
-    }
-    Ok(hosts)
-}
-
-fn host(name: String, details: Details, groups: &[Group]) -> Host {
+fn host(name: &str, named: Named<'_, '_>) -> Host {
+    let groups = &named.groups();
     let counters = Counters::of(groups);
     let verdict = counters.verdict();
     let (first_seen, last_seen) = span(groups);
+    let mut addresses: Vec<&str> = named.entries().map(|e| e.peer.address()).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses.retain(|address| !address.is_empty());
+    let protocols = named
+        .entries()
+        .filter_map(|e| Protocol::parse(e.meaning.protocol.as_bytes()));
     let handshakes =
         |wanted: fn(&&Group) -> bool| groups.iter().filter(wanted).map(|g| g.handshakes).sum();
     Host {
-        host: name,
-        addresses: details.addresses.into_iter().collect(),
+        host: name.to_owned(),
+        addresses: addresses.into_iter().map(str::to_owned).collect(),
         counters,
         handshakes: handshakes(|_| true),
         handshakes_failed: handshakes(|g| g.class.row().handshake_failed),
-        best_protocol: details.protocols.last().copied(),
-        worst_protocol: details.protocols.first().copied(),
+        best_protocol: protocols.clone().max(),
+        worst_protocol: protocols.min(),
         verdict,
         problem: Problem::outbound(verdict, groups),
         first_seen,

@@ -1,8 +1,11 @@
 //! What can the log not tell, whatever one asks: services that do not log TLS, a smart host, holes?
 
+use hashbrown::{HashMap, HashSet};
+
 use crate::store::{Result, Store};
 
 use super::services::{Service, find_services};
+use super::sums::{Entry, Sums};
 use super::{Direction, Scope, bounds};
 
 /// One relay that takes at least this share of all our mail ...
@@ -25,10 +28,15 @@ pub struct Limits {
 
 /// All of it.
 pub fn find_limits(store: &Store, scope: &Scope) -> Result<Limits> {
+    limits(store, scope, find_smart_host(store, scope)?)
+}
+
+/// All of it, where the smart host is known.
+pub(super) fn limits(store: &Store, scope: &Scope, smart_host: Option<String>) -> Result<Limits> {
     let services = find_services(store, scope)?;
     Ok(Limits {
         blind: services.into_iter().filter(|s| s.unknown > 0).collect(),
-        smart_host: find_smart_host(store, scope)?,
+        smart_host,
         gaps: store.gaps(
             first_second(scope.period.from_day, i32::MIN),
             first_second(scope.period.to_day, i32::MAX) + DAY,
@@ -49,6 +57,24 @@ fn find_smart_host(store: &Store, scope: &Scope) -> Result<Option<String>> {
     let relay = store.relay_of_most((from, to), SMART_HOST_SHARE)?;
     let relay = relay.filter(|r| r.domains >= SMART_HOST_DOMAINS);
     Ok(relay.map(|r| r.host))
+}
+
+/// The smart host by what is loaded.
+pub(super) fn smart_host(sums: &Sums) -> Option<String> {
+    let is_sent = |entry: &Entry<'_>| &*entry.meaning.delivery == "sent";
+    let sent = || sums.each().filter(is_sent);
+    let all: u64 = sent().map(|entry| entry.count.n).sum();
+    let mut hosts: HashMap<&str, u64> = HashMap::new();
+    for entry in sent() {
+        *hosts.entry(entry.peer.host()).or_default() += entry.count.n;
+    }
+    let most = SMART_HOST_SHARE * all as f64;
+    let (relay, _) = hosts
+        .into_iter()
+        .find(|(host, mails)| !host.is_empty() && *mails as f64 > most)?;
+    let behind = sent().filter(|entry| entry.peer.host() == relay);
+    let domains: HashSet<&str> = behind.map(|entry| entry.peer.domain()).collect();
+    (domains.len() >= SMART_HOST_DOMAINS).then(|| relay.to_owned())
 }
 
 #[cfg(test)]

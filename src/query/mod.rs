@@ -30,13 +30,15 @@
 //! | `whatif` | whom would we lose if we required TLS |
 //! | `requirement` | does a session meet what would be required |
 //! | `sightings` | what was seen of each peer, day by day |
+//! | `sums` | the counts of a scope, loaded once for those that do not tell days apart |
 //! | `tally` | what several of them share: counters, and the problem that dominates |
 //! | `certainty` | how sure a claim is |
 //! | `history`, `parts`, `verdict` | of a change: who wrote when and how, what carries it, what it is called |
 //! | `shares` | how the share of some peers' mail over TLS went from day to day |
 //! | `shifts`, `scan`, `strata`, `binomial` | of a change: its days, and what chance could have made |
 //!
-//! The SQL reads the views `facts`, `summed` and `totals` and keeps to what SQLite, PostgreSQL, ClickHouse, DuckDB and Spark understand
+//! Most questions read the counts by number (`store::numbered`), mostly through `sums`. The SQL of the others reads the views `facts`,
+//! `totals` and `people`, and keeps to what SQLite, PostgreSQL, ClickHouse, DuckDB and Spark understand
 //! alike; a test below holds that.
 
 pub mod binomial;
@@ -74,14 +76,13 @@ pub mod silence;
 pub mod software;
 pub mod strata;
 pub mod summary;
+mod sums;
 #[cfg(test)]
 mod synthetic;
 pub mod tally;
 pub mod trend;
 pub mod verdict;
 pub mod whatif;
-
-use std::borrow::Cow;
 
 use rusqlite::{Row, params};
 
@@ -125,26 +126,6 @@ impl Scope {
     }
 }
 
-/// The view in which the days gone by are added up, and that which has them one by one.
-const SUMMED: (&str, &str) = ("FROM summed", "FROM facts");
-
-/// What to ask: a question that does not tell one day from another reads the days gone by as one, if the scope has all of them.
-fn suitable<'a>(store: &Store, sql: &'a str, scope: &Scope) -> Result<Cow<'a, str>> {
-    let (summed, single) = SUMMED;
-    if !sql.contains(summed) {
-        return Ok(Cow::Borrowed(sql));
-    }
-    let (from, to, ..) = bounds(scope);
-    let all = store
-        .past_days()?
-        .is_some_and(|(first, last)| from <= first && last <= to);
-    Ok(if all {
-        Cow::Borrowed(sql)
-    } else {
-        Cow::Owned(sql.replace(summed, single))
-    })
-}
-
 /// Asks with the bounds of the scope as `?1` and `?2` (days) and the directions as `?3` and `?4`.
 fn ask<T>(
     store: &Store,
@@ -153,9 +134,7 @@ fn ask<T>(
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>> {
     let (from, to, one, other) = bounds(scope);
-    let mut statement = store
-        .connection()
-        .prepare_cached(&suitable(store, sql, scope)?)?;
+    let mut statement = store.connection().prepare_cached(sql)?;
     let rows = statement.query_map(params![from, to, one, other], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -311,7 +290,6 @@ mod tests {
             // Beside the facts there is what makes them readable: which services there are, and what their silence means.
             let sources = [
                 "FROM facts",
-                "FROM summed",
                 "FROM totals",
                 "FROM people",
                 "FROM logging AS l JOIN service AS s",

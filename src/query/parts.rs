@@ -16,8 +16,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::outcome::Direction;
+
 use super::changes::Known;
-use super::history::{Cell, Channel, History};
+use super::history::{Channel, History, How, NameId, Who};
 
 /// What stands for all small peers that wrote in one of the periods only.
 pub const OTHERS: &str = "(others)";
@@ -79,111 +81,186 @@ pub struct Facets {
 /// Mail of the period before, and of this one.
 pub type Periods = (Known, Known);
 
-/// What cells are grouped by, with who runs the other server.
+/// A name, and who runs the other server.
 type Key<'h> = (&'h str, &'h str);
 
-/// Which cells belong to the period before, and which to this one: split by the first day of this one.
-pub(super) fn sum(cells: &[&Cell], first_day: i32) -> Periods {
-    let mut periods = Periods::default();
-    for cell in cells {
-        add(&mut periods, cell, first_day);
-    }
-    periods
+/// The mail of one direction in two periods, added up by who it was exchanged with and how.
+pub(super) struct Sums<'h> {
+    history: &'h History,
+    /// By the number of who: the first day with any, and the mail.
+    whos: Vec<Option<(i32, Periods)>>,
+    /// By the number of how.
+    hows: Vec<(u64, u64)>,
 }
 
-fn add(periods: &mut Periods, cell: &Cell, first_day: i32) {
-    let known = match cell.day < first_day {
-        true => &mut periods.0,
-        false => &mut periods.1,
-    };
-    match cell.channel {
-        Channel::Encrypted => known.encrypted += cell.mail.n,
-        Channel::Plaintext => known.plaintext += cell.mail.n,
-        Channel::Unknown => {}
+impl<'h> Sums<'h> {
+    /// Adds up the mail whose channel is known. `is_now` tells the period of a day, `None` if it is in neither.
+    pub(super) fn of(
+        history: &'h History,
+        direction: Direction,
+        is_now: impl Fn(i32) -> Option<bool>,
+    ) -> Sums<'h> {
+        let mut sums = Sums {
+            history,
+            whos: vec![None; history.whos.len()],
+            hows: vec![(0, 0); history.hows.len()],
+        };
+        for cells in history.cells(direction).chunk_by(|a, b| a.day == b.day) {
+            let day = cells[0].day;
+            let Some(is_now) = is_now(day) else { continue };
+            for cell in cells {
+                let (_, who) = match history.hows[cell.how as usize].channel {
+                    Channel::Unknown => continue,
+                    _ => sums.whos[cell.who as usize].get_or_insert((day, Periods::default())),
+                };
+                let how = &mut sums.hows[cell.how as usize];
+                let (known, sum) = match is_now {
+                    false => (&mut who.0, &mut how.0),
+                    true => (&mut who.1, &mut how.1),
+                };
+                let n = u64::from(cell.mail.n);
+                *sum += n;
+                match history.hows[cell.how as usize].channel {
+                    Channel::Encrypted => known.encrypted += n,
+                    _ => known.plaintext += n,
+                }
+            }
+        }
+        sums
     }
-}
 
-/// The parts of all peers, the small ones of one period taken together.
-pub(super) fn by_peer(history: &History, cells: &[&Cell], first_day: i32) -> Vec<Part> {
-    let name = |cell: &Cell| (history.name(cell.peer), history.name(cell.operator));
-    let whole = sum(cells, first_day);
-    let mut parts = Vec::new();
-    let (mut others, mut operators) = (Periods::default(), BTreeSet::new());
-    for ((peer, operator), mail) in grouped(cells, first_day, name) {
-        let (before, now) = (mail.0.total(), mail.1.total());
-        let most = SMALL * if before == 0 { whole.1 } else { whole.0 }.total() as f64;
-        if before.min(now) == 0 && (before.max(now) as f64) < most {
-            others = (plus(others.0, mail.0), plus(others.1, mail.1));
-            operators.insert(operator);
-        } else {
-            parts.extend(part((peer, operator), mail, whole));
+    /// All together.
+    pub(super) fn whole(&self) -> Periods {
+        self.of_hows(|_| true)
+    }
+
+    fn of_hows(&self, wanted: impl Fn(&How) -> bool) -> Periods {
+        let mut periods = Periods::default();
+        for (how, (before, now)) in self.hows().filter(|(how, _)| wanted(how)) {
+            add(&mut periods, how, (*before, *now));
+        }
+        periods
+    }
+
+    fn hows(&self) -> impl Iterator<Item = (&How, &(u64, u64))> {
+        let seen = self.history.hows.iter().zip(&self.hows);
+        seen.filter(|(_, (before, now))| before + now > 0)
+    }
+
+    /// Clear text that is our own fault.
+    pub(super) fn ours(&self) -> Periods {
+        self.of_hows(|how| {
+            how.channel == Channel::Plaintext && self.history.name(how.fault) == "us"
+        })
+    }
+
+    /// The parts of all peers, the small ones of one period taken together.
+    pub(super) fn by_peer(&self) -> Vec<Part> {
+        let whole = self.whole();
+        let mut parts = Vec::new();
+        let (mut others, mut operators) = (Periods::default(), BTreeSet::new());
+        for ((peer, operator), mail) in self.grouped(|who| who.peer) {
+            let (before, now) = (mail.0.total(), mail.1.total());
+            let most = SMALL * if before == 0 { whole.1 } else { whole.0 }.total() as f64;
+            if before.min(now) == 0 && (before.max(now) as f64) < most {
+                others = (plus(others.0, mail.0), plus(others.1, mail.1));
+                operators.insert(operator);
+            } else {
+                parts.extend(part((peer, operator), mail, whole));
+            }
+        }
+        if !operators.is_empty() {
+            let pooled = part((OTHERS, OTHERS), others, whole);
+            parts.extend(pooled.map(|p| Part {
+                operators: operators.len(),
+                ..p
+            }));
+        }
+        parts
+    }
+
+    /// The mail of each peer or operator, in the order of the names. A peer that moved to another operator stays one peer, with the first.
+    fn grouped(&self, name: impl Fn(&Who) -> NameId) -> impl Iterator<Item = (Key<'h>, Periods)> {
+        type Group = Option<((i32, NameId), Periods)>;
+        let mut groups: Vec<Group> = vec![None; self.history.names()];
+        for (who, mail) in self.history.whos.iter().zip(&self.whos) {
+            let Some((day, mail)) = mail else { continue };
+            let first = (*day, who.operator);
+            let group = &mut groups[name(who) as usize];
+            *group = Some(match group {
+                None => (first, *mail),
+                Some((earlier, sum)) => {
+                    let sum = (plus(sum.0, mail.0), plus(sum.1, mail.1));
+                    (first.min(*earlier), sum)
+                }
+            });
+        }
+        let history = self.history;
+        (0..).zip(groups).filter_map(move |(name, group)| {
+            let ((_, operator), mail) = group?;
+            Some(((history.name(name), history.name(operator)), mail))
+        })
+    }
+
+    /// All other sides.
+    pub(super) fn facets(&self) -> Facets {
+        let (history, whole) = (self.history, self.whole());
+        let operators = self.grouped(|who| who.operator);
+        let clear = self.hows().filter(|(h, _)| h.channel == Channel::Plaintext);
+        let reason = |h: &How| match history.name(h.cause) {
+            "" => h.class.name().to_string(),
+            cause => format!("{}: {cause}", h.class.name()),
+        };
+        let encrypted = self.hows().filter(|(h, _)| h.channel == Channel::Encrypted);
+        let protocol = |h: &How| match history.name(h.protocol) {
+            "" => "unknown".to_string(),
+            protocol => protocol.to_string(),
+        };
+        Facets {
+            operators: operators
+                .filter_map(|((operator, _), mail)| part((operator, operator), mail, whole))
+                .collect(),
+            services: self.by_service(whole),
+            reasons: components(clear.map(|(h, n)| (reason(h), *n)), whole, -1.0),
+            protocols: components(encrypted.map(|(h, n)| (protocol(h), *n)), whole, 1.0),
         }
     }
-    if !operators.is_empty() {
-        let pooled = part((OTHERS, OTHERS), others, whole);
-        parts.extend(pooled.map(|p| Part {
-            operators: operators.len(),
-            ..p
-        }));
-    }
-    parts
-}
 
-/// All other sides.
-pub(super) fn facets(history: &History, cells: &[&Cell], first_day: i32) -> Facets {
-    let whole = sum(cells, first_day);
-    let parts = |name: &dyn Fn(&Cell) -> u32| -> Vec<Part> {
-        let both = |cell: &Cell| (history.name(name(cell)), history.name(name(cell)));
-        let groups = grouped(cells, first_day, both).into_iter();
-        groups
-            .filter_map(|(key, mail)| part(key, mail, whole))
+    fn by_service(&self, whole: Periods) -> Vec<Part> {
+        let mut services: BTreeMap<&str, Periods> = BTreeMap::new();
+        for (how, n) in self.hows() {
+            add(
+                services.entry(self.history.name(how.service)).or_default(),
+                how,
+                *n,
+            );
+        }
+        let services = services.into_iter();
+        services
+            .filter_map(|(service, mail)| part((service, service), mail, whole))
             .collect()
-    };
-    let clear = cells.iter().filter(|c| c.channel == Channel::Plaintext);
-    let reason = |c: &Cell| match history.name(c.cause) {
-        "" => c.class.name().to_string(),
-        cause => format!("{}: {cause}", c.class.name()),
-    };
-    let encrypted = cells.iter().filter(|c| c.channel == Channel::Encrypted);
-    let protocol = |c: &Cell| match history.name(c.protocol) {
-        "" => "unknown".to_string(),
-        protocol => protocol.to_string(),
-    };
-    Facets {
-        operators: parts(&|c| c.operator),
-        services: parts(&|c| c.service),
-        reasons: components(clear.map(|c| (reason(c), *c)), first_day, whole, -1.0),
-        protocols: components(encrypted.map(|c| (protocol(c), *c)), first_day, whole, 1.0),
     }
 }
 
-fn grouped<'h>(
-    cells: &[&Cell],
-    first_day: i32,
-    name: impl Fn(&Cell) -> Key<'h>,
-) -> BTreeMap<Key<'h>, Periods> {
-    let mut groups: BTreeMap<&str, (&str, Periods)> = BTreeMap::new();
-    for cell in cells.iter().filter(|c| c.channel != Channel::Unknown) {
-        let (peer, operator) = name(cell);
-        // A peer that moved to another operator stays one peer.
-        let (_, periods) = groups.entry(peer).or_insert((operator, Periods::default()));
-        add(periods, cell, first_day);
+fn add(periods: &mut Periods, how: &How, (before, now): (u64, u64)) {
+    for (known, n) in [(&mut periods.0, before), (&mut periods.1, now)] {
+        match how.channel {
+            Channel::Encrypted => known.encrypted += n,
+            Channel::Plaintext => known.plaintext += n,
+            Channel::Unknown => {}
+        }
     }
-    let flat = groups.into_iter();
-    flat.map(|(peer, (operator, periods))| ((peer, operator), periods))
-        .collect()
 }
 
-fn components<'c>(
-    named: impl Iterator<Item = (String, &'c Cell)>,
-    first_day: i32,
+fn components(
+    named: impl Iterator<Item = (String, (u64, u64))>,
     whole: Periods,
     sign: f64,
 ) -> Vec<Component> {
     let mut sums: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    for (name, cell) in named {
+    for (name, (more_before, more_now)) in named {
         let (before, now) = sums.entry(name).or_default();
-        *(if cell.day < first_day { before } else { now }) += cell.mail.n;
+        (*before, *now) = (*before + more_before, *now + more_now);
     }
     let (all_before, all_now) = (whole.0.total() as f64, whole.1.total() as f64);
     if all_before == 0.0 || all_now == 0.0 {

@@ -1,12 +1,11 @@
 //! Everything about one name: a domain, a host, an address or an organisation.
 
-use std::collections::BTreeMap;
-
 use crate::outcome::Direction;
 use crate::store::{Claim, Result, Store};
 
+use super::Scope;
+use super::sums::Sums;
 use super::tally::{Counters, Group};
-use super::{Scope, ask, read_direction};
 
 /// All that is known about one name.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,64 +48,65 @@ pub struct Day {
     pub counters: Counters,
 }
 
-const EVENTS: &str = "SELECT direction, domain, host, address, organisation, tls, class, cause, fault, delivery, SUM(n), SUM(messages),
-         SUM(handshakes), MIN(first_seen), MAX(last_seen)
-  FROM facts
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
-    AND peer IN (SELECT peer FROM named)
-  GROUP BY direction, domain, host, address, organisation, tls, class, cause, fault, delivery
-  ORDER BY direction DESC, domain, host, address, organisation, tls, class, cause, fault, delivery";
-
-const DAYS: &str = "SELECT day, direction, tls, class, cause, fault, delivery, SUM(n), SUM(messages), SUM(handshakes),
-         MIN(first_seen), MAX(last_seen)
-  FROM facts
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
-    AND peer IN (SELECT peer FROM named)
-  GROUP BY day, direction, tls, class, cause, fault, delivery
-  ORDER BY day, direction DESC, tls, class, cause, fault, delivery";
-
 /// What is known under this name; `None` if nothing.
 pub fn find_peer(store: &Store, name: &str, scope: &Scope) -> Result<Option<Peer>> {
     let name = name.trim().trim_end_matches('.').to_lowercase();
     if name.is_empty() {
         return Ok(None);
     }
-    let mut known_as = Vec::new();
-    store.note_named(&name)?;
-    let rows = ask(store, EVENTS, scope, |row| {
-        let names: [String; 4] = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
-        Ok((read_direction(row, 0)?, names, Group::read(row, 5)?))
-    })?;
-    if rows.is_empty() {
+    let rows = store.peers_named(&name)?;
+    let sums = Sums::of_peers(store, scope, &rows)?;
+    let events = events(&sums);
+    if events.is_empty() {
         return Ok(None);
     }
-    for (at, word) in ["domain", "host", "address", "organisation"]
-        .into_iter()
-        .enumerate()
-    {
-        if rows.iter().any(|(_, names, _)| names[at] == name) {
-            known_as.push(word);
-        }
-    }
-    let event =
-        |(direction, [domain, host, address, _], group): (Direction, [String; 4], Group)| Event {
-            direction,
-            domain,
-            host,
-            address,
-            group,
-        };
-    let events = rows.into_iter().map(event).collect();
-    let days = load_days(store, scope)?;
-    let mut claims = store.claims(&name)?;
+    let mut claims = store.claims_of(&rows)?;
     claims.retain(|claim| is_within(claim, scope));
     Ok(Some(Peer {
+        known_as: known_as(&sums, &name),
         name,
-        known_as,
         events,
-        days,
+        days: days(&sums),
         claims,
     }))
+}
+
+fn known_as(sums: &Sums, name: &str) -> Vec<&'static str> {
+    let is_one = |at: usize| sums.each().any(|entry| entry.peer.names()[at] == name);
+    let words = [
+        ("domain", 0),
+        ("host", 2),
+        ("address", 3),
+        ("organisation", 1),
+    ];
+    let found = words.into_iter().filter(|(_, at)| is_one(*at));
+    found.map(|(word, _)| word).collect()
+}
+
+/// What happened with each host.
+fn events(sums: &Sums) -> Vec<Event> {
+    let by_host = sums.by_name(|entry| {
+        let peer = entry.peer;
+        let names = (
+            peer.domain(),
+            peer.host(),
+            peer.address(),
+            peer.organisation(),
+        );
+        Some((peer.direction(), names))
+    });
+    let events = by_host.iter().flat_map(|((direction, names), named)| {
+        let (domain, host, address, _) = names;
+        let event = move |group| Event {
+            direction,
+            domain: domain.to_owned(),
+            host: host.to_owned(),
+            address: address.to_owned(),
+            group,
+        };
+        named.groups().into_iter().map(event)
+    });
+    events.collect()
 }
 
 fn is_within(claim: &Claim, scope: &Scope) -> bool {
@@ -117,33 +117,17 @@ fn is_within(claim: &Claim, scope: &Scope) -> bool {
         && scope.period.to_day.is_none_or(|to| day <= to)
 }
 
-fn load_days(store: &Store, scope: &Scope) -> Result<Vec<Day>> {
-    let rows = ask(store, DAYS, scope, |row| {
-        Ok((
-            (row.get::<_, i32>(0)?, read_direction(row, 1)?),
-            Group::read(row, 2)?,
-        ))
-    })?;
-    let mut days: BTreeMap<(i32, Direction), Vec<Group>> = BTreeMap::new();
-    for (key, group) in rows {
-        days.entry(key).or_default().push(group);
-    }
-    let count = |((day, direction), groups): ((i32, Direction), Vec<Group>)| {
-        let counters = match direction {
-            Direction::Outbound => Counters::of(&groups),
-            Direction::Inbound => Counters::of_sessions(&groups),
-        };
-        Day {
-            day,
-            direction,
-            counters,
-        }
-    };
-    Ok(days
-        .into_iter()
-        .map(count)
-        .filter(|d| !d.counters.is_empty())
-        .collect())
+fn days(sums: &Sums) -> Vec<Day> {
+    let by_day = sums.by_name(|entry| Some((entry.count.day, entry.peer.direction())));
+    let days = by_day.iter().map(|((day, direction), named)| Day {
+        day,
+        direction,
+        counters: match direction {
+            Direction::Outbound => Counters::of(&named.groups()),
+            Direction::Inbound => Counters::of_sessions(&named.groups()),
+        },
+    });
+    days.filter(|d| !d.counters.is_empty()).collect()
 }
 
 #[cfg(test)]

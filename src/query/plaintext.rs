@@ -1,12 +1,12 @@
 //! Who exchanges mail with us in clear, in which direction, how much of it, and why?
 
 use crate::outcome::{Class, Direction};
-use crate::store::{Result, Store, natural};
+use crate::store::{Result, Store};
 
+use super::Scope;
 use super::certainty::Certainty;
-use super::failures::who;
+use super::sums::{Entry, Named, Sums};
 use super::tally::{Group, Problem, span};
-use super::{Scope, ask, read_direction};
 
 /// One peer, one direction.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,59 +29,43 @@ pub struct Plaintext {
     pub last_seen: i64,
 }
 
-const SQL: &str = "SELECT direction, domain, organisation, host, address, tls, class, cause, fault, delivery, SUM(n), SUM(messages),
-         SUM(handshakes), MIN(first_seen), MAX(last_seen)
-  FROM summed
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND (delivery = 'sent' OR messages > 0)
-  GROUP BY direction, domain, organisation, host, address, tls, class, cause, fault, delivery
-  ORDER BY direction, domain, organisation, host, address, tls, class, cause, fault, delivery";
-
 /// All with at least one message in clear, by direction and name.
 pub fn find_plaintext(store: &Store, scope: &Scope) -> Result<Vec<Plaintext>> {
-    let mut rows = ask(store, SQL, scope, |row| {
-        let direction = read_direction(row, 0)?;
-        let mut group = Group::read(row, 5)?;
-        // What is counted is mail: recipients outbound, messages inbound.
-        if direction == Direction::Inbound {
-            group.n = natural(row, 11)?;
-        }
-        Ok((
-            (
-                direction,
-                who(
-                    direction,
-                    [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
-                ),
-            ),
-            group,
-        ))
-    })?;
-    rows.sort_by(|a, b| a.0.cmp(&b.0));
-    let peers = super::tally::by_name(rows).into_iter();
-    Ok(peers
-        .filter_map(|((direction, peer), groups)| plaintext(direction, peer, &groups))
-        .collect())
+    Ok(plaintext(&Sums::load(store, scope)?))
 }
 
-fn plaintext(direction: Direction, peer: String, groups: &[Group]) -> Option<Plaintext> {
-    let clear: Vec<Group> = groups
-        .iter()
-        .filter(|g| g.tls == "plaintext")
-        .cloned()
-        .collect();
-    let in_clear = clear.iter().map(|g| g.n).sum();
+/// The same, of what is loaded.
+pub(super) fn plaintext(sums: &Sums) -> Vec<Plaintext> {
+    let by_peer = sums.by_name(|entry| {
+        let peer = (entry.peer.direction(), entry.peer_name());
+        entry.is_mail().then_some(peer)
+    });
+    let peers = by_peer.iter();
+    peers
+        .filter_map(|((direction, peer), named)| of_peer(direction, peer, named))
+        .collect()
+}
+
+fn of_peer(direction: Direction, peer: &str, named: Named<'_, '_>) -> Option<Plaintext> {
+    let is_clear = |entry: &Entry<'_>| &*entry.meaning.tls == "plaintext";
+    let mails = |entry: Entry<'_>| entry.mails();
+    let in_clear = named.entries().filter(is_clear).map(mails).sum();
     if in_clear == 0 {
         return None;
     }
-    let total = groups.iter().map(|g| g.n).sum();
+    let clear = named.groups_by(|entry| is_clear(entry).then(|| entry.peer.names()));
+    let clear: Vec<Group> = clear
+        .into_iter()
+        .map(|(_, group)| group.of_mails(direction))
+        .collect();
     let problem = Problem::dominating(clear.iter());
     let certainty = Certainty::of(problem.class.unwrap_or(Class::Unknown), problem.n);
     let (first_seen, last_seen) = span(&clear);
     Some(Plaintext {
         direction,
-        peer,
+        peer: peer.to_owned(),
         in_clear,
-        total,
+        total: named.entries().map(mails).sum(),
         problem,
         certainty,
         first_seen,

@@ -21,18 +21,21 @@ pub fn find_shares(
 ) -> Result<BTreeMap<Who, Vec<(i32, f64)>>> {
     let (from, to, ..) = bounds(scope);
     let mut numbered = store.numbered((from, to))?;
-    // Few of many: their days are read, and of all others the sums.
-    let mut numbers: BTreeMap<u32, Option<Who>> = BTreeMap::new();
-    numbered.each_sum(|peer, _, count| {
-        numbers.entry(count.peer).or_insert_with(|| {
-            let names = [&peer.domain, &peer.organisation, &peer.host, &peer.address];
-            let name = who(peer.direction, names.map(String::as_str)).to_owned();
-            Some((peer.direction, name)).filter(|who| asked.contains(who))
+    // Few of many: only their days are read.
+    numbered.load_peers()?;
+    let names: BTreeSet<&str> = asked.iter().map(|(_, name)| name.as_str()).collect();
+    let named = (0..)
+        .zip(numbered.peers.iter())
+        .filter_map(|(number, peer)| {
+            let name = who(peer.direction(), peer.names());
+            let who = names
+                .contains(name)
+                .then(|| (peer.direction(), name.to_owned()))?;
+            asked.contains(&who).then_some((number, who))
         });
-    })?;
+    let named: Vec<(u32, Who)> = named.collect();
     let mut days: BTreeMap<Who, BTreeMap<i32, (u64, u64)>> = BTreeMap::new();
-    for (number, who) in numbers {
-        let Some(who) = who else { continue };
+    for (number, who) in named {
         let of_peer = days.entry(who).or_default();
         numbered.each_day_of(number, |_, meaning, count| {
             let mails = match is_sent(&meaning.delivery) {
@@ -40,7 +43,7 @@ pub fn find_shares(
                 false => count.messages,
             };
             let (encrypted, known) = of_peer.entry(count.day).or_default();
-            match meaning.tls.as_str() {
+            match &*meaning.tls {
                 "encrypted" => (*encrypted, *known) = (*encrypted + mails, *known + mails),
                 "plaintext" => *known += mails,
                 _ => {}
@@ -56,6 +59,7 @@ pub fn find_shares(
     Ok(days
         .into_iter()
         .map(|(who, days)| (who, shares(days)))
+        .filter(|(_, shares): &(Who, Vec<(i32, f64)>)| !shares.is_empty())
         .collect())
 }
 

@@ -81,26 +81,31 @@ impl Course {
     }
 }
 
-/// Finds the changes of one direction. `mail` comes in the order of days.
-pub fn find_course(mail: &[PeerDay]) -> Course {
-    course(mail, ENOUGH)
+/// Finds the changes of one direction.
+pub(super) fn find_course(strata: &Strata) -> Course {
+    course(strata, ENOUGH)
 }
 
-fn course(mail: &[PeerDay], enough: u64) -> Course {
-    let strata = Strata::of(mail);
+fn course(strata: &Strata, enough: u64) -> Course {
     let days = strata.days.len();
     if strata.total(0, days).total() < enough || days < ENOUGH_DAYS {
         return Course::TooFew;
     }
-    let cuts = find_cuts(&strata);
-    let steps = steps(&strata, &cuts);
-    let shifts = (0..steps.len()).filter_map(|at| shift(&strata, &steps, at));
+    let cuts = find_cuts(strata);
+    let steps = steps(strata, &cuts);
+    let shifts = (0..steps.len()).filter_map(|at| shift(strata, &steps, at));
     Course::Known(shifts.collect())
 }
 
-/// One peer's changes, when so many peers are looked at: the more there are, the surer each has to be.
+/// One peer's changes, when so many peers are looked at: the more there are, the surer each has to be. `mail` comes in the order of days.
 pub fn find_course_of_one(mail: &[PeerDay], peers: usize) -> Course {
-    let course = course(mail, ENOUGH_OF_ONE);
+    // Alone it needs no number.
+    let alone = mail.iter().map(|day| PeerDay {
+        peer: 0,
+        operator: 0,
+        ..*day
+    });
+    let course = course(&Strata::of(&alone.collect::<Vec<_>>()), ENOUGH_OF_ONE);
     let Course::Known(mut shifts) = course else {
         return course;
     };
@@ -110,13 +115,12 @@ pub fn find_course_of_one(mail: &[PeerDay], peers: usize) -> Course {
 }
 
 /// Whether peers do otherwise from this day on than before, by more than chance.
-pub(super) fn differ(mail: &[PeerDay], first_day: i32) -> bool {
-    let strata = Strata::of(mail);
+pub(super) fn differ(strata: &Strata, first_day: i32) -> bool {
     let days = strata.days.len();
     let cut = strata.days.partition_point(|day| *day < first_day);
     // One look at both sides, upwards or downwards.
     let least = (2.0 / DOUBT).ln();
-    0 < cut && cut < days && compare(&strata, (0, cut), (cut, days)).surprise >= least
+    0 < cut && cut < days && compare(strata, (0, cut), (cut, days)).surprise >= least
 }
 
 /// A way from one level to the next: the first day of leaving, and the first of having arrived.
@@ -275,7 +279,7 @@ mod tests {
 
     /// Days from the first, of the only change.
     fn only(mail: &[PeerDay]) -> (Shift, [i32; 3]) {
-        let course = find_course(mail);
+        let course = find_course(&Strata::of(mail));
         let [shift] = course.shifts() else {
             panic!("one change is expected: {course:#?}");
         };
@@ -298,7 +302,10 @@ mod tests {
                 },
                 ..Site::default()
             };
-            if !find_course(&site.history(seed)).shifts().is_empty() {
+            if !find_course(&Strata::of(&site.history(seed)))
+                .shifts()
+                .is_empty()
+            {
                 alarms.push(seed);
             }
         }
@@ -391,7 +398,7 @@ mod tests {
             },
             ..Site::default()
         };
-        let course = find_course(&site.history(2));
+        let course = find_course(&Strata::of(&site.history(2)));
         let [fall, rise] = course.shifts() else {
             panic!("two changes are expected: {course:#?}");
         };
@@ -460,7 +467,7 @@ mod tests {
             e as f64 / (e + p) as f64
         };
         assert!(share(0..15) - share(16..30) > 0.2, "the share itself falls");
-        assert_eq!(find_course(&mail).shifts(), []);
+        assert_eq!(find_course(&Strata::of(&mail)).shifts(), []);
     }
 
     #[test]
@@ -471,7 +478,7 @@ mod tests {
             ..Site::default()
         };
         let few: Vec<PeerDay> = site.history(5).into_iter().take(10).collect();
-        assert_eq!(find_course(&few), Course::TooFew);
-        assert_eq!(find_course(&[]), Course::TooFew);
+        assert_eq!(find_course(&Strata::of(&few)), Course::TooFew);
+        assert_eq!(find_course(&Strata::of(&[])), Course::TooFew);
     }
 }

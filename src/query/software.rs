@@ -4,23 +4,37 @@
 //! A guess that is not sure is none. What a server says after a mail was taken comes from the host that took it, or through it from one
 //! behind; so it "appears to run" that.
 
-use std::collections::BTreeMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::store::{Result, Store};
 
-/// What runs at each host and address we sent to, as far as the kept log lines quote what it said; what it said last counts.
-pub fn find_software(store: &Store) -> Result<BTreeMap<(String, String), Software>> {
-    let mut found = BTreeMap::new();
-    for said in store.lines_of_hosts()? {
-        let mut guesses = said
-            .lines
-            .iter()
-            .filter_map(|line| Software::of_line(&line.text, &said.address));
-        if let Some(software) = guesses.next_back() {
-            found.insert((said.host, said.address), software);
+/// What runs at each of these hosts and addresses that we sent to, as far as the kept log lines quote what it said; what it said last counts.
+pub fn find_software<'n>(
+    store: &Store,
+    wanted: &HashSet<(&'n str, &'n str)>,
+) -> Result<HashMap<(&'n str, &'n str), Software>> {
+    let numbers: HashMap<(&str, &str), usize> = wanted.iter().copied().zip(0..).collect();
+    let mut found: Vec<Option<((i64, i64), Software)>> = vec![None; numbers.len()];
+    store.each_at_host(|said| {
+        let Some(number) = numbers.get(&(said.host, said.address)) else {
+            return;
+        };
+        let known = &mut found[*number];
+        if known.is_some_and(|(order, _)| order > said.order) {
+            return;
         }
-    }
-    Ok(found)
+        let lines = said.lines();
+        let mut guesses = lines
+            .iter()
+            .filter_map(|line| Software::of_line(&line.text, said.address));
+        if let Some(software) = guesses.next_back() {
+            *known = Some((said.order, software));
+        }
+    })?;
+    let named = wanted.iter().zip(found);
+    Ok(named
+        .filter_map(|(name, found)| Some((*name, found?.1)))
+        .collect())
 }
 
 /// A mail server, or what stands before one.

@@ -5,14 +5,16 @@
 //! one mailing are one occasion. So mail of one peer within an hour counts as about one occasion. How far the days still
 //! scatter more than occasions would is measured and allowed for (`scan`).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
 
 use super::changes::Known;
 
 /// Mail of one peer within so many seconds is one occasion.
 const OCCASION: f64 = 3600.0;
 /// So much mail of a peer on a day is little.
-const FEW: std::ops::RangeInclusive<u64> = 2..=10;
+const FEW: std::ops::RangeInclusive<u32> = 2..=10;
 /// What a site scatters beyond independent occasions if all its mail comes in bursts.
 const BURSTY: f64 = 1.5;
 /// How many days with little mail the guess weighs that was made before they were looked at.
@@ -25,17 +27,28 @@ const REST: f64 = 0.6;
 const REST_WEEKS: usize = 2;
 
 /// Some mail: how much, and when the first and the last of it was.
+/// A year of a large site has millions of these: they are kept small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mail {
     /// Recipients or messages.
-    pub n: u64,
+    pub n: u32,
     /// Seconds since 1970 UTC.
-    pub first: i64,
+    pub first: u32,
     /// Seconds since 1970 UTC.
-    pub last: i64,
+    pub last: u32,
 }
 
 impl Mail {
+    /// So much, from when to when. What is too large is as large as can be: times until 2106 are not.
+    pub fn new(n: u64, first: i64, last: i64) -> Mail {
+        let time = |at: i64| u32::try_from(at.max(0)).unwrap_or(u32::MAX);
+        Mail {
+            n: u32::try_from(n).unwrap_or(u32::MAX),
+            first: time(first),
+            last: time(last),
+        }
+    }
+
     /// Adds more.
     pub fn add(&mut self, more: Mail) {
         if more.n == 0 {
@@ -44,7 +57,7 @@ impl Mail {
         *self = match self.n {
             0 => more,
             n => Mail {
-                n: n + more.n,
+                n: n.saturating_add(more.n),
                 first: self.first.min(more.first),
                 last: self.last.max(more.last),
             },
@@ -53,7 +66,7 @@ impl Mail {
 
     /// On how many occasions it can have come at most.
     fn most(&self) -> f64 {
-        (self.n as f64).min(1.0 + (self.last - self.first) as f64 / OCCASION)
+        f64::from(self.n).min(1.0 + f64::from(self.last - self.first) / OCCASION)
     }
 }
 
@@ -81,15 +94,15 @@ impl PeerDay {
             return (0.0, 0.0);
         }
         // Each channel has its part of all occasions, but a burst remains one occasion.
-        let part = both.most() / both.n as f64;
-        let of = |mail: &Mail| (part * mail.n as f64).min(mail.most());
+        let part = both.most() / f64::from(both.n);
+        let of = |mail: &Mail| (part * f64::from(mail.n)).min(mail.most());
         (of(&self.encrypted), of(&self.plaintext))
     }
 
     fn known(&self) -> Known {
         Known {
-            encrypted: self.encrypted.n,
-            plaintext: self.plaintext.n,
+            encrypted: self.encrypted.n.into(),
+            plaintext: self.plaintext.n.into(),
         }
     }
 }
@@ -189,43 +202,43 @@ pub(super) struct Strata {
 impl Strata {
     /// Puts mail, in the order of days, side by side.
     pub(super) fn of(mail: &[PeerDay]) -> Strata {
-        let mut days: Vec<i32> = mail.iter().map(|d| d.day).collect();
-        days.dedup();
-        let place: HashMap<i32, usize> = days.iter().enumerate().map(|(n, d)| (*d, n)).collect();
         let (rest, scatter) = (rest_days(mail), least_scatter(mail));
-        let groups = groups(mail);
-        let key = |group: Group, day: &PeerDay| (group, rest[weekday(day.day)]);
-        // Most peers have one of both: to hold all their days would take most of the memory.
-        let mut channels: HashMap<(Group, bool), (bool, bool)> = HashMap::new();
-        for (day, group) in mail.iter().zip(&groups) {
-            let (encrypted, clear) = channels.entry(key(*group, day)).or_default();
-            *encrypted |= day.encrypted.n > 0;
-            *clear |= day.plaintext.n > 0;
+        let groups = Groups::of(mail);
+        // Most peers have one of both channels: to hold all their days would take most of the memory.
+        let mut channels = vec![[0_u8; 2]; groups.len()];
+        for day in mail {
+            let seen = u8::from(day.encrypted.n > 0) | (u8::from(day.plaintext.n > 0) << 1);
+            channels[groups.place(day)][usize::from(rest[weekday(day.day)])] |= seen;
         }
-        channels.retain(|_, both| *both == (true, true));
-        let told: HashSet<Group> = channels.into_keys().map(|(group, _)| group).collect();
-        let mut strata: BTreeMap<(Group, bool), Stratum> = BTreeMap::new();
-        let mut totals = vec![Known::default(); days.len() + 1];
-        for (day, group) in mail.iter().zip(groups) {
-            let at = place.get(&day.day).copied().unwrap_or_default();
-            totals[at + 1].encrypted += day.encrypted.n;
-            totals[at + 1].plaintext += day.plaintext.n;
-            if told.contains(&group) {
-                let stratum = strata
-                    .entry(key(group, day))
-                    .or_insert_with(|| Stratum::new(group, days.len(), scatter));
-                stratum.add(at, day);
+        let days: Vec<&[PeerDay]> = mail.chunk_by(|a, b| a.day == b.day).collect();
+        let mut all = Vec::new();
+        // For each group that has both channels on working days or others: the places of both, which come in the order of groups.
+        let mut places = vec![[usize::MAX; 2]; groups.len()];
+        for (at, seen) in channels.iter().enumerate().filter(|(_, s)| s.contains(&3)) {
+            for rest in [0, 1] {
+                if seen[rest] != 0 {
+                    places[at][rest] = all.len();
+                    all.push(Stratum::new(groups.group(at), days.len(), scatter));
+                }
             }
         }
-        for at in 1..totals.len() {
-            totals[at].encrypted += totals[at - 1].encrypted;
-            totals[at].plaintext += totals[at - 1].plaintext;
+        let mut totals = vec![Known::default()];
+        for (at, entries) in days.iter().enumerate() {
+            let mut total = totals[at];
+            for day in *entries {
+                total.encrypted += u64::from(day.encrypted.n);
+                total.plaintext += u64::from(day.plaintext.n);
+                let place = places[groups.place(day)][usize::from(rest[weekday(day.day)])];
+                if let Some(stratum) = all.get_mut(place) {
+                    stratum.add(at, day);
+                }
+            }
+            totals.push(total);
         }
-        let mut all: Vec<Stratum> = strata.into_values().collect();
         all.iter_mut().for_each(Stratum::sum_up);
         let (mixed, others) = all.into_iter().partition(Stratum::is_mixed);
         Strata {
-            days,
+            days: days.iter().flat_map(|d| d.first()).map(|d| d.day).collect(),
             mixed,
             others,
             totals,
@@ -254,26 +267,64 @@ pub(super) enum Group {
     Rare,
 }
 
-/// The group of each entry.
-fn groups(mail: &[PeerDay]) -> Vec<Group> {
-    let mut peers: HashMap<u32, usize> = HashMap::new();
-    for day in mail {
-        *peers.entry(day.peer).or_default() += 1;
+/// The group of each entry. Peers and operators have numbers, so that each group has a place: peers first, then operators, then the rest.
+struct Groups {
+    /// On how many days each peer has mail.
+    days: Vec<u32>,
+    /// Operators whose rare peers are enough for a group.
+    operators: Vec<bool>,
+}
+
+impl Groups {
+    fn of(mail: &[PeerDay]) -> Groups {
+        let most = |number: fn(&PeerDay) -> u32| mail.iter().map(number).max().unwrap_or(0);
+        let mut days = vec![0; most(|d| d.peer) as usize + 1];
+        for day in mail {
+            days[day.peer as usize] += 1;
+        }
+        let mut groups = Groups {
+            days,
+            operators: vec![false; most(|d| d.operator) as usize + 1],
+        };
+        let mut operators: HashMap<u32, (usize, i32)> = HashMap::new();
+        for day in mail.iter().filter(|d| groups.is_rare(d)) {
+            let (days, last) = operators.entry(day.operator).or_insert((1, day.day));
+            if *last != day.day {
+                (*days, *last) = (*days + 1, day.day);
+            }
+        }
+        for (operator, (days, _)) in operators {
+            groups.operators[operator as usize] = days >= OWN_DAYS;
+        }
+        groups
     }
-    let is_rare = |day: &PeerDay| peers.get(&day.peer).copied().unwrap_or_default() < OWN_DAYS;
-    let mut operators: HashMap<u32, Vec<i32>> = HashMap::new();
-    for day in mail.iter().filter(|d| is_rare(d)) {
-        let days = operators.entry(day.operator).or_default();
-        if days.last() != Some(&day.day) {
-            days.push(day.day);
+
+    fn is_rare(&self, day: &PeerDay) -> bool {
+        (self.days[day.peer as usize] as usize) < OWN_DAYS
+    }
+
+    fn len(&self) -> usize {
+        self.days.len() + self.operators.len() + 1
+    }
+
+    /// Where the group of an entry has its place.
+    fn place(&self, day: &PeerDay) -> usize {
+        match self.operators[day.operator as usize] {
+            _ if !self.is_rare(day) => day.peer as usize,
+            true => self.days.len() + day.operator as usize,
+            false => self.len() - 1,
         }
     }
-    let group = |day: &PeerDay| match operators.get(&day.operator) {
-        _ if !is_rare(day) => Group::Peer(day.peer),
-        Some(days) if days.len() >= OWN_DAYS => Group::Operator(day.operator),
-        _ => Group::Rare,
-    };
-    mail.iter().map(group).collect()
+
+    /// The group at a place.
+    fn group(&self, place: usize) -> Group {
+        // OK to narrow: below one more than the largest number.
+        match place.checked_sub(self.days.len()) {
+            None => Group::Peer(place as u32),
+            Some(operator) if operator < self.operators.len() => Group::Operator(operator as u32),
+            Some(_) => Group::Rare,
+        }
+    }
 }
 
 /// What days scatter at least, in units of the scatter of independent occasions: where much mail comes in bursts there are days with several
@@ -284,10 +335,12 @@ fn least_scatter(mail: &[PeerDay]) -> f64 {
         both.add(d.plaintext);
         both
     });
-    let few: Vec<Mail> = both.filter(|m| FEW.contains(&m.n)).collect();
-    let bursts = few.iter().filter(|m| m.most() < 2.0).count();
+    let few = both.filter(|m| FEW.contains(&m.n));
+    let (few, bursts) = few.fold((0, 0), |(few, bursts), m| {
+        (few + 1, bursts + u32::from(m.most() < 2.0))
+    });
     // Before anything is known, the site is taken to be bursty.
-    let part = (bursts as f64 + WITNESSES) / (few.len() as f64 + WITNESSES);
+    let part = (f64::from(bursts) + WITNESSES) / (f64::from(few) + WITNESSES);
     1.0 + BURSTY * part
 }
 
@@ -299,8 +352,9 @@ fn weekday(day: i32) -> usize {
 /// Which of the seven weekdays are days of rest.
 fn rest_days(mail: &[PeerDay]) -> [bool; 7] {
     let mut days: BTreeMap<i32, u64> = BTreeMap::new();
-    for day in mail {
-        *days.entry(day.day).or_default() += day.known().total();
+    for entries in mail.chunk_by(|a, b| a.day == b.day) {
+        let total: u64 = entries.iter().map(|d| d.known().total()).sum();
+        *days.entry(entries[0].day).or_default() += total;
     }
     let usual = median(days.values().copied().collect());
     let mut rest = [false; 7];
@@ -323,7 +377,7 @@ mod tests {
     use super::*;
 
     fn mail(n: u64, first: i64, last: i64) -> Mail {
-        Mail { n, first, last }
+        Mail::new(n, first, last)
     }
 
     #[test]

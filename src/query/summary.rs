@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::HashSet;
+
 use crate::outcome::{Class, Direction};
 use crate::store::{Result, RunCounts, Store};
 
 use super::Scope;
 use super::certainty::Certainty;
-use super::clients::find_clients;
-use super::domains::{Domain, find_domains};
-use super::failures::{Failure, find_failures};
-use super::limits::{Limits, find_limits};
-use super::plaintext::{Plaintext, find_plaintext};
+use super::clients::clients;
+use super::domains::{Domain, domains};
+use super::failures::{Failure, failures};
+use super::limits::{Limits, limits, smart_host};
+use super::plaintext::{Plaintext, plaintext};
 use super::services::{Service, find_services};
+use super::sums::Sums;
 use super::tally::Verdict;
 
 /// All in all.
@@ -81,26 +84,15 @@ pub struct ToDo {
 
 /// Sums up.
 pub fn find_summary(store: &Store, scope: &Scope) -> Result<Summary> {
+    let sums = Sums::load(store, scope)?;
     let services = find_services(store, scope)?;
-    let limits = find_limits(store, scope)?;
-    let domains = find_domains(store, scope)?;
-    let failures = find_failures(
-        store,
-        &Scope {
-            all: false,
-            ..*scope
-        },
-    )?;
-    let (failures, strangers) = without_strangers(store, scope, failures)?;
+    let limits = limits(store, scope, smart_host(&sums))?;
+    let (failures, strangers) = without_strangers(&sums, failures(&sums, false));
     Ok(Summary {
         totals: totals(scope, &services, &failures),
-        domains: count_verdicts(&domains),
+        domains: count_verdicts(&domains(&sums)),
         strangers,
-        to_do: to_do(
-            find_plaintext(store, scope)?,
-            failures,
-            limits.smart_host.as_deref(),
-        ),
+        to_do: to_do(plaintext(&sums), failures, limits.smart_host.as_deref()),
         limits,
         runs: store.runs()?,
     })
@@ -140,20 +132,9 @@ fn count_verdicts(domains: &[Domain]) -> Vec<(Verdict, u64)> {
 
 /// Takes out the failures of clients that never sent us anything: whoever scans the net meets our TLS too. What is our own fault
 /// stays: it may be why they never got to send.
-fn without_strangers(
-    store: &Store,
-    scope: &Scope,
-    failures: Vec<Failure>,
-) -> Result<(Vec<Failure>, u64)> {
-    let clients = find_clients(
-        store,
-        &Scope {
-            all: true,
-            ..*scope
-        },
-    )?;
-    let senders = clients.into_iter().filter(|c| c.messages.total() > 0);
-    let senders: BTreeSet<String> = senders
+fn without_strangers(sums: &Sums, failures: Vec<Failure>) -> (Vec<Failure>, u64) {
+    let senders = clients(sums).into_iter().filter(|c| c.messages.total() > 0);
+    let senders: HashSet<String> = senders
         .flat_map(|c| [c.organisation, c.name, c.address])
         .filter(|n| !n.is_empty())
         .collect();
@@ -166,7 +147,7 @@ fn without_strangers(
         .filter(|f| f.class.row().tls_failure)
         .map(|f| f.peer)
         .collect();
-    Ok((kept, strange.len() as u64))
+    (kept, strange.len() as u64)
 }
 
 /// `relay`: the smart host, which stands for all the domains behind it: nothing is known about how mail reaches those.

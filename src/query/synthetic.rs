@@ -121,11 +121,7 @@ impl Site {
         for _ in 0..dice.count(mean / self.burst) {
             let at = i64::from(FIRST_DAY + day) * 86_400 + (dice.part() * 80_000.0) as i64;
             let n = 1 + u64::from(dice.count(self.burst - 1.0));
-            let burst = Mail {
-                n,
-                first: at,
-                last: at + 2 * n as i64,
-            };
+            let burst = Mail::new(n, at, at + 2 * n as i64);
             match dice.part() < rate {
                 true => found.encrypted.add(burst),
                 false => found.plaintext.add(burst),

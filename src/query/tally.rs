@@ -1,23 +1,25 @@
 //! What the questions share: groups of equal outcomes, counters over them, and the problem that dominates.
 
+use std::rc::Rc;
+
 use rusqlite::Row;
 
-use crate::outcome::Class;
+use crate::outcome::{Class, Direction};
 use crate::store::natural;
 
 /// Equal outcomes, added up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
     /// `encrypted`, `plaintext`, `none` or `unknown`.
-    pub tls: String,
+    pub tls: Rc<str>,
     /// What happened.
     pub class: Class,
     /// What the TLS library said, or empty.
-    pub cause: String,
+    pub cause: Rc<str>,
     /// Whose fault.
-    pub fault: String,
+    pub fault: Rc<str>,
     /// What became of the recipients; empty inbound.
-    pub delivery: String,
+    pub delivery: Rc<str>,
     /// Recipients, attempts or sessions.
     pub n: u64,
     /// Inbound: messages accepted.
@@ -63,11 +65,24 @@ impl Group {
         let Some(sum) = groups.iter_mut().find(is_equal) else {
             return groups.push(self);
         };
-        sum.n += self.n;
-        sum.messages += self.messages;
-        sum.handshakes += self.handshakes;
-        sum.first = sum.first.min(self.first);
-        sum.last = sum.last.max(self.last);
+        sum.add(&self);
+    }
+
+    /// What is counted is mail: recipients outbound, messages inbound.
+    pub(super) fn of_mails(mut self, direction: Direction) -> Group {
+        if direction == Direction::Inbound {
+            self.n = self.messages;
+        }
+        self
+    }
+
+    /// Adds as many more.
+    pub(super) fn add(&mut self, more: &Group) {
+        self.n += more.n;
+        self.messages += more.messages;
+        self.handshakes += more.handshakes;
+        self.first = self.first.min(more.first);
+        self.last = self.last.max(more.last);
     }
 
     /// Mail the peer accepted, outbound.
@@ -100,18 +115,6 @@ pub(super) fn is_tls_failure(delivery: &str, class: Class) -> bool {
     is_undelivered(delivery) && class.row().tls_failure
 }
 
-/// Splits rows that come sorted by name into one list of groups for each name.
-pub(super) fn by_name<N: PartialEq>(rows: Vec<(N, Group)>) -> Vec<(N, Vec<Group>)> {
-    let mut lists: Vec<(N, Vec<Group>)> = Vec::new();
-    for (name, group) in rows {
-        match lists.last_mut() {
-            Some((last, groups)) if *last == name => groups.push(group),
-            _ => lists.push((name, vec![group])),
-        }
-    }
-    lists
-}
-
 /// Outbound counters: recipients by channel, attempts by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -132,7 +135,7 @@ impl Counters {
     pub fn of(groups: &[Group]) -> Counters {
         let mut counters = Counters::default();
         for group in groups {
-            match (group.is_sent(), group.tls.as_str()) {
+            match (group.is_sent(), &*group.tls) {
                 (true, "encrypted") => counters.encrypted += group.n,
                 (true, "plaintext") => counters.plaintext += group.n,
                 (true, _) => counters.unknown += group.n,
@@ -149,7 +152,7 @@ impl Counters {
     pub fn of_sessions(groups: &[Group]) -> Counters {
         let mut counters = Counters::default();
         for group in groups.iter().filter(|g| g.class != Class::InProbe) {
-            match (group.class.row().tls_failure, group.tls.as_str()) {
+            match (group.class.row().tls_failure, &*group.tls) {
                 (true, _) => counters.failed_tls += group.n,
                 (_, "encrypted") => counters.encrypted += group.n,
                 (_, "plaintext") => counters.plaintext += group.n,
@@ -260,7 +263,7 @@ impl Problem {
                 .then_with(|| b.cause.cmp(&a.cause))
         });
         let (cause, fault) = worst
-            .map(|g| (g.cause.clone(), g.fault.clone()))
+            .map(|g| (g.cause.to_string(), g.fault.to_string()))
             .unwrap_or_default();
         Problem {
             class: Some(class),
@@ -277,7 +280,7 @@ impl Problem {
             Verdict::Plaintext | Verdict::Mixed => Problem::dominating(
                 groups
                     .iter()
-                    .filter(|g| g.is_sent() && g.tls == "plaintext"),
+                    .filter(|g| g.is_sent() && &*g.tls == "plaintext"),
             ),
             Verdict::Undeliverable if tls_failures().next().is_none() => {
                 Problem::dominating(groups.iter().filter(|g| g.is_undelivered()))
@@ -293,8 +296,8 @@ impl Problem {
 }
 
 /// First and last time over all groups.
-pub(super) fn span(groups: &[Group]) -> (i64, i64) {
-    let first = groups.iter().map(|g| g.first).min().unwrap_or(0);
-    let last = groups.iter().map(|g| g.last).max().unwrap_or(0);
-    (first, last)
+pub(super) fn span<'g>(groups: impl IntoIterator<Item = &'g Group>) -> (i64, i64) {
+    let spans = groups.into_iter().map(|g| (g.first, g.last));
+    let both = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    both.unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use super::binomial::bounds;
 use super::changes::Known;
 use super::history::{Channel, History, find_history};
 use super::shifts::{Course, find_course};
-use super::strata::PeerDay;
+use super::strata::{PeerDay, Strata};
 
 /// One day of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -49,13 +49,16 @@ pub fn find_trend(store: &Store, scope: &Scope) -> Result<Vec<Trend>> {
 fn trend(history: &History, direction: Direction) -> Trend {
     let mail = history.peer_days(direction);
     let mut days: BTreeMap<i32, TrendDay> = BTreeMap::new();
-    for cell in history.cells.iter().filter(|c| c.direction == direction) {
-        let day = days.entry(cell.day).or_default();
-        day.day = cell.day;
-        match cell.channel {
-            Channel::Encrypted => day.known.encrypted += cell.mail.n,
-            Channel::Plaintext => day.known.plaintext += cell.mail.n,
-            Channel::Unknown => day.unknown += cell.mail.n,
+    for cells in history.cells(direction).chunk_by(|a, b| a.day == b.day) {
+        let day = days.entry(cells[0].day).or_default();
+        day.day = cells[0].day;
+        for cell in cells {
+            let n = u64::from(cell.mail.n);
+            match history.hows[cell.how as usize].channel {
+                Channel::Encrypted => day.known.encrypted += n,
+                Channel::Plaintext => day.known.plaintext += n,
+                Channel::Unknown => day.unknown += n,
+            }
         }
     }
     for peers in mail.chunk_by(|a, b| a.day == b.day) {
@@ -66,7 +69,7 @@ fn trend(history: &History, direction: Direction) -> Trend {
     Trend {
         direction,
         days: days.into_values().collect(),
-        course: find_course(&mail),
+        course: find_course(&Strata::of(&mail)),
     }
 }
 

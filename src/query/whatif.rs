@@ -16,7 +16,7 @@ use super::policy::Server;
 use super::requirement::{Judgement, Session};
 use super::servers::find_servers;
 use super::tally::{Group, Problem};
-use super::{Scope, ask, read_direction};
+use super::{Scope, ask, bounds, read_direction};
 
 pub use super::requirement::{CipherClass, Question, Requirement};
 
@@ -84,7 +84,7 @@ impl Total {
     fn add(&mut self, mail: &Mail, judgement: Judgement, is_weak: bool) {
         let n = mail.group.n;
         self.fate.add(judgement, n);
-        match mail.group.tls.as_str() {
+        match &*mail.group.tls {
             "encrypted" => self.encrypted += n,
             "unknown" => self.untold += n,
             _ => {}
@@ -221,7 +221,7 @@ impl Mail {
 
 const MAIL: &str = "SELECT direction, domain, organisation, host, address, service_tag, protocol, cipher, key_exchange, verification,
          tls, class, cause, fault, delivery, SUM(n), SUM(messages), SUM(handshakes), MIN(first_seen), MAX(last_seen)
-  FROM summed
+  FROM facts
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND (delivery = 'sent' OR messages > 0)
   GROUP BY direction, domain, organisation, host, address, service_tag, protocol, cipher, key_exchange, verification,
     tls, class, cause, fault, delivery
@@ -349,7 +349,7 @@ impl Tally {
             in_clear: 0,
         });
         exception.lost += mail.group.n;
-        if mail.group.tls == "plaintext" {
+        if &*mail.group.tls == "plaintext" {
             exception.in_clear += mail.group.n;
         }
     }
@@ -402,8 +402,18 @@ impl Loss {
     }
 }
 
+/// Of all days gone by the sums say the same, and are fewer.
+fn mail_of(store: &Store, scope: &Scope) -> Result<String> {
+    let (from, to, ..) = bounds(scope);
+    let are_whole = |(first, last)| from <= first && last <= to;
+    Ok(match store.past_days()?.is_some_and(are_whole) {
+        true => MAIL.replace("FROM facts", "FROM summed"),
+        false => MAIL.to_owned(),
+    })
+}
+
 fn load_mail(store: &Store, scope: &Scope, question: &Question) -> Result<Vec<Mail>> {
-    let rows = ask(store, MAIL, scope, |row| {
+    let rows = ask(store, &mail_of(store, scope)?, scope, |row| {
         let direction = read_direction(row, 0)?;
         let host: String = row.get(3)?;
         let tag: String = row.get(5)?;
@@ -554,6 +564,45 @@ mod tests {
             .iter()
             .map(|l| (l.peer.as_str(), l.fate.kept, l.fate.lost, l.fate.unknown))
             .collect()
+    }
+
+    #[test]
+    fn days_gone_by_are_asked_one_by_one_where_not_all_are_asked_for() {
+        let day = |n: i64| {
+            let plain = outbound("a.example").plaintext(Class::PlaintextNotOffered);
+            plain.at(n * 86_400).build()
+        };
+        let mut store = fixture::store((0..40).map(day));
+        let lost = |store: &Store, from_day, to_day| {
+            let scope = Scope {
+                period: Period { from_day, to_day },
+                ..Scope::ALL
+            };
+            let question = Question {
+                require: Requirement::Tls,
+                deny: Vec::new(),
+            };
+            let answer = find_losses(store, &scope, &question).unwrap();
+            answer.peers.iter().map(|p| p.fate.lost).sum::<u64>()
+        };
+        let first = fixture::DAY;
+        let periods = [
+            (None, None, 40),
+            (Some(first + 10), None, 30),
+            (None, Some(first + 9), 10),
+            (Some(first + 5), Some(first + 6), 2),
+        ];
+        for added_up in [false, true] {
+            for (from, to, expected) in periods {
+                assert_eq!(
+                    lost(&store, from, to),
+                    expected,
+                    "{added_up} {from:?} {to:?}"
+                );
+            }
+            store.add_up_past().unwrap();
+            assert!(store.past_days().unwrap().is_some());
+        }
     }
 
     fn store() -> Store {

@@ -4,8 +4,7 @@ use maillog::Cause;
 
 use crate::outcome::{Class, Direction};
 use crate::query::Scope;
-use crate::query::breakdown::{Axis, Slice, find_breakdown};
-use crate::query::limits::find_limits;
+use crate::query::breakdown::{Axis, Breakdown, Slice, find_breakdown};
 use crate::store::{Result, Store};
 
 use super::Report;
@@ -135,7 +134,7 @@ pub(super) const REPORTS: [Report; 9] = [
 ];
 
 fn build(store: &Store, scope: &Scope, axis: Axis) -> Result<Table> {
-    let slices = find_breakdown(store, scope, axis)?;
+    let Breakdown { slices, smart_host } = find_breakdown(store, scope, axis)?;
     let limit = if scope.all { usize::MAX } else { MOST_ENTRIES };
     let shown: Vec<&Slice> = [Direction::Outbound, Direction::Inbound]
         .into_iter()
@@ -152,7 +151,6 @@ fn build(store: &Store, scope: &Scope, axis: Axis) -> Result<Table> {
         notes.push(Note::Paragraph(NOTE_SOFTWARE.into()));
     }
     let about_domains = matches!(axis, Axis::Organisation | Axis::Suffix);
-    let smart_host = find_limits(store, scope)?.smart_host;
     if let Some(relay) = smart_host.filter(|_| about_domains && scope.includes(Direction::Outbound))
     {
         notes.push(Note::Paragraph(format!(

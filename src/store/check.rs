@@ -3,6 +3,7 @@
 //!
 //! It repairs nothing. Whether what other stages wrote can be read by them (bookmarks, open sessions) is asked in `command`.
 
+use super::agreement::{Disagreements, find_disagreements};
 use super::{Result, Store};
 
 /// One question about the store, and what is wrong.
@@ -16,57 +17,48 @@ pub struct Check {
     pub wrong: String,
 }
 
-/// Name, what is to hold, the number of places where it does not, and what these are.
-const AGREEMENTS: &[(&str, &str, &str, &str)] = &[
+/// What is to hold of the daily counts and what was made from them: name, words, how many places there are where it does not, and what
+/// these are.
+type Agreement = (
+    &'static str,
+    &'static str,
+    &'static [(fn(&Disagreements) -> u64, &'static str)],
+);
+
+const AGREEMENTS: &[Agreement] = &[
     (
         "names",
         "each count has its peer, outcome and service",
-        "SELECT COUNT(*) FROM daily AS d WHERE d.peer NOT IN (SELECT id FROM peer)
-         OR d.outcome NOT IN (SELECT id FROM outcome) OR d.service NOT IN (SELECT id FROM service)",
-        "daily counts without one of them",
+        &[(|d| d.names, "daily counts without one of them")],
     ),
     (
         "logging",
         "each count has what is known of the logging on its day",
-        "SELECT COUNT(*) FROM daily AS d JOIN peer AS p ON p.id = d.peer WHERE NOT EXISTS
-         (SELECT 1 FROM logging AS l WHERE l.day = d.day AND l.service = d.service AND l.direction = p.direction)",
-        "daily counts without it, which no report shows",
+        &[(
+            |d| d.logging,
+            "daily counts without it, which no report shows",
+        )],
     ),
     (
         "totals",
         "the totals are the sums of the counts",
-        "SELECT COUNT(*) FROM
-         (SELECT d.day, d.service, p.direction, d.outcome, SUM(d.n) AS n, SUM(d.messages) AS m, SUM(d.handshakes) AS h,
-            MIN(d.first_seen) AS f, MAX(d.last_seen) AS l
-          FROM daily AS d JOIN peer AS p ON p.id = d.peer GROUP BY d.day, d.service, p.direction, d.outcome) AS s
-         FULL JOIN daily_total AS t
-           ON t.day = s.day AND t.service = s.service AND t.direction = s.direction AND t.outcome = s.outcome
-         WHERE t.day IS NULL OR s.day IS NULL OR (t.n, t.messages, t.handshakes, t.first_seen, t.last_seen) <> (s.n, s.m, s.h, s.f, s.l)",
-        "totals that are something else",
+        &[(|d| d.totals, "totals that are something else")],
     ),
     (
         "past",
         "the days gone by are added up rightly",
-        // A sum that is right is there twice: a join of the two would compare each with each.
-        "SELECT COUNT(*) FROM
-         (SELECT 1 FROM
-          (SELECT d.peer, d.outcome, d.service, SUM(d.n) AS n, SUM(d.messages) AS m, SUM(d.handshakes) AS h,
-             MIN(d.first_seen) AS f, MAX(d.last_seen) AS l
-           FROM daily AS d JOIN past_days AS b ON d.day <= b.last GROUP BY d.peer, d.outcome, d.service
-           UNION ALL
-           SELECT peer, outcome, service, SUM(n), SUM(messages), SUM(handshakes), MIN(first_seen), MAX(last_seen)
-           FROM past GROUP BY peer, outcome, service)
-          GROUP BY peer, outcome, service, n, m, h, f, l HAVING COUNT(*) <> 2)",
-        "sums that are something else",
-    ),
-    (
-        "evidence",
-        "the proof can be read and has its peer",
-        "SELECT COUNT(*) FROM evidence WHERE (lines <> '' AND NOT json_valid(lines)) OR peer NOT IN (SELECT id FROM peer)
-         OR outcome NOT IN (SELECT id FROM outcome) OR service NOT IN (SELECT id FROM service)",
-        "occurrences of which that is not so",
+        &[
+            (|d| d.past, "sums that are something else"),
+            (|d| d.packed, "packed days that are something else"),
+        ],
     ),
 ];
+
+const EVIDENCE: &str = "SELECT COUNT(*) FROM evidence WHERE (lines <> '' AND NOT json_valid(lines)) OR peer NOT IN (SELECT id FROM peer)
+ OR outcome NOT IN (SELECT id FROM outcome) OR service NOT IN (SELECT id FROM service)";
+
+/// What is kept in memory of the file while it is read from end to end, in KiB: each count is looked up in an index besides.
+const CACHE: i64 = 98_304;
 
 /// How many places of damage are named.
 const MOST_WORDS: usize = 3;
@@ -79,23 +71,52 @@ impl Store {
             words: "the file is whole, as SQLite sees it",
             wrong: self.damage().unwrap_or_else(|error| error.to_string()),
         };
-        let agreements = AGREEMENTS.iter().map(|(name, words, sql, what)| Check {
+        let found = find_disagreements(&self.connection);
+        let agreements = AGREEMENTS.iter().map(|(name, words, places)| Check {
             name,
             words,
-            wrong: self
-                .disagreement(sql, what)
-                .unwrap_or_else(|error| error.to_string()),
+            wrong: match &found {
+                Ok(found) => places
+                    .iter()
+                    .map(|(count, what)| (count(found), what))
+                    .filter(|(count, _)| *count > 0)
+                    .map(|(count, what)| format!("{count} {what}"))
+                    .collect::<Vec<_>>()
+                    .join("; "),
+                Err(error) => error.to_string(),
+            },
         });
-        [file].into_iter().chain(agreements).collect()
+        let evidence = Check {
+            name: "evidence",
+            words: "the proof can be read and has its peer",
+            wrong: self
+                .disagreement(EVIDENCE, "occurrences of which that is not so")
+                .unwrap_or_else(|error| error.to_string()),
+        };
+        [file]
+            .into_iter()
+            .chain(agreements)
+            .chain([evidence])
+            .collect()
     }
 
     /// What SQLite finds wrong with the file; empty if nothing.
     fn damage(&self) -> Result<String> {
         let sql = format!("PRAGMA integrity_check({MOST_WORDS})");
-        let mut statement = self.connection.prepare(&sql)?;
-        let found = statement.query_map([], |row| row.get::<_, String>(0))?;
-        let found = found.collect::<rusqlite::Result<Vec<_>>>()?.join("; ");
+        let before: i64 = self
+            .connection
+            .pragma_query_value(None, "cache_size", |row| row.get(0))?;
+        self.connection.pragma_update(None, "cache_size", -CACHE)?;
+        let found = self.said(&sql);
+        self.connection.pragma_update(None, "cache_size", before)?;
+        let found = found?.join("; ");
         Ok(if found == "ok" { String::new() } else { found })
+    }
+
+    fn said(&self, sql: &str) -> Result<Vec<String>> {
+        let mut statement = self.connection.prepare(sql)?;
+        let found = statement.query_map([], |row| row.get(0))?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
     }
 
     fn disagreement(&self, sql: &str, what: &str) -> Result<String> {

@@ -13,7 +13,7 @@ use crate::outcome::{Direction, Service};
 
 use super::batch::{Batch, Counts, Key, Kind, Logging, RowNumbers};
 use super::bookmark::{save_bookmark, save_open_sessions, save_run, save_state};
-use super::peers::peer_rows;
+use super::peer_row::peer_rows;
 use super::{Bookmark, Error, Result, RunCounts, Store, evidence, past};
 
 impl Store {

@@ -14,6 +14,7 @@ const TABLES: &[(&str, &str)] = &[
     ("daily_total", "sums of them per day"),
     ("past", "sums of them over the days gone by"),
     ("past_days", "which days these are"),
+    ("packed", "days gone by whose counts are packed"),
     ("correspondent", "counts per full mail address"),
     ("logging", "days of a service, and whether it logs TLS"),
     ("evidence", "occurrences with their log lines"),

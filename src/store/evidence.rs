@@ -146,46 +146,61 @@ pub struct Claim {
     pub logging_proof: Option<ProofLine>,
 }
 
-/// The lines kept about one occurrence at an MX host.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HostLines {
+/// One occurrence at an MX host.
+#[derive(Clone, Copy, Debug)]
+pub struct AtHost<'r> {
+    /// Later ones are greater.
+    pub order: (i64, i64),
     /// MX host, may be empty.
-    pub host: String,
+    pub host: &'r str,
     /// Its address.
-    pub address: String,
-    /// The lines; no other host's than those of the same session.
-    pub lines: Vec<ProofLine>,
+    pub address: &'r str,
+    lines: &'r str,
+}
+
+impl AtHost<'_> {
+    /// The lines kept about it; no other host's than those of the same session.
+    pub fn lines(&self) -> Vec<ProofLine> {
+        serde_json::from_str(self.lines).unwrap_or_default()
+    }
 }
 
 impl Store {
-    /// What is kept about each MX host we sent to, oldest first, as far as its time is not up.
-    pub fn lines_of_hosts(&self) -> Result<Vec<HostLines>> {
+    /// Gives what is kept about the MX hosts we sent to, as far as its time is not up, in no order.
+    pub fn each_at_host(&self, mut take: impl FnMut(AtHost<'_>)) -> Result<()> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT p.host, p.address, e.lines FROM evidence AS e JOIN peer AS p ON p.id = e.peer
-             WHERE p.direction = 'outbound' AND p.address <> '' AND e.lines <> '' ORDER BY e.at, e.id",
+            "SELECT e.at, e.id, p.host, p.address, e.lines FROM evidence AS e JOIN peer AS p ON p.id = e.peer
+             WHERE p.direction = 'outbound' AND p.address <> '' AND e.lines <> ''",
         )?;
-        let hosts = statement.query_map([], |row| {
-            let lines: String = row.get(2)?;
-            Ok(HostLines {
-                host: row.get(0)?,
-                address: row.get(1)?,
-                lines: serde_json::from_str(&lines).unwrap_or_default(),
-            })
-        })?;
-        Ok(hosts.collect::<rusqlite::Result<_>>()?)
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let text = |column| -> rusqlite::Result<&str> { Ok(row.get_ref(column)?.as_str()?) };
+            take(AtHost {
+                order: (row.get(0)?, row.get(1)?),
+                host: text(2)?,
+                address: text(3)?,
+                lines: text(4)?,
+            });
+        }
+        Ok(())
     }
 
     /// All occurrences kept for peers whose domain, host, address or organisation is `name`, oldest first.
     pub fn claims(&self, name: &str) -> Result<Vec<Claim>> {
-        self.note_named(name)?;
+        self.claims_of(&self.peers_named(name)?)
+    }
+
+    /// All occurrences kept for the peers with these rows, oldest first.
+    pub fn claims_of(&self, peers: &[i64]) -> Result<Vec<Claim>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT c.at, c.direction, c.service_host, c.service_tag, c.domain, c.host, c.address, c.tls, c.class, c.cause,
                c.fault, c.delivery, c.dsn, c.lines, l.proof_source, l.proof_offset, l.proof_line, c.silent
              FROM claims AS c JOIN logging AS l ON l.day = c.day AND l.service = c.service AND l.direction = c.direction
-             WHERE c.peer IN (SELECT peer FROM named)
+             WHERE c.id IN (SELECT e.id FROM json_each(?1) AS p JOIN evidence AS e ON e.peer = p.value)
              ORDER BY c.at, c.id",
         )?;
-        let claims = statement.query_map([], claim)?;
+        let peers = serde_json::json!(peers).to_string();
+        let claims = statement.query_map([peers], claim)?;
         Ok(claims.collect::<rusqlite::Result<_>>()?)
     }
 

@@ -6,16 +6,18 @@
 //! | `open` | opens and creates, refuses what is not ours |
 //! | `batch` | collects outcomes in memory, counted |
 //! | `commit` | writes a batch, the read positions and the open sessions in one transaction |
-//! | `peers` | the rows of peers, and how they are found |
+//! | `peer_row` | the rows of peers, and how an import finds them |
 //! | `past` | the days gone by, added up |
+//! | `packed` | the counts of each day gone by in one piece |
 //! | `numbered` | the counts by number, for questions about very many |
 //! | `exchanged` | how much mail went to and came from each peer |
+//! | `peers` | the names of the peers met there |
 //! | `relay` | whether one host takes nearly all our mail |
 //! | `bookmark` | how far each source was read |
 //! | `evidence` | which proof lines are kept, and for how long |
 //! | `health` | when each log host was heard of, where its clock stepped back |
 //! | `shape` | which lines were not recognised |
-//! | `check` | whether the store is whole and agrees with itself |
+//! | `check`, `agreement` | whether the store is whole and agrees with itself |
 //! | `copy` | a copy of the store, while others write |
 //! | `contents` | what is in it, in numbers |
 //! | `forget` | deletes |
@@ -30,6 +32,7 @@
 //! `facts`). The schema is documented in `docs/store.md`.
 
 pub mod addressees;
+mod agreement;
 mod batch;
 mod bookmark;
 mod check;
@@ -49,8 +52,10 @@ pub mod numbered;
 mod open;
 mod organisation;
 pub mod outreach;
+mod packed;
 mod past;
-mod peers;
+mod peer_row;
+pub mod peers;
 mod relay;
 mod schema;
 mod secret;

@@ -3,43 +3,40 @@
 //!
 //! What a silence means is still said by the view `meaning` alone: it is asked once for each way in which a service has logged.
 
+use std::rc::Rc;
+
 use hashbrown::HashMap;
-use rusqlite::{Row, ToSql, params};
+use rusqlite::{ToSql, params};
 
 use crate::outcome::{Class, Direction};
 
-use super::{Result, Store, natural};
+use super::packed::{self, Row, unpack};
+use super::peers::{Numbers, Peers};
+use super::{Result, Store};
 
-/// The other side in one direction, as the view `facts` names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NumberedPeer {
-    /// Which way the mail went.
-    pub direction: Direction,
-    /// Policy domain, host, address and organisation; each may be empty.
-    pub domain: String,
-    /// MX host or client name.
-    pub host: String,
-    /// Address.
-    pub address: String,
-    /// Registrable domain.
-    pub organisation: String,
-}
+pub use super::peers::NumberedPeer;
 
 /// What an outcome is in the light of how its service logged that day, as the view `facts` tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meaning {
     /// `encrypted`, `plaintext`, `none` or `unknown`.
-    pub tls: String,
+    pub tls: Rc<str>,
     /// What happened.
     pub class: Class,
     /// What the TLS library said, or empty.
-    pub cause: String,
+    pub cause: Rc<str>,
     /// Whose fault.
-    pub fault: String,
+    pub fault: Rc<str>,
     /// What became of the recipients; empty inbound.
-    pub delivery: String,
+    pub delivery: Rc<str>,
     /// Protocol version, or empty.
     pub protocol: String,
+    /// Cipher suite, or empty.
+    pub cipher: String,
+    /// Key exchange, or empty.
+    pub key_exchange: String,
+    /// How far the certificate was checked, or empty.
+    pub verification: String,
 }
 
 /// One count; peer, service and meaning by their number in [`Numbered`].
@@ -65,8 +62,8 @@ pub struct Count {
     pub last: i64,
 }
 
-/// So many peers are loaded at once.
-const AT_ONCE: i64 = 64;
+/// In so many days most peers are met: they are loaded at once.
+const MANY_DAYS: i64 = 7;
 
 /// How a service logged: what is noted of it for a direction and day, a bit for each.
 type Flags = u8;
@@ -77,13 +74,11 @@ pub struct Numbered<'s> {
     days: (i32, i32),
     /// Log host and tag of the services, by number.
     pub services: Vec<(String, String)>,
-    peers: Vec<NumberedPeer>,
-    meanings: Vec<Meaning>,
-    peer_rows: Vec<i64>,
-    peer_numbers: HashMap<i64, u32>,
-    service_numbers: HashMap<i64, u32>,
-    logging: HashMap<(i32, i64, Direction), Flags>,
-    outcomes: HashMap<(Flags, i64), u32>,
+    /// The other sides met so far, by number.
+    pub peers: Peers,
+    /// What there was, by number.
+    pub meanings: Vec<Meaning>,
+    meaning_of: MeaningOf,
 }
 
 impl Store {
@@ -93,13 +88,9 @@ impl Store {
             store: self,
             days,
             services: Vec::new(),
-            peers: Vec::new(),
+            peers: Peers::default(),
             meanings: Vec::new(),
-            peer_rows: Vec::new(),
-            peer_numbers: HashMap::new(),
-            service_numbers: HashMap::new(),
-            logging: HashMap::new(),
-            outcomes: HashMap::new(),
+            meaning_of: MeaningOf::default(),
         };
         numbered.load_services()?;
         numbered.load_meanings()?;
@@ -108,27 +99,44 @@ impl Store {
 }
 
 impl Numbered<'_> {
-    /// Gives every count, day by day.
-    pub fn each_day(&mut self, take: impl FnMut(&NumberedPeer, &Meaning, Count)) -> Result<()> {
+    /// Gives every count, day by day, those of a day by peer.
+    pub fn each_day(
+        &mut self,
+        mut take: impl FnMut(NumberedPeer<'_>, &Meaning, Count),
+    ) -> Result<()> {
         let (from, to) = self.days;
+        if i64::from(to) - i64::from(from) >= MANY_DAYS {
+            self.peers.load_all(self.store)?;
+        }
+        let connection = &self.store.connection;
+        let packed = packed::last(connection)?.unwrap_or(i32::MIN);
+        let mut statement = connection.prepare_cached(
+            "SELECT day, counts FROM packed WHERE day >= ?1 AND day <= ?2 ORDER BY day",
+        )?;
+        let mut rows = statement.query([from, to])?;
+        while let Some(row) = rows.next()? {
+            let octets = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+            unpack(row.get(0)?, octets, |row| self.give(&row, &mut take))?;
+        }
         self.each(
             "SELECT day, peer, outcome, service, n, messages, handshakes, first_seen, last_seen FROM daily
-             WHERE day >= ?1 AND day <= ?2 ORDER BY day, peer, outcome, service",
-            params![from, to],
+             WHERE day >= ?1 AND day <= ?2 AND day > ?3 ORDER BY day, peer, outcome, service",
+            &[&from, &to, &packed],
             take,
         )
     }
 
     /// Gives every count, those of days gone by added up if all of them are asked for: the `day` of a sum stands for all its days, and
     /// times tell when. In no order.
-    pub fn each_sum(&mut self, take: impl FnMut(&NumberedPeer, &Meaning, Count)) -> Result<()> {
+    pub fn each_sum(&mut self, take: impl FnMut(NumberedPeer<'_>, &Meaning, Count)) -> Result<()> {
         let (from, to) = self.days;
         match self.store.past_days()? {
             Some((first, last)) if from <= first && last <= to => {
+                self.peers.load_all(self.store)?;
                 self.each(
                     "SELECT day, peer, outcome, service, n, messages, handshakes, first_seen, last_seen FROM past_and_present
                      WHERE day <= ?1",
-                    params![to],
+                    &[&to],
                     take,
                 )
             }
@@ -136,20 +144,30 @@ impl Numbered<'_> {
         }
     }
 
+    /// Loads all peers there are, with mail on these days or without.
+    pub fn load_peers(&mut self) -> Result<()> {
+        self.peers.load_all(self.store)
+    }
+
+    /// The number of the peer with this row.
+    pub fn peer(&mut self, row: i64) -> Result<u32> {
+        self.peers.number(self.store, row)
+    }
+
     /// Gives every count of one peer, day by day.
     pub fn each_day_of(
         &mut self,
         peer: u32,
-        take: impl FnMut(&NumberedPeer, &Meaning, Count),
+        take: impl FnMut(NumberedPeer<'_>, &Meaning, Count),
     ) -> Result<()> {
-        let Some(row) = self.peer_rows.get(peer as usize).copied() else {
+        let Some(row) = self.peers.row(peer) else {
             return Ok(());
         };
         let (from, to) = self.days;
         self.each(
             "SELECT day, peer, outcome, service, n, messages, handshakes, first_seen, last_seen FROM daily
              WHERE peer = ?3 AND day >= ?1 AND day <= ?2 ORDER BY day, outcome, service",
-            params![from, to, row],
+            &[&from, &to, &row],
             take,
         )
     }
@@ -158,77 +176,41 @@ impl Numbered<'_> {
         &mut self,
         sql: &str,
         parameters: &[&dyn ToSql],
-        mut take: impl FnMut(&NumberedPeer, &Meaning, Count),
+        mut take: impl FnMut(NumberedPeer<'_>, &Meaning, Count),
     ) -> Result<()> {
         let mut statement = self.store.connection.prepare_cached(sql)?;
         let mut rows = statement.query(parameters)?;
         while let Some(row) = rows.next()? {
-            if let Some(count) = self.count(row)? {
-                let peer = &self.peers[count.peer as usize];
-                take(peer, &self.meanings[count.meaning as usize], count);
-            }
+            self.give(&Row::read(row)?, &mut take)?;
         }
         Ok(())
     }
 
-    /// `None`: nothing is noted of how the service logged that day, and without it nothing is a fact.
-    fn count(&mut self, row: &Row<'_>) -> Result<Option<Count>> {
-        let (day, service): (i32, i64) = (row.get(0)?, row.get(3)?);
-        let peer = self.peer(row.get(1)?)?;
-        let direction = self.peers[peer as usize].direction;
-        let outcome: i64 = row.get(2)?;
-        let flags = self.logging.get(&(day, service, direction));
-        let meaning = flags.and_then(|flags| self.outcomes.get(&(*flags, outcome)));
-        let service = self.service_numbers.get(&service);
-        let (Some(meaning), Some(service)) = (meaning.copied(), service.copied()) else {
-            return Ok(None);
+    /// Nothing if nothing is noted of how the service logged that day: without it nothing is a fact.
+    #[inline]
+    fn give(
+        &mut self,
+        row: &Row,
+        take: &mut impl FnMut(NumberedPeer<'_>, &Meaning, Count),
+    ) -> Result<()> {
+        let number = self.peers.number(self.store, row.peer)?;
+        let peer = self.peers.get(number);
+        let key = (row.day, row.service, peer.direction());
+        let Some((service, meaning)) = self.meaning_of.find(key, row.outcome) else {
+            return Ok(());
         };
-        Ok(Some(Count {
-            day,
-            peer,
+        let count = Count {
+            day: row.day,
+            peer: number,
             service,
             meaning,
-            n: natural(row, 4)?,
-            messages: natural(row, 5)?,
-            handshakes: natural(row, 6)?,
-            first: row.get(7)?,
-            last: row.get(8)?,
-        }))
-    }
-
-    /// The number of the peer with this row.
-    fn peer(&mut self, id: i64) -> Result<u32> {
-        if let Some(number) = self.peer_numbers.get(&id) {
-            return Ok(*number);
-        }
-        self.load_peers(id)?;
-        let number = self.peer_numbers.get(&id).copied();
-        number.ok_or_else(|| rusqlite::Error::QueryReturnedNoRows.into())
-    }
-
-    /// Loads the peer with this row, and some of those after it: what was met together has rows together.
-    fn load_peers(&mut self, from: i64) -> Result<()> {
-        let mut statement = self.store.connection.prepare_cached(
-            "SELECT id, direction = 'inbound', domain, host, address, organisation FROM peer WHERE id >= ?1 ORDER BY id LIMIT ?2",
-        )?;
-        let mut rows = statement.query([from, AT_ONCE])?;
-        while let Some(row) = rows.next()? {
-            let id = row.get(0)?;
-            // OK to narrow: no store has 2^32 peers.
-            let number = self.peers.len() as u32;
-            if self.peer_numbers.try_insert(id, number).is_err() {
-                // And so are those after it.
-                break;
-            }
-            self.peer_rows.push(id);
-            self.peers.push(NumberedPeer {
-                direction: direction(row.get(1)?),
-                domain: row.get(2)?,
-                host: row.get(3)?,
-                address: row.get(4)?,
-                organisation: row.get(5)?,
-            });
-        }
+            n: row.n,
+            messages: row.messages,
+            handshakes: row.handshakes,
+            first: row.first,
+            last: row.last,
+        };
+        take(peer, &self.meanings[meaning as usize], count);
         Ok(())
     }
 
@@ -238,8 +220,8 @@ impl Numbered<'_> {
             connection.prepare_cached("SELECT id, host, tag FROM service ORDER BY id")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            self.service_numbers
-                .insert(row.get(0)?, self.services.len() as u32);
+            let number = self.services.len() as u32;
+            self.meaning_of.services.insert(row.get(0)?, number);
             self.services.push((row.get(1)?, row.get(2)?));
         }
         Ok(())
@@ -251,22 +233,62 @@ impl Numbered<'_> {
             "SELECT day, service, direction = 'inbound', logged + 2 * unlogged + 4 * offers + 8 * early FROM logging
              WHERE day >= ?1 AND day <= ?2 ORDER BY day, service, direction",
         )?;
-        let mut known: Vec<Flags> = Vec::new();
         let mut rows = statement.query(params![self.days.0, self.days.1])?;
         while let Some(row) = rows.next()? {
             let key = (row.get(0)?, row.get(1)?, direction(row.get(2)?));
-            let flags = row.get(3)?;
-            self.logging.insert(key, flags);
-            if !known.contains(&flags) {
-                known.push(flags);
-                let (meanings, outcomes) = (&mut self.meanings, &mut self.outcomes);
+            let flags: Flags = row.get(3)?;
+            let known = &mut self.meaning_of;
+            let of_flags = known.numbers.len();
+            let at = *known.flags.entry(flags).or_insert(of_flags);
+            known.logging.insert(key, at);
+            if at == of_flags {
+                let mut numbers = Numbers::default();
+                let meanings = &mut self.meanings;
                 load_meanings_of(self.store, key, |outcome, meaning| {
-                    outcomes.insert((flags, outcome), meanings.len() as u32);
+                    numbers.insert(outcome, meanings.len() as u32);
                     meanings.push(meaning);
                 })?;
+                known.numbers.push(numbers);
             }
         }
         Ok(())
+    }
+}
+
+/// Day, service and direction: who logged what.
+type Log = (i32, i64, Direction);
+
+/// Service, and which set of flags; `None` if nothing is noted.
+type Found = Option<(u32, usize)>;
+
+/// Which number the meaning of an outcome has.
+#[derive(Default)]
+struct MeaningOf {
+    services: HashMap<i64, u32>,
+    flags: HashMap<Flags, usize>,
+    logging: HashMap<Log, usize>,
+    /// For each set of flags, by outcome.
+    numbers: Vec<Numbers>,
+    /// The last that was asked for in each direction: mostly the next is the same.
+    last: [Option<(Log, Found)>; 2],
+}
+
+impl MeaningOf {
+    /// Service and meaning; `None` if nothing is noted of how the service logged.
+    #[inline]
+    fn find(&mut self, log: Log, outcome: i64) -> Option<(u32, u32)> {
+        let last = &mut self.last[usize::from(log.2 == Direction::Inbound)];
+        let found = match last {
+            Some((same, found)) if *same == log => *found,
+            _ => {
+                let service = self.services.get(&log.1).copied();
+                let found = service.zip(self.logging.get(&log).copied());
+                *last = Some((log, found));
+                found
+            }
+        };
+        let (service, flags) = found?;
+        Some((service, self.numbers[flags].get(outcome)?))
     }
 }
 
@@ -277,7 +299,7 @@ fn load_meanings_of(
     mut take: impl FnMut(i64, Meaning),
 ) -> Result<()> {
     let mut statement = store.connection.prepare_cached(
-        "SELECT outcome, tls, class, cause, fault, delivery, protocol FROM meaning
+        "SELECT outcome, tls, class, cause, fault, delivery, protocol, cipher, key_exchange, verification FROM meaning
          WHERE day = ?1 AND service = ?2 AND direction = ?3 ORDER BY outcome",
     )?;
     let mut rows = statement.query(params![day, service, direction.name()])?;
@@ -290,6 +312,9 @@ fn load_meanings_of(
             fault: row.get(4)?,
             delivery: row.get(5)?,
             protocol: row.get(6)?,
+            cipher: row.get(7)?,
+            key_exchange: row.get(8)?,
+            verification: row.get(9)?,
         };
         take(row.get(0)?, meaning);
     }
@@ -343,25 +368,25 @@ mod tests {
     /// All that a count says, in words, as the views have it.
     fn words(
         services: &[(String, String)],
-        peer: &NumberedPeer,
+        peer: NumberedPeer<'_>,
         meaning: &Meaning,
         count: Count,
     ) -> String {
         let (host, tag) = &services[count.service as usize];
         [
             count.day.to_string(),
-            peer.direction.name().into(),
+            peer.direction().name().into(),
             host.clone(),
             tag.clone(),
-            peer.domain.clone(),
-            peer.host.clone(),
-            peer.address.clone(),
-            peer.organisation.clone(),
-            meaning.tls.clone(),
+            peer.domain().into(),
+            peer.host().into(),
+            peer.address().into(),
+            peer.organisation().into(),
+            meaning.tls.to_string(),
             meaning.class.name().into(),
-            meaning.cause.clone(),
-            meaning.fault.clone(),
-            meaning.delivery.clone(),
+            meaning.cause.to_string(),
+            meaning.fault.to_string(),
+            meaning.delivery.to_string(),
             meaning.protocol.clone(),
             count.n.to_string(),
             count.messages.to_string(),
@@ -424,7 +449,7 @@ mod tests {
         let mut number = None;
         numbered
             .each_sum(|peer, _, count| {
-                if peer.domain == "a.example" {
+                if peer.domain() == "a.example" {
                     number = Some(count.peer);
                 }
             })

@@ -3,6 +3,8 @@
 //!
 //! It is made from `daily` and `logging` alone, and holds nothing that they do not. A batch that touches one of its days drops it, in
 //! the same transaction; it is made anew at the end of a run. Which questions may read it is the business of `query`.
+//!
+//! In the same pass over `daily` its days are packed, each on its own (`packed`).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,7 +12,8 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::batch::Counts;
 use super::commit::integer;
-use super::{Result, Store, natural};
+use super::packed::{self, Packer};
+use super::{Result, Store};
 
 /// The latest days are left out: lines about them may still come.
 const RECENT: i32 = 2;
@@ -40,12 +43,13 @@ impl Store {
         let (oldest, newest): Days =
             transaction.query_row(bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (first, done) = days(&transaction)?.unwrap_or((oldest, oldest - 1));
+        let packed = packed::last(&transaction)?.unwrap_or(oldest - 1);
         let last = newest - RECENT;
-        if last - done < STEP {
+        if last - done.min(packed) < STEP {
             return Ok(());
         }
         let stand_ins = StandIns::load(&transaction, (first, last))?;
-        add_up(&transaction, (done + 1, last), &stand_ins)?;
+        add_up(&transaction, (done, packed, last), &stand_ins)?;
         transaction.execute("DELETE FROM past_days", [])?;
         transaction.execute(
             "INSERT INTO past_days (first, last) VALUES (?1, ?2)",
@@ -61,8 +65,9 @@ fn days(connection: &Connection) -> Result<Option<Days>> {
     Ok(found.optional()?)
 }
 
-/// Drops everything if `day`, the earliest that gets something new, is among the days added up.
+/// Drops everything if `day`, the earliest that gets something new, is among the days added up. The days before it stay packed.
 pub(super) fn drop_if_touched(connection: &Connection, day: i32) -> Result<()> {
+    packed::drop_from(connection, day)?;
     match days(connection)? {
         Some((_, last)) if day <= last => drop_all(connection),
         _ => Ok(()),
@@ -71,37 +76,49 @@ pub(super) fn drop_if_touched(connection: &Connection, day: i32) -> Result<()> {
 
 /// Drops everything.
 pub(super) fn drop_all(connection: &Connection) -> Result<()> {
-    Ok(connection.execute_batch("DELETE FROM past; DELETE FROM past_days;")?)
+    Ok(connection.execute_batch("DELETE FROM past; DELETE FROM past_days; DELETE FROM packed;")?)
 }
 
-/// Adds these days to what is added up already.
-fn add_up(connection: &Connection, (first, last): Days, stand_ins: &StandIns) -> Result<()> {
+/// Adds the days after `done` to what is added up already, and packs those after `packed`, up to `last`.
+fn add_up(
+    connection: &Connection,
+    (done, packed, last): (i32, i32, i32),
+    stand_ins: &StandIns,
+) -> Result<()> {
     let mut statement = connection.prepare_cached(
         "SELECT d.day, d.peer, d.outcome, d.service, d.n, d.messages, d.handshakes, d.first_seen, d.last_seen,
            p.direction = 'inbound', o.tls = 'silent' OR o.tls = 'silent-early'
          FROM daily AS d JOIN peer AS p ON p.id = d.peer JOIN outcome AS o ON o.id = d.outcome
-         WHERE d.day >= ?1 AND d.day <= ?2
+         WHERE d.day > ?1 AND d.day <= ?2
          ORDER BY d.day, d.peer, d.outcome, d.service",
     )?;
-    let mut rows = statement.query([first, last])?;
+    let mut rows = statement.query([done.min(packed), last])?;
+    let mut packer = Packer::default();
     let mut sums: HashMap<Key, Counts> = HashMap::new();
     while let Some(row) = rows.next()? {
-        let (day, peer, outcome, service) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let day = stand_ins.of(day, service, row.get(9)?, row.get(10)?);
+        let read = packed::Row::read(row)?;
+        if read.day > packed {
+            packer.add(connection, &read)?;
+        }
+        if read.day <= done {
+            continue;
+        }
+        let day = stand_ins.of(read.day, read.service, row.get(9)?, row.get(10)?);
         let more = Counts {
-            n: natural(row, 4)?,
-            messages: natural(row, 5)?,
-            handshakes: natural(row, 6)?,
-            first: row.get(7)?,
-            last: row.get(8)?,
+            n: read.n,
+            messages: read.messages,
+            handshakes: read.handshakes,
+            first: read.first,
+            last: read.last,
         };
-        sums.entry((peer, outcome, service, day))
+        sums.entry((read.peer, read.outcome, read.service, day))
             .and_modify(|sum| sum.add(&more))
             .or_insert(more);
         if sums.len() >= MOST_ROWS {
             write(connection, &mut sums)?;
         }
     }
+    packer.finish(connection)?;
     write(connection, &mut sums)
 }
 
@@ -370,6 +387,8 @@ mod tests {
         for damage in [
             "UPDATE past SET n = n + 1",
             "DELETE FROM past WHERE peer = 1",
+            "UPDATE packed SET counts = x'00' WHERE day = (SELECT MAX(day) FROM packed)",
+            "INSERT INTO packed (day, counts) SELECT MIN(day) - 1, x'00' FROM packed",
         ] {
             let mut store = fixture::store((0..40).flat_map(day));
             store.add_up_past().unwrap();

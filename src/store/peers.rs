@@ -1,196 +1,257 @@
-//! The rows of peers: how the one with some names is found, or made; and which peers have one name.
-//!
-//! A row is found by its key, a number made of all its names: an index of numbers costs an import a quarter of what an index of names
-//! does, and there were four. Names with the same key are told apart by comparing them, so that nothing rests on keys being different;
-//! SipHash keeps strangers, who choose the names, from making many that share one. What is asked about one name looks at every peer:
-//! a fifth of a microsecond each.
+//! The peers a question meets, by number: their names in one piece of memory, so that a hundred thousand are loaded without an allocation
+//! for each.
 
-use std::hash::Hasher;
+use hashbrown::HashMap;
+use rusqlite::Row;
 
-use rusqlite::{CachedStatement, Connection, Row, params};
-use siphasher::sip::SipHasher13;
+use crate::outcome::Direction;
 
-use crate::outcome::{Direction, PeerName};
-
-use super::batch::Peer;
-use super::organisation::organisation;
 use super::{Result, Store};
 
-/// Written between names; no text has it.
-const SEPARATOR: u8 = 0xff;
-
-/// The key of a peer: the same on every machine, never 0.
-fn key(direction: &str, name: &PeerName) -> i64 {
-    let mut hasher = SipHasher13::new();
-    for part in [
-        direction,
-        name.domain.as_str(),
-        name.host.as_str(),
-        name.address.as_str(),
-    ] {
-        hasher.write(part.as_bytes());
-        hasher.write_u8(SEPARATOR);
-    }
-    hasher.write(&name.port.to_le_bytes());
-    // 0 is that of a row that has none yet. OK to wrap: it is only compared.
-    hasher.finish().max(1) as i64
+/// The other sides met so far.
+#[derive(Debug, Default)]
+pub struct Peers {
+    /// All names, one after the other.
+    text: String,
+    known: Vec<Known>,
+    /// By number, apart from the names: it is asked for with every count.
+    directions: Vec<Direction>,
+    /// By row.
+    numbers: Numbers,
+    all: bool,
 }
 
-/// Finds or makes the rows of these peers, and gives their numbers in the same order.
-pub(super) fn peer_rows(connection: &Connection, peers: &[Peer]) -> Result<Vec<i64>> {
-    if !peers.is_empty() {
-        make_keys(connection)?;
-    }
-    // In the order of the index, so that its pages are written one after the other.
-    let mut keys: Vec<(i64, usize)> = peers
-        .iter()
-        .enumerate()
-        .map(|(at, peer)| (key(peer.direction.name(), &peer.name), at))
-        .collect();
-    keys.sort_unstable();
-    let mut rows = vec![0; peers.len()];
-    let mut statements = Statements::prepare(connection)?;
-    for (key, at) in keys {
-        rows[at] = statements.row(connection, key, &peers[at])?;
-    }
-    Ok(rows)
+/// Numbers of rows. The rows of a table follow each other, so that most have a place in a list; those far off are looked up.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    near: Vec<u32>,
+    far: HashMap<i64, u32>,
 }
 
-/// What finds and makes a row.
-struct Statements<'c> {
-    find: CachedStatement<'c>,
-    insert: CachedStatement<'c>,
-}
+impl Numbers {
+    /// Up to here rows are near.
+    const NEAR: usize = 1 << 24;
+    /// No number.
+    const NONE: u32 = u32::MAX;
 
-impl<'c> Statements<'c> {
-    fn prepare(connection: &'c Connection) -> Result<Statements<'c>> {
-        Ok(Statements {
-            find: connection.prepare_cached(
-                "SELECT id FROM peer WHERE key = ?1 AND direction = ?2 AND domain = ?3 AND host = ?4 AND address = ?5 AND port = ?6",
-            )?,
-            insert: connection.prepare_cached(
-                "INSERT INTO peer (key, direction, domain, host, address, port, organisation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?,
-        })
-    }
-
-    fn row(&mut self, connection: &Connection, key: i64, peer: &Peer) -> Result<i64> {
-        let name = &peer.name;
-        let direction = peer.direction.name();
-        let (domain, host, address) = (&*name.domain, &*name.host, &*name.address);
-        let mut found = self
-            .find
-            .query(params![key, direction, domain, host, address, name.port])?;
-        if let Some(row) = found.next()? {
-            return Ok(row.get(0)?);
+    #[inline]
+    pub(super) fn get(&self, row: i64) -> Option<u32> {
+        let near = usize::try_from(row).ok().and_then(|at| self.near.get(at));
+        match near {
+            Some(&Self::NONE) => None,
+            Some(number) => Some(*number),
+            None => self.far.get(&row).copied(),
         }
-        drop(found);
-        // Who a sender says to be is no proof of who the client is.
-        let recipient_domain = match peer.direction {
-            Direction::Outbound => domain,
-            Direction::Inbound => "",
-        };
-        let organisation = organisation(host, recipient_domain);
-        self.insert.execute(params![
-            key,
-            direction,
-            domain,
-            host,
-            address,
-            name.port,
-            organisation
-        ])?;
-        Ok(connection.last_insert_rowid())
+    }
+
+    pub(super) fn insert(&mut self, row: i64, number: u32) {
+        match usize::try_from(row) {
+            Ok(at) if at < Self::NEAR => {
+                if self.near.len() <= at {
+                    self.near.resize(at + 1, Self::NONE);
+                }
+                self.near[at] = number;
+            }
+            _ => {
+                self.far.insert(row, number);
+            }
+        }
     }
 }
 
-/// Makes the keys that an earlier version of the store did not have.
-fn make_keys(connection: &Connection) -> Result<()> {
-    let without = "SELECT id, direction, domain, host, address, port FROM peer WHERE key = 0";
-    let mut statement = connection.prepare_cached(without)?;
-    let keyed = |row: &Row<'_>| {
-        let text = |column| row.get::<_, String>(column);
-        let name = PeerName {
-            domain: text(2)?.into(),
-            host: text(3)?.into(),
-            address: text(4)?.into(),
-            port: row.get(5)?,
-        };
-        Ok((row.get(0)?, key(&text(1)?, &name)))
-    };
-    let keys: Vec<(i64, i64)> = statement
-        .query_map([], keyed)?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut update = connection.prepare_cached("UPDATE peer SET key = ?2 WHERE id = ?1")?;
-    for (id, key) in keys {
-        update.execute([id, key])?;
+#[derive(Debug)]
+struct Known {
+    row: i64,
+    /// Where its names begin, and where each ends.
+    start: u32,
+    ends: [u32; 4],
+}
+
+/// The other side in one direction, as the view `facts` names it.
+#[derive(Clone, Copy, Debug)]
+pub struct NumberedPeer<'p> {
+    peers: &'p Peers,
+    number: u32,
+}
+
+impl<'p> NumberedPeer<'p> {
+    /// Which way the mail went.
+    pub fn direction(self) -> Direction {
+        self.peers.directions[self.number as usize]
     }
-    Ok(())
+
+    /// Policy domain; each name may be empty.
+    pub fn domain(self) -> &'p str {
+        self.name(0)
+    }
+
+    /// Registrable domain.
+    pub fn organisation(self) -> &'p str {
+        self.name(1)
+    }
+
+    /// MX host or client name.
+    pub fn host(self) -> &'p str {
+        self.name(2)
+    }
+
+    /// Address.
+    pub fn address(self) -> &'p str {
+        self.name(3)
+    }
+
+    /// Domain, organisation, host and address.
+    pub fn names(self) -> [&'p str; 4] {
+        [0, 1, 2, 3].map(|at| self.name(at))
+    }
+
+    fn name(self, at: usize) -> &'p str {
+        let known = &self.peers.known[self.number as usize];
+        let start = match at {
+            0 => known.start,
+            at => known.ends[at - 1],
+        };
+        &self.peers.text[start as usize..known.ends[at] as usize]
+    }
 }
 
 impl Store {
-    /// Notes in the table `named`, which is this connection's own, the peers whose domain, host, address or organisation is `name`: for
-    /// the questions that follow.
-    pub fn note_named(&self, name: &str) -> Result<()> {
-        self.connection.execute_batch(
-            "CREATE TEMP TABLE IF NOT EXISTS named (peer INTEGER PRIMARY KEY); DELETE FROM named;",
+    /// The rows of the peers whose domain, host, address or organisation is `name`.
+    pub fn peers_named(&self, name: &str) -> Result<Vec<i64>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id FROM peer WHERE domain = ?1 OR host = ?1 OR address = ?1 OR organisation = ?1 ORDER BY id",
         )?;
-        let sql = "INSERT INTO named (peer) SELECT id FROM peer WHERE domain = ?1 OR host = ?1 OR address = ?1 OR organisation = ?1";
-        self.connection.prepare_cached(sql)?.execute([name])?;
+        let rows = statement.query_map([name], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+impl Peers {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// The one with this number, which must have been given.
+    pub fn get(&self, number: u32) -> NumberedPeer<'_> {
+        NumberedPeer {
+            peers: self,
+            number,
+        }
+    }
+
+    /// All of them, by number.
+    pub fn iter(&self) -> impl Iterator<Item = NumberedPeer<'_>> {
+        let numbers = 0..self.known.len() as u32;
+        numbers.map(|number| self.get(number))
+    }
+
+    /// The row of the one with this number.
+    pub(super) fn row(&self, number: u32) -> Option<i64> {
+        self.known.get(number as usize).map(|known| known.row)
+    }
+
+    /// The number of the one with this row, which is loaded if it has not been met.
+    #[inline]
+    pub(super) fn number(&mut self, store: &Store, row: i64) -> Result<u32> {
+        match self.numbers.get(row) {
+            Some(number) => Ok(number),
+            None => self.load(store, row),
+        }
+    }
+
+    fn load(&mut self, store: &Store, id: i64) -> Result<u32> {
+        let mut statement = store.connection.prepare_cached(
+            "SELECT id, direction = 'inbound', domain, organisation, host, address FROM peer WHERE id = ?1",
+        )?;
+        Ok(statement.query_row([id], |row| self.add(row))?)
+    }
+
+    /// Loads every one that there is, by row.
+    pub(super) fn load_all(&mut self, store: &Store) -> Result<()> {
+        if self.all {
+            return Ok(());
+        }
+        let mut statement = store.connection.prepare_cached(
+            "SELECT id, direction = 'inbound', domain, organisation, host, address FROM peer ORDER BY id",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if self.numbers.get(row.get(0)?).is_none() {
+                self.add(row)?;
+            }
+        }
+        self.all = true;
         Ok(())
+    }
+
+    fn add(&mut self, row: &Row<'_>) -> rusqlite::Result<u32> {
+        // OK to narrow, here and below: no store has 2^32 peers, nor so much of names.
+        let start = self.text.len() as u32;
+        let mut ends = [start; 4];
+        for (at, end) in ends.iter_mut().enumerate() {
+            self.text.push_str(row.get_ref(2 + at)?.as_str()?);
+            *end = self.text.len() as u32;
+        }
+        let number = self.known.len() as u32;
+        let id = row.get(0)?;
+        self.known.push(Known {
+            row: id,
+            start,
+            ends,
+        });
+        self.directions.push(match row.get(1)? {
+            true => Direction::Inbound,
+            false => Direction::Outbound,
+        });
+        self.numbers.insert(id, number);
+        Ok(number)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+    use crate::store::fixture::{self, inbound, outbound};
+    use maillog::Protocol;
 
-    fn peer(direction: Direction, domain: &str, host: &str, port: u16) -> Peer {
-        Peer {
-            direction,
-            name: Arc::new(PeerName {
-                domain: domain.into(),
-                host: host.into(),
-                address: "192.0.2.1".into(),
-                port,
-            }),
+    #[test]
+    fn rows_have_their_numbers_however_far_they_are() {
+        let mut numbers = Numbers::default();
+        for (row, number) in [(7, 0), (3, 1), (1 << 40, 2), (-5, 3)] {
+            numbers.insert(row, number);
         }
+        let found = [7, 3, 1 << 40, -5, 4, 1 << 41].map(|row| numbers.get(row));
+        assert_eq!(found, [Some(0), Some(1), Some(2), Some(3), None, None]);
     }
 
     #[test]
-    fn the_key_stands_in_stores_and_never_changes() {
-        let key = |p: Peer| key(p.direction.name(), &p.name);
-        assert_eq!(
-            key(peer(Direction::Outbound, "a.example", "mx.a.example", 25)),
-            1_686_826_615_752_321_909
-        );
-        // Parts are told apart.
-        assert_ne!(
-            key(peer(Direction::Inbound, "ab", "c", 0)),
-            key(peer(Direction::Inbound, "a", "bc", 0))
-        );
-    }
-
-    #[test]
-    fn equal_keys_are_told_apart_by_the_names_and_old_rows_get_theirs() {
-        let store = Store::in_memory().unwrap();
-        let peers = [
-            peer(Direction::Outbound, "a.example", "mx.example", 25),
-            peer(Direction::Outbound, "b.example", "mx.example", 25),
-            peer(Direction::Outbound, "a.example", "mx.example", 587),
-            peer(Direction::Inbound, "a.example", "mx.example", 0),
-        ];
-        let connection = &store.connection;
-        let mut statements = Statements::prepare(connection).unwrap();
-        let mut row = |peer: &Peer| statements.row(connection, 7, peer).unwrap();
-        let rows: Vec<i64> = peers.iter().map(&mut row).collect();
-        assert_eq!(rows, [1, 2, 3, 4]);
-        assert_eq!(row(&peers[2]), 3);
-        connection.execute("UPDATE peer SET key = 0", []).unwrap();
-        assert_eq!(peer_rows(connection, &peers).unwrap(), rows);
-        let sql = "SELECT COUNT(DISTINCT key) FROM peer WHERE key <> 0";
-        let keys: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
-        assert_eq!(keys, 4);
+    fn names_are_those_of_the_row_whichever_way_they_were_loaded() {
+        let store = fixture::store([
+            outbound("a.example")
+                .host("mx.a.example", "192.0.2.1")
+                .encrypted(Protocol::Tls13)
+                .build(),
+            inbound("mx.c.example", "192.0.2.9").silent().build(),
+        ]);
+        let mut one_by_one = Peers::default();
+        let mut all = Peers::default();
+        all.load_all(&store).unwrap();
+        let words = |peer: NumberedPeer<'_>| format!("{:?}{:?}", peer.direction(), peer.names());
+        assert_eq!(all.len(), 2);
+        for number in [1, 0] {
+            let row = all.row(number).unwrap();
+            let single = one_by_one.number(&store, row).unwrap();
+            assert_eq!(words(one_by_one.get(single)), words(all.get(number)));
+        }
+        let hosts: Vec<&str> = all.iter().map(NumberedPeer::host).collect();
+        assert!(hosts.contains(&"mx.a.example") && hosts.contains(&"mx.c.example"));
+        one_by_one.load_all(&store).unwrap();
+        assert_eq!(one_by_one.len(), 2);
     }
 }

@@ -373,6 +373,15 @@ JOIN peer AS p ON p.id = c.peer
 JOIN meaning AS m ON m.day = c.day AND m.service = c.service AND m.direction = p.direction AND m.outcome = c.outcome;
 ";
 
+/// The counts of each day gone by in one piece, which is read faster than rows. As `past`, nothing is known from here alone; the end
+/// of the next import makes it.
+const PACKED: &str = "
+CREATE TABLE packed (
+  day INTEGER PRIMARY KEY,
+  counts BLOB NOT NULL
+) STRICT;
+";
+
 /// The names of a peer were in five trees, which was a sixth of an import. A peer is found by a number made of its names now
 /// (`peer_key`; 0 until an import makes it), and what is asked about one name looks through all peers.
 const PEERS_BY_KEY: &str = "
@@ -393,30 +402,6 @@ DROP TABLE peer;
 ALTER TABLE keyed_peer RENAME TO peer;
 CREATE INDEX peer_by_key ON peer (key);
 PRAGMA legacy_alter_table = OFF;
-
-DROP VIEW facts;
-CREATE VIEW facts AS
-SELECT d.day AS day, d.peer AS peer, p.direction AS direction, s.host AS service_host, s.tag AS service_tag,
-  p.domain AS domain, p.host AS host, p.address AS address, p.port AS port, p.organisation AS organisation,
-  m.tls AS tls, m.class AS class, m.cause AS cause, m.fault AS fault, m.delivery AS delivery, m.dsn AS dsn,
-  m.protocol AS protocol, m.cipher AS cipher, m.bits AS bits, m.key_exchange AS key_exchange, m.verification AS verification,
-  d.n AS n, d.messages AS messages, d.handshakes AS handshakes, d.first_seen AS first_seen, d.last_seen AS last_seen
-FROM daily AS d
-JOIN peer AS p ON p.id = d.peer
-JOIN service AS s ON s.id = d.service
-JOIN meaning AS m ON m.day = d.day AND m.service = d.service AND m.direction = p.direction AND m.outcome = d.outcome;
-
-DROP VIEW claims;
-CREATE VIEW claims AS
-SELECT e.id AS id, e.peer AS peer, e.at AS at, p.direction AS direction, s.host AS service_host, s.tag AS service_tag,
-  p.domain AS domain, p.host AS host, p.address AS address, p.port AS port, p.organisation AS organisation,
-  m.tls AS tls, m.class AS class, m.cause AS cause, m.fault AS fault, m.delivery AS delivery, m.dsn AS dsn,
-  e.lines AS lines, m.silent AS silent, m.day AS day, e.service AS service
-FROM evidence AS e
-JOIN peer AS p ON p.id = e.peer
-JOIN service AS s ON s.id = e.service
-JOIN meaning AS m ON m.day = (e.at - ((e.at % 86400) + 86400) % 86400) / 86400
-  AND m.service = e.service AND m.direction = p.direction AND m.outcome = e.outcome;
 ";
 
 const STEPS: &[M<'static>] = &[
@@ -429,6 +414,7 @@ const STEPS: &[M<'static>] = &[
     M::up(RELAYS_ELSEWHERE),
     M::up(OPEN_SESSIONS),
     M::up(AUDIENCE),
+    M::up(PACKED),
     M::up(PEERS_BY_KEY),
 ];
 

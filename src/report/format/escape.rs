@@ -3,18 +3,32 @@
 /// The text with everything that could move the cursor, change colours, hide or reorder characters written as `\u{..}`.
 pub(super) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
+    push_visible(&mut shown, text);
+    shown
+}
+
+/// The same at the end of another text.
+pub(super) fn push_visible(shown: &mut String, text: &str) {
+    if text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+        return shown.push_str(text);
+    }
     for c in text.chars() {
         match is_harmful(c) {
             true => shown.extend(c.escape_unicode()),
             false => shown.push(c),
         }
     }
-    shown
 }
 
 /// A JSON text with the same written as JSON's own escapes, so that a program reads what was there. The line feeds that lay the text
 /// out stay: within strings there are none.
 pub(super) fn visible_json(text: &str) -> String {
+    if text
+        .bytes()
+        .all(|octet| matches!(octet, b' '..=b'~' | b'\n'))
+    {
+        return text.to_owned();
+    }
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match is_harmful(c) && c != '\n' {

@@ -47,10 +47,41 @@ pub(super) fn rfc3339(at: i64) -> String {
     })
 }
 
+/// The date of a time in UTC.
+fn date_of(at: i64) -> String {
+    // OK to narrow: the days of such a time have four digits of the year.
+    match (0..=LATEST).contains(&at) {
+        true => date((at / 86_400) as i32),
+        false => rfc3339(at).chars().take("2026-11-22".len()).collect(),
+    }
+}
+
+/// The last second of the year 9999.
+const LATEST: i64 = 253_402_300_799;
+
 /// The date of a day.
 pub(super) fn date(day: i32) -> String {
+    if (0..=(LATEST / 86_400) as i32).contains(&day) {
+        let (year, month, day) = civil(day);
+        return format!("{year:04}-{month:02}-{day:02}");
+    }
     DateTime::from_timestamp(i64::from(day) * 86_400, 0)
         .map_or(String::new(), |time| time.format("%Y-%m-%d").to_string())
+}
+
+/// Year, month and day of month of a day since 1970, by the years that begin in March (Howard Hinnant, `civil_from_days`): tables have a
+/// date or two in each row.
+fn civil(day: i32) -> (i32, i32, i32) {
+    let day = day + 719_468;
+    let (era, day) = (day / 146_097, day % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let of_month = day - (153 * month + 2) / 5 + 1;
+    match month < 10 {
+        true => (year + era * 400, month + 3, of_month),
+        false => (year + era * 400 + 1, month - 9, of_month),
+    }
 }
 
 /// First and last date of a period; empty where it is open.

@@ -1,0 +1,301 @@
+//! The counts of a scope by number, loaded once, for all the questions that do not tell one day from another; and the groups of equal
+//! outcomes they make of them. Names are looked at where they are asked for, and none is copied.
+
+use std::hash::Hash;
+use std::ops::Range;
+
+use hashbrown::HashMap;
+
+use crate::outcome::Direction;
+use crate::store::numbered::{Count, Meaning, Numbered, NumberedPeer};
+use crate::store::peers::Peers;
+use crate::store::{Result, Store};
+
+use super::failures::who;
+use super::tally::{Group, is_sent};
+use super::{Scope, bounds};
+
+/// All counts of a scope.
+pub(super) struct Sums {
+    peers: Peers,
+    meanings: Vec<Meaning>,
+    /// The place of each meaning in the order of channel, class, cause, fault and delivery: equal ones make one group.
+    ranks: Vec<u32>,
+    counts: Vec<Count>,
+}
+
+impl Sums {
+    /// Loads them.
+    pub(super) fn load(store: &Store, scope: &Scope) -> Result<Sums> {
+        let (from, to, ..) = bounds(scope);
+        let mut numbered = store.numbered((from, to))?;
+        let mut counts = Vec::new();
+        numbered.each_sum(|peer, _, count| {
+            if scope.includes(peer.direction()) {
+                counts.push(count);
+            }
+        })?;
+        Ok(Sums::of(numbered, counts))
+    }
+
+    /// Loads those of the peers with these rows alone, day by day.
+    pub(super) fn of_peers(store: &Store, scope: &Scope, rows: &[i64]) -> Result<Sums> {
+        let (from, to, ..) = bounds(scope);
+        let mut numbered = store.numbered((from, to))?;
+        let mut counts = Vec::new();
+        for row in rows {
+            let number = numbered.peer(*row)?;
+            numbered.each_day_of(number, |peer, _, count| {
+                if scope.includes(peer.direction()) {
+                    counts.push(count);
+                }
+            })?;
+        }
+        Ok(Sums::of(numbered, counts))
+    }
+
+    fn of(numbered: Numbered<'_>, counts: Vec<Count>) -> Sums {
+        Sums {
+            ranks: ranks(&numbered.meanings),
+            peers: numbered.peers,
+            meanings: numbered.meanings,
+            counts,
+        }
+    }
+
+    /// All counts with what they say.
+    pub(super) fn each(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.counts.iter().map(|count| self.entry(count))
+    }
+
+    fn entry<'s>(&'s self, count: &'s Count) -> Entry<'s> {
+        Entry {
+            peer: self.peers.get(count.peer),
+            meaning: &self.meanings[count.meaning as usize],
+            count,
+        }
+    }
+
+    /// Puts together what has the same name, in the order of the names; what has none is left out.
+    pub(super) fn by_name<'s, N: Copy + Hash + Ord>(
+        &'s self,
+        name: impl Fn(&Entry<'s>) -> Option<N>,
+    ) -> ByName<'s, N> {
+        let mut numbers: HashMap<N, usize> = HashMap::new();
+        let mut sizes: Vec<(N, usize)> = Vec::new();
+        let mut named: Vec<(usize, &Count)> = Vec::with_capacity(self.counts.len());
+        for count in &self.counts {
+            let Some(name) = name(&self.entry(count)) else {
+                continue;
+            };
+            let number = *numbers.entry(name).or_insert(sizes.len());
+            if number == sizes.len() {
+                sizes.push((name, 0));
+            }
+            sizes[number].1 += 1;
+            named.push((number, count));
+        }
+        let mut order: Vec<usize> = (0..sizes.len()).collect();
+        order.sort_unstable_by_key(|number| sizes[*number].0);
+        let mut names = Vec::with_capacity(order.len());
+        let mut free = vec![0; sizes.len()];
+        let mut end = 0;
+        for number in order {
+            let (name, size) = sizes[number];
+            free[number] = end;
+            names.push((name, end..end + size));
+            end += size;
+        }
+        let mut counts: Vec<Option<&Count>> = vec![None; named.len()];
+        for (number, count) in named {
+            counts[free[number]] = Some(count);
+            free[number] += 1;
+        }
+        ByName {
+            sums: self,
+            names,
+            counts: counts.into_iter().flatten().collect(),
+        }
+    }
+}
+
+/// The place of each in the order of what makes groups equal.
+fn ranks(meanings: &[Meaning]) -> Vec<u32> {
+    let key = |m: &Meaning| {
+        (
+            m.tls.clone(),
+            m.class.name(),
+            m.cause.clone(),
+            m.fault.clone(),
+            m.delivery.clone(),
+        )
+    };
+    let mut keys: Vec<_> = meanings.iter().map(key).collect();
+    keys.sort();
+    keys.dedup();
+    let place = |m: &Meaning| keys.partition_point(|other| *other < key(m));
+    // OK to narrow: there are no more than there are meanings.
+    meanings.iter().map(|m| place(m) as u32).collect()
+}
+
+/// One count with what it says.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'s> {
+    /// With whom.
+    pub(super) peer: NumberedPeer<'s>,
+    /// What it was.
+    pub(super) meaning: &'s Meaning,
+    /// How often.
+    pub(super) count: &'s Count,
+}
+
+impl<'s> Entry<'s> {
+    /// What the peer is called in one word.
+    pub(super) fn peer_name(&self) -> &'s str {
+        who(self.peer.direction(), self.peer.names())
+    }
+
+    /// Mail that crossed: recipients outbound, messages inbound.
+    pub(super) fn mails(&self) -> u64 {
+        match self.peer.direction() {
+            Direction::Outbound => self.count.n,
+            Direction::Inbound => self.count.messages,
+        }
+    }
+
+    /// Mail crossed.
+    pub(super) fn is_mail(&self) -> bool {
+        is_sent(&self.meaning.delivery) || self.count.messages > 0
+    }
+
+    fn group(&self) -> Group {
+        Group {
+            tls: self.meaning.tls.clone(),
+            class: self.meaning.class,
+            cause: self.meaning.cause.clone(),
+            fault: self.meaning.fault.clone(),
+            delivery: self.meaning.delivery.clone(),
+            n: self.count.n,
+            messages: self.count.messages,
+            handshakes: self.count.handshakes,
+            first: self.count.first,
+            last: self.count.last,
+        }
+    }
+}
+
+/// Counts put together by name.
+pub(super) struct ByName<'s, N> {
+    sums: &'s Sums,
+    names: Vec<(N, Range<usize>)>,
+    counts: Vec<&'s Count>,
+}
+
+impl<'s, N: Copy> ByName<'s, N> {
+    /// Each name with what has it.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (N, Named<'s, '_>)> {
+        self.names.iter().map(|(name, range)| {
+            let counts = &self.counts[range.clone()];
+            (
+                *name,
+                Named {
+                    sums: self.sums,
+                    counts,
+                },
+            )
+        })
+    }
+}
+
+/// The counts of one name.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'s, 'n> {
+    sums: &'s Sums,
+    counts: &'n [&'s Count],
+}
+
+impl<'s, 'n> Named<'s, 'n> {
+    /// Each of them.
+    pub(super) fn entries(self) -> impl Iterator<Item = Entry<'s>> + Clone + use<'s, 'n> {
+        self.counts.iter().map(move |count| self.sums.entry(count))
+    }
+
+    /// Groups of equal outcomes, in the order of what makes them equal.
+    pub(super) fn groups(self) -> Vec<Group> {
+        let groups = self.groups_by(|_| Some(()));
+        groups.into_iter().map(|(_, group)| group).collect()
+    }
+
+    /// The same, apart by what else tells them apart and first in the order of that; `None` leaves out.
+    pub(super) fn groups_by<P: Ord>(
+        self,
+        part: impl Fn(&Entry<'s>) -> Option<P>,
+    ) -> Vec<(P, Group)> {
+        let mut sorted: Vec<(P, u32, Entry<'s>)> = self
+            .entries()
+            .filter_map(|entry| {
+                let rank = self.sums.ranks[entry.count.meaning as usize];
+                Some((part(&entry)?, rank, entry))
+            })
+            .collect();
+        sorted.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        let mut groups: Vec<(P, u32, Group)> = Vec::with_capacity(sorted.len());
+        for (part, rank, entry) in sorted {
+            match groups.last_mut() {
+                Some((same, as_rank, sum)) if *same == part && *as_rank == rank => {
+                    sum.add(&entry.group());
+                }
+                _ => groups.push((part, rank, entry.group())),
+            }
+        }
+        groups
+            .into_iter()
+            .map(|(part, _, group)| (part, group))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Class;
+    use crate::store::fixture::{self, outbound};
+    use maillog::{Cause, Protocol};
+
+    #[test]
+    fn equal_outcomes_of_a_name_are_one_group_and_names_come_in_order() {
+        let store = fixture::store([
+            outbound("b.example").encrypted(Protocol::Tls13).build(),
+            outbound("a.example").encrypted(Protocol::Tls12).build(),
+            outbound("a.example")
+                .encrypted(Protocol::Tls13)
+                .times(2)
+                .build(),
+            outbound("a.example")
+                .host("mx2.example", "192.0.2.7")
+                .failed(Class::HandshakeFailed, Cause::Eof)
+                .build(),
+        ]);
+        let sums = Sums::load(&store, &Scope::ALL).unwrap();
+        let by_domain = sums.by_name(|entry| Some(entry.peer.domain()));
+        let found: Vec<(&str, Vec<(String, u64)>)> = by_domain
+            .iter()
+            .map(|(name, named)| {
+                let groups = named.groups().into_iter();
+                (name, groups.map(|g| (g.tls.to_string(), g.n)).collect())
+            })
+            .collect();
+        let encrypted = |n| ("encrypted".to_string(), n);
+        assert_eq!(
+            found,
+            [
+                ("a.example", vec![encrypted(3), ("none".to_string(), 1)]),
+                ("b.example", vec![encrypted(1)])
+            ]
+        );
+        let only = sums.by_name(|entry| entry.is_mail().then_some(Direction::Outbound));
+        let (_, named) = only.iter().next().unwrap();
+        let parts = named.groups_by(|entry| Some(entry.peer.domain()));
+        assert_eq!(parts.iter().map(|(_, g)| g.n).collect::<Vec<_>>(), [3, 1]);
+    }
+}

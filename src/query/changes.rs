@@ -16,7 +16,7 @@ use super::parts::{Facets, Part, Sums};
 use super::shifts::{Course, Shift, differ, find_course, find_course_of_one};
 use super::strata::{PeerDay, Strata};
 use super::verdict::{Shape, shape};
-use super::{Period, Scope};
+use super::{Period, Scope, both_ways};
 
 /// A peer whose share moved by less than this, in parts of one, has not lost or won TLS.
 const PEER_MOVES: f64 = 0.1;
@@ -180,16 +180,12 @@ pub fn find_changes(store: &Store, scope: &Scope) -> Result<Vec<Change>> {
         ..*scope
     };
     let history = find_history(store, &both)?;
-    let mut changes = Vec::new();
-    for direction in [Direction::Outbound, Direction::Inbound] {
-        if !scope.includes(direction) {
-            continue;
-        }
-        let mut change = change(&history, direction, first_day);
-        if direction == Direction::Outbound {
+    let changes = both_ways(|direction| change(&history, direction, first_day)).into_iter();
+    let mut changes: Vec<Change> = changes.filter(|c| scope.includes(c.direction)).collect();
+    for change in &mut changes {
+        if change.direction == Direction::Outbound {
             change.turns = find_turns(store, scope, &earlier)?;
         }
-        changes.push(change);
     }
     Ok(changes)
 }

@@ -84,6 +84,8 @@ pub mod trend;
 pub mod verdict;
 pub mod whatif;
 
+use std::panic::resume_unwind;
+
 use rusqlite::{Row, params};
 
 use crate::outcome::Direction;
@@ -149,6 +151,16 @@ fn bounds(scope: &Scope) -> (i32, i32, &'static str, &'static str) {
         scope.period.to_day.unwrap_or(i32::MAX),
     );
     (from, to, one.name(), other.name())
+}
+
+/// Works out the same for both directions at once, where there is a second core.
+fn both_ways<T: Send>(work: impl Fn(Direction) -> T + Sync) -> [T; 2] {
+    std::thread::scope(|scope| {
+        let inbound = scope.spawn(|| work(Direction::Inbound));
+        let outbound = work(Direction::Outbound);
+        let inbound = inbound.join().unwrap_or_else(|panic| resume_unwind(panic));
+        [outbound, inbound]
+    })
 }
 
 fn read_direction(row: &Row<'_>, column: usize) -> rusqlite::Result<Direction> {

@@ -15,7 +15,8 @@ pub fn find_software<'n>(
 ) -> Result<HashMap<(&'n str, &'n str), Software>> {
     let numbers: HashMap<(&str, &str), usize> = wanted.iter().copied().zip(0..).collect();
     let mut found: Vec<Option<((i64, i64), Software)>> = vec![None; numbers.len()];
-    store.each_at_host(|said| {
+    let is_wanted = |host: &str, address: &str| numbers.contains_key(&(host, address));
+    store.each_at_host(is_wanted, |said| {
         let Some(number) = numbers.get(&(said.host, said.address)) else {
             return;
         };

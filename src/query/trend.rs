@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use crate::outcome::Direction;
 use crate::store::{Result, Store};
 
-use super::Scope;
 use super::binomial::bounds;
 use super::changes::Known;
 use super::history::{Channel, History, find_history};
 use super::shifts::{Course, find_course};
 use super::strata::{PeerDay, Strata};
+use super::{Scope, both_ways};
 
 /// One day of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -42,7 +42,7 @@ pub struct Trend {
 /// The directions asked for that have mail.
 pub fn find_trend(store: &Store, scope: &Scope) -> Result<Vec<Trend>> {
     let history = find_history(store, scope)?;
-    let trends = [Direction::Outbound, Direction::Inbound].map(|d| trend(&history, d));
+    let trends = both_ways(|direction| trend(&history, direction));
     Ok(trends.into_iter().filter(|t| !t.days.is_empty()).collect())
 }
 

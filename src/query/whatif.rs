@@ -583,7 +583,7 @@ mod tests {
                 deny: Vec::new(),
             };
             let answer = find_losses(store, &scope, &question).unwrap();
-            answer.peers.iter().map(|p| p.fate.lost).sum::<u64>()
+            answer.losses.iter().map(|p| p.fate.lost).sum::<u64>()
         };
         let first = fixture::DAY;
         let periods = [

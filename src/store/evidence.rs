@@ -165,22 +165,39 @@ impl AtHost<'_> {
     }
 }
 
+fn text<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> rusqlite::Result<&'r str> {
+    Ok(row.get_ref(column)?.as_str()?)
+}
+
 impl Store {
-    /// Gives what is kept about the MX hosts we sent to, as far as its time is not up, in no order.
-    pub fn each_at_host(&self, mut take: impl FnMut(AtHost<'_>)) -> Result<()> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT e.at, e.id, p.host, p.address, e.lines FROM evidence AS e JOIN peer AS p ON p.id = e.peer
-             WHERE p.direction = 'outbound' AND p.address <> '' AND e.lines <> ''",
+    /// Gives what is kept about those of the MX hosts we sent to that are wanted, by host and address, as far as its time is not up; in no
+    /// order.
+    pub fn each_at_host(
+        &self,
+        wanted: impl Fn(&str, &str) -> bool,
+        mut take: impl FnMut(AtHost<'_>),
+    ) -> Result<()> {
+        let mut peers = self.connection.prepare_cached(
+            "SELECT id, host, address FROM peer WHERE direction = 'outbound' AND address <> ''",
         )?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let text = |column| -> rusqlite::Result<&str> { Ok(row.get_ref(column)?.as_str()?) };
-            take(AtHost {
-                order: (row.get(0)?, row.get(1)?),
-                host: text(2)?,
-                address: text(3)?,
-                lines: text(4)?,
-            });
+        let mut kept = self
+            .connection
+            .prepare_cached("SELECT at, id, lines FROM evidence WHERE peer = ?1 AND lines <> ''")?;
+        let mut peers = peers.query([])?;
+        while let Some(peer) = peers.next()? {
+            let (host, address) = (text(peer, 1)?, text(peer, 2)?);
+            if !wanted(host, address) {
+                continue;
+            }
+            let mut rows = kept.query([peer.get::<_, i64>(0)?])?;
+            while let Some(row) = rows.next()? {
+                take(AtHost {
+                    order: (row.get(0)?, row.get(1)?),
+                    host,
+                    address,
+                    lines: text(row, 2)?,
+                });
+            }
         }
         Ok(())
     }

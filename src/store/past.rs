@@ -65,18 +65,23 @@ fn days(connection: &Connection) -> Result<Option<Days>> {
     Ok(found.optional()?)
 }
 
-/// Drops everything if `day`, the earliest that gets something new, is among the days added up. The days before it stay packed.
+/// Drops the sums if `day`, the earliest that gets something new, is among the days added up. The days before it stay packed.
 pub(super) fn drop_if_touched(connection: &Connection, day: i32) -> Result<()> {
     packed::drop_from(connection, day)?;
     match days(connection)? {
-        Some((_, last)) if day <= last => drop_all(connection),
+        Some((_, last)) if day <= last => drop_sums(connection),
         _ => Ok(()),
     }
 }
 
 /// Drops everything.
 pub(super) fn drop_all(connection: &Connection) -> Result<()> {
-    Ok(connection.execute_batch("DELETE FROM past; DELETE FROM past_days; DELETE FROM packed;")?)
+    packed::drop_from(connection, i32::MIN)?;
+    drop_sums(connection)
+}
+
+fn drop_sums(connection: &Connection) -> Result<()> {
+    Ok(connection.execute_batch("DELETE FROM past; DELETE FROM past_days;")?)
 }
 
 /// Adds the days after `done` to what is added up already, and packs those after `packed`, up to `last`.
@@ -342,6 +347,26 @@ mod tests {
         commit(&mut store, day(40));
         assert!(store.past_days().unwrap().is_some());
         assert_eq!(sums(&store, "summed"), sums(&store, "facts"));
+    }
+
+    #[test]
+    fn days_stay_packed_until_they_get_something_new() {
+        let mut store = fixture::store((0..40).flat_map(day));
+        store.add_up_past().unwrap();
+        let packed = |store: &Store| {
+            rows(
+                store,
+                "SELECT (day - (SELECT MIN(day) FROM daily)) || ' ' || hex(counts) FROM packed ORDER BY day",
+            )
+        };
+        let whole = packed(&store);
+        assert_eq!(whole.len(), 38);
+        commit(&mut store, day(20));
+        assert_eq!(packed(&store), whole[..20]);
+        store.add_up_past().unwrap();
+        let anew = packed(&store);
+        assert_eq!((&anew[..20], &anew[21..]), (&whole[..20], &whole[21..]));
+        assert_ne!(anew[20], whole[20]);
     }
 
     #[test]

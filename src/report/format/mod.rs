@@ -129,3 +129,27 @@ fn titled(section: &Section) -> Vec<(usize, &'static Column)> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        let by_chrono = |day: i32| {
+            let time = DateTime::from_timestamp(i64::from(day) * 86_400, 0);
+            time.map(|time| time.format("%Y-%m-%d").to_string())
+        };
+        let last = (LATEST / 86_400) as i32;
+        let around = (-800..800).chain(10_900..11_100).chain(47_400..47_600);
+        for day in around
+            .chain(last - 800..last + 3)
+            .chain((0..last).step_by(97))
+        {
+            assert_eq!(Some(date(day)), by_chrono(day), "{day}");
+        }
+        assert_eq!(date_of(86_399), "1970-01-01");
+        assert_eq!(date_of(LATEST), "9999-12-31");
+        assert_eq!(date_of(-1), "1969-12-31");
+    }
+}

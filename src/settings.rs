@@ -65,6 +65,19 @@ pub struct Campaign {
     pub min_days: usize,
     /// See `min_messages`.
     pub days: i32,
+    /// No two letters to one organisation, address or domain within so many days.
+    pub pause_days: i32,
+    /// A reminder so many days after the first letter, and the last one when as many more have passed as lie between these.
+    pub reminder_days: [i32; 2],
+    /// A draft older than so many days is not sent any more.
+    pub draft_days: i32,
+    /// A fault that more organisations than this share is rather our own, if they are more than `local_share` of a hundred we exchange mail
+    /// with that way; or `local_habit_share` if it is one that many have (STARTTLS not offered, old TLS).
+    pub local_peers: usize,
+    /// See `local_peers`.
+    pub local_share: u64,
+    /// See `local_peers`.
+    pub local_habit_share: u64,
     /// Of people to be written to: only those our users wrote to so many times in these days, in clear.
     pub correspondent_messages: u64,
     /// ... and at most so many of them in one organisation.
@@ -111,6 +124,12 @@ impl Default for Campaign {
             min_messages: 2,
             min_days: 2,
             days: 14,
+            pause_days: 30,
+            reminder_days: [30, 90],
+            draft_days: 14,
+            local_peers: 5,
+            local_share: 20,
+            local_habit_share: 50,
             correspondent_messages: 3,
             correspondents_per_organisation: 2,
             per_plan: 50,

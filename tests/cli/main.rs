@@ -12,6 +12,7 @@ mod history;
 mod hostile;
 mod import;
 mod journal;
+mod outreach;
 mod own_letters;
 mod page;
 mod peer;

@@ -4,6 +4,7 @@
 //! | file | command |
 //! |---|---|
 //! | `plan` | who would be written to and who not; drafts the letters |
+//! | `asking` | asks the servers concerned |
 //! | `letters` | from a planned case to its letter |
 //! | `preview` | the letters as they would be sent |
 //! | `review` | which letters to persons wait, and which may go out |
@@ -13,6 +14,7 @@
 //! | `enforce` | the way to requiring TLS |
 //! | `people` | contacts, suppressions and labels, by hand |
 
+mod asking;
 mod enforce;
 mod letters;
 mod people;

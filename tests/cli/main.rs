@@ -13,6 +13,7 @@ mod hostile;
 mod import;
 mod journal;
 mod outreach;
+mod lab_truth;
 mod own_letters;
 mod page;
 mod peer;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::outcome::{Class, Direction};
 use crate::query::certainty::Certainty;
-use crate::store::outreach::{Audience, Case, State};
+use crate::store::outreach::{Audience, Case, Notice, State};
 
 use super::contact::{self, Source};
 use super::desk::Desk;
@@ -94,6 +94,9 @@ impl Desk<'_> {
         case: Option<&Case>,
         turn: &Turn<'_>,
     ) -> Result<(Kind, String), (Reason, String)> {
+        if let Some(case) = self.ended_elsewhere(turn) {
+            return Err((Reason::Closed, case.state.name().to_string()));
+        }
         let last = self.last_letter(turn, |_| true);
         self.has_paused(last)?;
         // Their own mail since, not ours: the letter may have shown them to be right, and letters do not count as mail.
@@ -140,6 +143,28 @@ impl Desk<'_> {
             true => Ok((kind, case.token.clone())),
             false => recent(&format!("{days} days ago")),
         }
+    }
+
+    /// A case in which whoever would read this has dealt with it: the domain is the same, and so is the address, but who runs the hosts is
+    /// another by now.
+    fn ended_elsewhere(&self, turn: &Turn<'_>) -> Option<&Case> {
+        let is_same = |case: &&Case| {
+            let mut domains = case.peers.iter().map(|(domain, _)| domain);
+            case.direction == turn.who.0
+                && case.organisation != turn.who.1
+                && !turn.to.is_empty()
+                && case.address.eq_ignore_ascii_case(turn.to)
+                && Problem::from_name(&case.problem).is_some_and(|of| of.is_like(turn.problem))
+                && domains.any(|domain| turn.charge.domains.contains_key(domain))
+        };
+        let is_over = |case: &&Case| {
+            matches!(
+                case.state,
+                State::Answered | State::Declined | State::Exempt | State::GivenUp
+            )
+        };
+        let mut cases = self.standing.cases.iter();
+        cases.find(|case| is_same(case) && is_over(case))
     }
 
     /// When a letter last went to an organisation, to this address about whomever, or to anybody about one of these domains; of the
@@ -211,7 +236,8 @@ impl Desk<'_> {
                 && contact::is_address(&case.address)
                 && !self.is_suppressed(&case.address)
                 && !self.is_suppressed(&case.organisation)
-                && case.notices.iter().any(|n| n.progress.may_have_left())
+                && case.was_written()
+                && !case.notices.iter().any(was_thanks)
         });
         fixed
             .filter_map(|case| {
@@ -252,6 +278,11 @@ impl Desk<'_> {
 
 fn recent<T>(detail: &str) -> Result<T, (Reason, String)> {
     Err((Reason::TooRecent, detail.to_string()))
+}
+
+/// A thank-you that went out: there is one, whatever was answered to it.
+fn was_thanks(notice: &Notice) -> bool {
+    notice.kind == Kind::ThankYou.name() && notice.progress.may_have_left()
 }
 
 /// When letters of a case went out.
@@ -445,5 +476,34 @@ mod tests {
             first.controls.len()
         );
         assert_eq!(first, planned(&all, &Standing::default(), &rules));
+    }
+
+    #[test]
+    fn who_has_dealt_with_it_is_not_asked_again_since_the_domain_has_moved() {
+        let moved = |state| {
+            let mut old = case("a.example", state, &[TODAY - 60]);
+            old.organisation = "hostera.example".into();
+            let standing = Standing {
+                cases: vec![old],
+                ..Standing::default()
+            };
+            planned(&accused("a.example"), &standing, &Rules::default())
+        };
+        for state in [State::Declined, State::Exempt, State::GivenUp] {
+            assert_eq!(reason(&moved(state)), Reason::Closed, "{state:?}");
+        }
+        assert_eq!(moved(State::Sent).letters.len(), 1);
+    }
+
+    #[test]
+    fn an_answer_to_a_thank_you_brings_no_other() {
+        let mut thanked = case("a.example", State::Fixed, &[60, 70]);
+        thanked.notices[1].kind = Kind::ThankYou.name().into();
+        let standing = Standing {
+            cases: vec![thanked],
+            ..Standing::default()
+        };
+        let plan = planned(&[], &standing, &Rules::default());
+        assert!(plan.letters.is_empty());
     }
 }

@@ -650,11 +650,11 @@ fn write_draft(connection: &Connection, plan: &str, draft: &Draft, now: i64) -> 
     }
     // A case is about what its latest letter names: what was mended since is none of it any more.
     connection.execute("DELETE FROM outreach_peer WHERE outreach = ?1", [case])?;
+    connection.execute(
+        "DELETE FROM outreach_event WHERE outreach = ?1 AND what = ?2",
+        params![case, ASKED],
+    )?;
     if let Some(heard) = &draft.asked {
-        connection.execute(
-            "DELETE FROM outreach_event WHERE outreach = ?1 AND what = ?2",
-            params![case, ASKED],
-        )?;
         add_event(connection, case, now, ASKED, heard)?;
     }
     let mut insert = connection.prepare_cached(

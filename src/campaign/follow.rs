@@ -81,45 +81,18 @@ fn days_mended(
     about: &[&Sighting],
     sightings: &[Sighting],
 ) -> Option<usize> {
-    // What is said of the whole operator, though it is told of a few hosts, holds for none of them while one of the others fails.
-    let whole = sightings
-        .iter()
-        .filter(|s| s.direction == case.direction && name_of(s) == case.organisation);
-    let accused = last_accused(problem, whole).max(last_accused(problem, about.iter().copied()));
-    let crossed = about.iter().filter(|s| is_in_clear(s)).map(|s| s.last);
-    let since = accused
-        .max(crossed.max().unwrap_or(i64::MIN))
-        .max(case.opened);
-    let facts: Vec<Fact> = about
-        .iter()
-        .filter(|s| Problem::of(s).is_some_and(|of| of.is_like(problem)))
-        .map(|s| problem.fact(s.class, &s.cause))
-        .collect();
-    let works = |s: &Sighting| match facts.as_slice() {
-        [] => problem.works_in(s, &problem.fact(Class::Unknown, "")),
-        facts => facts.iter().all(|fact| problem.works_in(s, fact)),
-    };
-    let working: Vec<&Sighting> = about
-        .iter()
-        .copied()
-        .filter(|s| s.last > since && works(s))
-        .collect();
+    let since = last_against(case, problem, about, sightings);
+    let facts = facts(problem, about);
+    let works =
+        |s: &&&Sighting| s.last > since && facts.iter().all(|fact| problem.works_in(s, fact));
+    let working: Vec<&Sighting> = about.iter().filter(works).copied().collect();
     let days_of = |counts: &dyn Fn(&Sighting) -> bool| {
-        let days: BTreeSet<i32> = working
-            .iter()
-            .filter(|s| counts(s))
-            .map(|s| s.day)
-            .collect();
-        days.len()
+        let counted = working.iter().filter(|s| counts(s));
+        counted.map(|s| s.day).collect::<BTreeSet<i32>>().len()
     };
     let is_mended = |domain: &String| {
-        let hosts: Vec<&String> = case
-            .peers
-            .iter()
-            .filter(|(of, _)| of == domain)
-            .map(|(_, host)| host)
-            .collect();
-        days_of(&|s| s.domain == *domain || hosts.contains(&&s.host)) >= DAYS
+        let is_host = |host: &String| case.peers.iter().any(|(d, h)| d == domain && h == host);
+        days_of(&|s| s.domain == *domain || is_host(&s.host)) >= DAYS
     };
     let all = days_of(&|_| true);
     let each = match case.direction {
@@ -128,6 +101,30 @@ fn days_mended(
         Direction::Inbound => true,
     };
     (all >= DAYS && each).then_some(all)
+}
+
+/// The last that speaks against a case being mended; its beginning, if nothing does. As long as another host of the operator fails in the
+/// same way the matter is not over; nor while mail to these crosses in clear, whosever fault it is.
+fn last_against(case: &Case, problem: Problem, about: &[&Sighting], sightings: &[Sighting]) -> i64 {
+    let is_theirs =
+        |s: &&Sighting| s.direction == case.direction && name_of(s) == case.organisation;
+    let whole = last_accused(problem, sightings.iter().filter(is_theirs));
+    let own = last_accused(problem, about.iter().copied());
+    let crossed = about.iter().filter(|s| is_in_clear(s)).map(|s| s.last);
+    let crossed = crossed.max().unwrap_or(i64::MIN);
+    whole.max(own).max(crossed).max(case.opened)
+}
+
+/// What was the matter, as far as it is still seen.
+fn facts(problem: Problem, about: &[&Sighting]) -> BTreeSet<Fact> {
+    let accusing = about
+        .iter()
+        .filter(|s| Problem::of(s).is_some_and(|of| of.is_like(problem)));
+    let found: BTreeSet<Fact> = accusing.map(|s| problem.fact(s.class, &s.cause)).collect();
+    match found.is_empty() {
+        true => BTreeSet::from([problem.fact(Class::Unknown, "")]),
+        false => found,
+    }
 }
 
 /// Mail that crossed in clear, whosever fault it was.

@@ -108,7 +108,9 @@ pub(super) fn run(args: &SendArgs, environment: &Environment) -> anyhow::Result<
     let (drafts, aside) = still_true(&store, drafts, newest, args.yes, environment)?;
     let room = room(&store, args, environment)?;
     if !args.yes {
-        environment.printer.result(&would_send(&drafts, room))?;
+        environment
+            .printer
+            .result(&would_send(&drafts, aside, room))?;
         return Ok(Status::Done);
     }
     let all = drafts.len() + aside.count();
@@ -124,7 +126,7 @@ pub(super) fn run(args: &SendArgs, environment: &Environment) -> anyhow::Result<
 }
 
 /// What there is to send, for who did not say `--yes`.
-fn would_send(drafts: &[(String, Notice)], room: usize) -> String {
+fn would_send(drafts: &[(String, Notice)], aside: Aside, room: usize) -> String {
     let mut list = String::new();
     for (token, notice) in drafts {
         let remark = match notice.waits() {
@@ -133,6 +135,12 @@ fn would_send(drafts: &[(String, Notice)], room: usize) -> String {
         };
         let (kind, address) = (&notice.kind, &notice.address);
         list.push_str(&format!("{token}  {kind:13} {address}{remark}\n"));
+    }
+    match aside.count() {
+        0 => {}
+        n => list.push_str(&format!(
+            "To be planned anew, since they are old or not all of it holds still: {n}.\n"
+        )),
     }
     let ready = drafts.iter().filter(|(_, notice)| !notice.waits()).count();
     format!(

@@ -9,6 +9,7 @@
 //! | `peers` | what is to be said for and against each organisation, from what was seen |
 //! | `contact` | whom to write to |
 //! | `people` | who of the people we exchange mail with is written to, in place of the postmaster |
+//! | `optout` | whom a "stop" silences |
 //! | `token` | the number of a case, which only we can tell |
 //! | `plan` | decides, from all of that and what was written before |
 //! | `letter` | the words, from templates |
@@ -25,6 +26,7 @@ pub mod contact;
 pub mod follow;
 pub mod letter;
 pub mod never;
+pub mod optout;
 mod peers;
 mod people;
 pub mod plan;

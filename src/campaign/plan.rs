@@ -8,14 +8,14 @@ use crate::query::certainty::Certainty;
 use crate::query::people::Person;
 use crate::query::sightings::Sighting;
 use crate::store::addressees::{Contact, Suppression};
-use crate::store::outreach::{Audience, Case, State};
+use crate::store::outreach::{Audience, Case, Progress, State};
 
 use super::contact::{self, Source};
 use super::peers::{Charge, Record, Who, records};
 use super::problem::{Kind, Problem};
 use super::reason::Reason;
 use super::token::token;
-use super::{never, people};
+use super::{never, optout, people};
 
 /// Thresholds, as set by the operator.
 #[derive(Clone, Debug, PartialEq)]
@@ -379,10 +379,11 @@ impl Desk<'_> {
         let names = charge.by_mails();
         let contact = contact::find(&self.standing.contacts, direction, organisation, &names);
         let case = self.case(who, problem);
-        // A letter that came back has reached nobody: whoever else is set as the contact since gets a first one.
+        // A letter that came back has reached nobody, and who declined for their own domain has not for others: whoever else is the contact
+        // gets a first one.
         let is_elsewhere = |case: &&Case| {
             let to = contact.as_ref().map(|(address, _)| address);
-            case.state == State::Bounced
+            (case.state == State::Bounced || optout::is_theirs_alone(case))
                 && to.is_some_and(|to| !case.address.eq_ignore_ascii_case(to))
         };
         let case = case.filter(|case| !is_elsewhere(case));
@@ -505,12 +506,8 @@ impl Desk<'_> {
     }
 
     pub(super) fn is_suppressed(&self, name: &str) -> bool {
-        let name = name.to_lowercase();
-        let domain = name.rsplit_once('@').map_or("", |(_, domain)| domain);
-        self.standing
-            .suppressions
-            .iter()
-            .any(|s| s.name == name || (!domain.is_empty() && s.name == domain))
+        let mut unwanted = self.standing.suppressions.iter();
+        unwanted.any(|unwanted| unwanted.covers(name))
     }
 
     /// The case of this with the postmaster, if there is one that goes on.
@@ -644,6 +641,8 @@ impl Desk<'_> {
                 && !self.is_suppressed(&case.address)
                 && !self.is_suppressed(&case.organisation)
                 && case.notices.iter().any(|n| n.progress.may_have_left())
+                // Once, whatever brought the case back to where it was.
+                && !case.notices.iter().any(|n| n.kind == Kind::ThankYou.name() && n.progress != Progress::Draft)
         });
         fixed
             .filter_map(|case| {
@@ -690,7 +689,7 @@ fn letters_of(case: &Case) -> Vec<i64> {
 pub(super) mod tests {
     use super::*;
     use crate::campaign::peers::tests::seen;
-    use crate::store::outreach::{Notice, Progress};
+    use crate::store::outreach::Notice;
 
     pub(in super::super) const TODAY: i32 = 120;
 

@@ -3,11 +3,11 @@
 //! It decides nothing but one thing, because only the store can decide it for good: [`Store::begin_sending`] lets a draft go out at
 //! most once, and never to somebody who does not want it.
 
-use rusqlite::{Connection, Row, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use crate::outcome::Direction;
 
-use super::{Result, Store};
+use super::{Result, Store, addressees};
 
 /// Where a case stands. The words are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -390,17 +390,16 @@ impl Store {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if is_unwanted(&transaction, notice)? {
+            return Ok(false);
+        }
         // The number alone could by now belong to another letter: what was planned anew meanwhile may take the numbers of what it replaced.
+        // And whatever brought a case back to where it was: no letter goes out twice.
         let marked = transaction.execute(
             "UPDATE notice SET state = 'sending', sent = ?2 WHERE id = ?1 AND state = 'draft'
              AND outreach = ?3 AND plan = ?4 AND kind = ?5 AND address = ?6 AND body = ?7
              AND (approved > 0 OR outreach IN (SELECT id FROM outreach WHERE audience = 'postmaster'))
-             AND NOT EXISTS (SELECT 1 FROM suppression AS s WHERE s.name = LOWER(notice.address)
-               OR SUBSTR(LOWER(notice.address), -LENGTH(s.name) - 1) = '@' || s.name
-               OR s.name IN (SELECT organisation FROM outreach AS o WHERE o.id = notice.outreach)
-               OR s.name IN (SELECT token FROM outreach AS o WHERE o.id = notice.outreach)
-               OR s.name IN (SELECT domain FROM outreach_peer AS p WHERE p.outreach = notice.outreach)
-               OR s.name IN (SELECT host FROM outreach_peer AS p WHERE p.outreach = notice.outreach))",
+             AND NOT EXISTS (SELECT 1 FROM notice AS n WHERE n.message_id = ?8 AND n.state IN ('sending', 'sent', 'unclear'))",
             params![
                 notice.id,
                 now,
@@ -408,7 +407,8 @@ impl Store {
                 notice.plan,
                 notice.kind,
                 notice.address,
-                notice.body
+                notice.body,
+                notice.message_id
             ],
         )?;
         if marked == 1 {
@@ -441,7 +441,9 @@ impl Store {
             (Progress::Refused, _) => Some(State::Bounced),
             _ => Some(State::Sent),
         };
-        if let Some(state) = state {
+        // Whoever said stop while it was on its way has said it.
+        let is_closed = is_closed(&transaction, notice.case)?;
+        if let Some(state) = state.filter(|_| !is_closed) {
             move_case(&transaction, notice.case, state, now, answer)?;
         }
         transaction.commit()?;
@@ -451,19 +453,10 @@ impl Store {
     /// Puts a case into a state, and says so in its history.
     pub fn move_case(&mut self, case: i64, state: State, now: i64, note: &str) -> Result<()> {
         let transaction = self.connection.transaction()?;
+        close_drafts(&transaction, case)?;
         move_case(&transaction, case, state, now, note)?;
-        // What was drafted for it is no longer true.
-        transaction.execute(
-            "DELETE FROM notice WHERE outreach = ?1 AND state = 'draft'",
-            [case],
-        )?;
         transaction.commit()?;
         Ok(())
-    }
-
-    /// Adds to the history of a case what changes nothing.
-    pub fn note_event(&mut self, case: i64, now: i64, what: &str, note: &str) -> Result<()> {
-        add_event(&self.connection, case, now, what, note)
     }
 
     /// The whole history, oldest first.
@@ -563,6 +556,12 @@ fn write_draft(connection: &Connection, plan: &str, draft: &Draft, now: i64) -> 
     let case: i64 = connection.query_row(sql, [&draft.token], |row| row.get(0))?;
     if opened == 1 {
         add_event(connection, case, now, first.name(), "")?;
+    } else if !address.is_empty() {
+        // Who was left alone for comparison, and is to be written to after all, had none.
+        connection.execute(
+            "UPDATE outreach SET address = ?2 WHERE id = ?1 AND address = ''",
+            params![case, address],
+        )?;
     }
     let mut insert = connection.prepare_cached(
         "INSERT INTO outreach_peer (outreach, domain, host) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
@@ -593,15 +592,35 @@ fn write_draft(connection: &Connection, plan: &str, draft: &Draft, now: i64) -> 
 /// The kind of letter that ends a case well.
 const THANKS: &str = "thank-you";
 
-/// Moves a case to where it stands if the letter leaves, which is known only afterwards. When it came there is said then.
+/// Whether anything that a letter is about does not want to be written to: its recipient, the organisation, a domain, a host.
+fn is_unwanted(connection: &Connection, notice: &Notice) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "SELECT organisation FROM outreach WHERE id = ?1
+         UNION SELECT domain FROM outreach_peer WHERE outreach = ?1
+         UNION SELECT host FROM outreach_peer WHERE outreach = ?1",
+    )?;
+    let mut names = statement
+        .query_map([notice.case], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<String>>>()?;
+    names.push(notice.address.clone());
+    let unwanted = addressees::suppressions(connection)?;
+    Ok(names
+        .iter()
+        .any(|name| unwanted.iter().any(|unwanted| unwanted.covers(name))))
+}
+
+/// Moves a case to where it stands if the letter leaves, which is known only afterwards. When it came there is said then. From here on the
+/// case knows whom it was last written to about.
 fn set_aside(connection: &Connection, notice: &Notice) -> Result<()> {
     let (from, to) = match notice.kind.as_str() {
-        THANKS => (State::Fixed, State::Thanked),
-        _ => (State::Planned, State::Sent),
+        THANKS => ([State::Fixed, State::Fixed], State::Thanked),
+        // Who was left alone for comparison is so no longer.
+        _ => ([State::Planned, State::Control], State::Sent),
     };
+    let [one, other] = from.map(State::name);
     connection.execute(
-        "UPDATE outreach SET state = ?3 WHERE id = ?1 AND state = ?2",
-        params![notice.case, from.name(), to.name()],
+        "UPDATE outreach SET address = ?5, state = CASE WHEN state IN (?2, ?3) THEN ?4 ELSE state END WHERE id = ?1",
+        params![notice.case, one, other, to.name(), notice.address],
     )?;
     Ok(())
 }
@@ -612,15 +631,38 @@ fn take_back(connection: &Connection, notice: &Notice) -> Result<()> {
         THANKS => (State::Thanked, State::Fixed, 0),
         _ => (State::Sent, State::Planned, 1),
     };
+    // What had been left alone for comparison is so again: it says so in its history.
     connection.execute(
-        "UPDATE outreach SET state = ?3 WHERE id = ?1 AND state = ?2 AND NOT EXISTS (SELECT 1 FROM notice AS n
+        "UPDATE outreach SET state = CASE WHEN ?4 = 1 AND EXISTS (SELECT 1 FROM outreach_event AS e
+             WHERE e.outreach = ?1 AND e.what = 'control') THEN 'control' ELSE ?3 END
+         WHERE id = ?1 AND state = ?2 AND NOT EXISTS (SELECT 1 FROM notice AS n
            WHERE ?4 = 1 AND n.outreach = ?1 AND n.state IN ('sending', 'sent', 'unclear'))",
         params![notice.case, from.name(), to.name(), others],
     )?;
     Ok(())
 }
 
-fn move_case(connection: &Connection, case: i64, state: State, now: i64, note: &str) -> Result<()> {
+/// Whether a human, theirs or ours, has said that nothing more is to come.
+fn is_closed(connection: &Connection, case: i64) -> Result<bool> {
+    let sql = "SELECT 1 FROM outreach WHERE id = ?1 AND state IN ('declined', 'exempt')";
+    let found = connection.query_row(sql, [case], |_| Ok(())).optional()?;
+    Ok(found.is_some())
+}
+
+/// Drops what is drafted for a case that moves on: it is no longer true.
+pub(super) fn close_drafts(connection: &Connection, case: i64) -> Result<()> {
+    let sql = "DELETE FROM notice WHERE outreach = ?1 AND state = 'draft'";
+    connection.execute(sql, [case])?;
+    Ok(())
+}
+
+pub(super) fn move_case(
+    connection: &Connection,
+    case: i64,
+    state: State,
+    now: i64,
+    note: &str,
+) -> Result<()> {
     connection.execute(
         "UPDATE outreach SET state = ?2, changed = ?3 WHERE id = ?1",
         params![case, state.name(), now],
@@ -628,7 +670,13 @@ fn move_case(connection: &Connection, case: i64, state: State, now: i64, note: &
     add_event(connection, case, now, state.name(), note)
 }
 
-fn add_event(connection: &Connection, case: i64, now: i64, what: &str, note: &str) -> Result<()> {
+pub(super) fn add_event(
+    connection: &Connection,
+    case: i64,
+    now: i64,
+    what: &str,
+    note: &str,
+) -> Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO outreach_event (outreach, at, what, note) VALUES (?1, ?2, ?3, ?4)",

@@ -1,0 +1,399 @@
+//! What comes back, and what people wish: a "stop" is heard whoever reads it out and whenever, and nothing undoes it.
+
+use serde_json::Value;
+
+use crate::campaign::{
+    Does, SETTINGS, campaign, delivery, import, log, plan, send, status_of, strings, taken, taking,
+    with,
+};
+use crate::sandbox::{Ran, Sandbox};
+
+/// Plans on a day and sends it.
+fn write(sandbox: &Sandbox, day: u32) -> Value {
+    let planned = plan(sandbox, day);
+    let hash = planned["plan"].as_str().unwrap();
+    send(sandbox, day, hash, &taking(sandbox)).ok();
+    planned
+}
+
+/// A sandbox in which these did not offer STARTTLS, and got a letter.
+fn written(names: &[&str]) -> Sandbox {
+    let peers: Vec<_> = names.iter().map(|name| (*name, Does::NotOffered)).collect();
+    let sandbox = with(&peers);
+    write(&sandbox, 9);
+    sandbox
+}
+
+/// A week up to a day in which these still do not offer it.
+fn still(sandbox: &Sandbox, day: u32, names: &[&str]) {
+    let peers: Vec<_> = names.iter().map(|name| (*name, Does::NotOffered)).collect();
+    import(
+        sandbox,
+        day,
+        &format!("{day}.log"),
+        &log(day - 7..=day - 1, &peers),
+    );
+}
+
+fn rows(sandbox: &Sandbox, day: u32) -> Vec<Value> {
+    let status = campaign(sandbox, day, &["status", "--format", "json"]).ok();
+    status.json()["rows"].as_array().unwrap().clone()
+}
+
+fn token(sandbox: &Sandbox, organisation: &str) -> String {
+    let rows = rows(sandbox, 9);
+    let row = rows.iter().find(|row| row["organisation"] == organisation);
+    row.unwrap()["token"].as_str().unwrap().to_string()
+}
+
+/// Reads one mail.
+fn replies(sandbox: &Sandbox, day: u32, mail: &str) -> Ran {
+    sandbox.write("mail.eml", mail.replace('\n', "\r\n"));
+    campaign(sandbox, day, &["replies", "mail.eml"])
+}
+
+fn mail(from: &str, token: &str, subject: &str, body: &str) -> String {
+    let to = format!("ann+tlsnag-{}@us.example", token.to_lowercase());
+    format!("From: {from}\nTo: {to}\nSubject: {subject}\n\n{body}\n")
+}
+
+fn report(token: &str, action: &str, status: &str) -> String {
+    let to = format!("ann+tlsnag-{}@us.example", token.to_lowercase());
+    format!(
+        "From: MAILER-DAEMON@us.example\nTo: {to}\nMIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\nContent-Type: text/plain\n\nsorry\n\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; us.example\n\nFinal-Recipient: rfc822; postmaster@a.example\nAction: {action}\nStatus: {status}\n\n--b--\n"
+    )
+}
+
+fn suppressed(sandbox: &Sandbox) -> Vec<String> {
+    let said = campaign(sandbox, 9, &["suppress"]).ok().out;
+    let names = said.lines().filter_map(|line| line.split("  ").nth(1));
+    names.map(str::to_string).collect()
+}
+
+fn contact(sandbox: &Sandbox, name: &str, address: &str) -> String {
+    campaign(sandbox, 9, &["contact", name, address]).ok().out
+}
+
+#[test]
+fn a_stop_that_could_not_be_noted_is_heard_by_the_next_run() {
+    let sandbox = written(&["a.example"]);
+    let token = token(&sandbox, "a.example");
+    let mail = mail("root@a.example", &token, &format!("stop {token}"), "");
+    let store = rusqlite::Connection::open(sandbox.path("store.db")).unwrap();
+    let full = "CREATE TRIGGER full BEFORE INSERT ON suppression BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    store.execute_batch(full).unwrap();
+    replies(&sandbox, 10, &mail).fails_with(&["no room"]);
+    store.execute_batch("DROP TRIGGER full").unwrap();
+    let said = replies(&sandbox, 10, &mail).ok().out;
+    assert!(said.contains("a.example opt-out"), "{said}");
+    assert_eq!(suppressed(&sandbox), ["a.example", "postmaster@a.example"]);
+    assert_eq!(status_of(&sandbox, 10, "a.example"), "declined");
+    assert_eq!(replies(&sandbox, 10, &mail).ok().out, "Nothing new.\n");
+}
+
+#[test]
+fn a_stop_without_a_token_is_heard_from_whom_we_wrote_to_and_shown_from_others() {
+    let sandbox = written(&["a.example", "b.example"]);
+    let stop =
+        |from: &str| format!("From: {from}\nTo: ann@us.example\nSubject: your mail\n\nStop.\n");
+    let said = replies(&sandbox, 10, &stop("Postmaster@a.example"))
+        .ok()
+        .out;
+    assert!(said.contains("a.example opt-out: nobody there"), "{said}");
+    assert_eq!(suppressed(&sandbox), ["a.example", "postmaster@a.example"]);
+    let states = ["a.example", "b.example"].map(|name| status_of(&sandbox, 10, name));
+    assert_eq!(states, ["declined", "sent"]);
+    let said = replies(&sandbox, 10, &stop("eve@b.example")).ok().out;
+    assert_eq!(
+        said,
+        "opt-out from eve@b.example, of no letter that is known here; if it is about ours: tlsnag campaign suppress eve@b.example\n"
+    );
+    assert_eq!(suppressed(&sandbox).len(), 2);
+}
+
+#[test]
+fn a_stop_of_a_new_contact_is_theirs_and_not_their_predecessors() {
+    let sandbox = with(&[("a.example", Does::NotOffered)]);
+    contact(&sandbox, "a.example", "ann@a.example");
+    write(&sandbox, 9);
+    contact(&sandbox, "a.example", "carl@consult.example");
+    still(&sandbox, 42, &["a.example"]);
+    write(&sandbox, 42);
+    assert_eq!(taken(&sandbox), ["ann@a.example", "carl@consult.example"]);
+    assert_eq!(rows(&sandbox, 42)[0]["contact"], "carl@consult.example");
+    let token = token(&sandbox, "a.example");
+    let stop = mail("carl@consult.example", &token, &format!("stop {token}"), "");
+    replies(&sandbox, 43, &stop).ok();
+    assert_eq!(suppressed(&sandbox), ["a.example", "carl@consult.example"]);
+}
+
+/// A domain whose mail goes to a host of a provider.
+fn hosted(day: u32, domain: &str, host: &str) -> String {
+    delivery(day, domain, Does::NotOffered).replace(&format!("mx.{domain}"), host)
+}
+
+#[test]
+fn a_customer_of_a_provider_speaks_for_their_own_domain() {
+    let sandbox = Sandbox::new();
+    sandbox.write("c.toml", SETTINGS);
+    let week: String = (2..=8)
+        .map(|day| hosted(day, "c1.example", "mx7.hoster.example"))
+        .collect();
+    import(&sandbox, 9, "week.log", &(week + &log(2..=8, &[])));
+    write(&sandbox, 9);
+    assert_eq!(taken(&sandbox), ["postmaster@c1.example"]);
+    let token = token(&sandbox, "hoster.example");
+    replies(
+        &sandbox,
+        10,
+        &mail("postmaster@c1.example", &token, "stop", ""),
+    )
+    .ok();
+    assert_eq!(
+        suppressed(&sandbox),
+        ["c1.example", "postmaster@c1.example"]
+    );
+    // Another customer is another matter, and c1 is left alone wherever it moves.
+    let later: String = (35..=41)
+        .map(|day| {
+            hosted(day, "c9.example", "mx8.hoster.example")
+                + &hosted(day, "c1.example", "mx.new.example")
+        })
+        .collect();
+    import(&sandbox, 42, "later.log", &(later + &log(35..=41, &[])));
+    contact(&sandbox, "c1.example", "root@c1.example");
+    let plan = plan(&sandbox, 42);
+    assert_eq!(strings(&plan["rows"], "contact"), ["postmaster@c9.example"]);
+    assert!(strings(&plan["skipped"], "reason").contains(&"suppressed".to_string()));
+}
+
+#[test]
+fn who_was_left_alone_and_is_written_to_after_all_is_a_case_like_any_other() {
+    let names: Vec<String> = (0..12).map(|i| format!("c{i}.example")).collect();
+    let peers: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), Does::NotOffered))
+        .collect();
+    let fine: Vec<String> = (0..30).map(|i| format!("fine{i}.example")).collect();
+    let fine: Vec<_> = fine.iter().map(|name| (name.as_str(), Does::Tls)).collect();
+    let sandbox = with(&[peers, fine].concat());
+    let args = ["plan", "--no-probe", "--control", "50%"];
+    campaign(&sandbox, 9, &args).ok();
+    let alone: Vec<String> = rows(&sandbox, 9)
+        .iter()
+        .filter(|row| row["state"] == "control")
+        .map(|row| row["organisation"].as_str().unwrap().to_string())
+        .collect();
+    assert!(!alone.is_empty());
+    sandbox.append("c.toml", "per_day = 99\n");
+    write(&sandbox, 9);
+    for row in rows(&sandbox, 9) {
+        let (organisation, contact) = (&row["organisation"], &row["contact"]);
+        assert_eq!(row["state"], "sent", "{row}");
+        assert_eq!(
+            contact.as_str().unwrap(),
+            format!("postmaster@{}", organisation.as_str().unwrap())
+        );
+    }
+    let name = &alone[0];
+    let token = token(&sandbox, name);
+    replies(&sandbox, 10, &mail("root@x.example", &token, "stop", "")).ok();
+    assert_eq!(
+        suppressed(&sandbox),
+        [name.clone(), format!("postmaster@{name}")]
+    );
+    assert_eq!(status_of(&sandbox, 10, name), "declined");
+}
+
+#[test]
+fn a_name_is_suppressed_however_it_is_typed_and_all_below_it() {
+    for typed in [
+        "xn--bcher-kva.example.",
+        "@B\u{fc}cher.example",
+        "*.xn--bcher-kva.example",
+        "<postmaster@b\u{fc}cher.example>",
+    ] {
+        let sandbox = with(&[("xn--bcher-kva.example", Does::NotOffered)]);
+        let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+        let said = campaign(&sandbox, 9, &["suppress", typed]).ok().out;
+        assert!(said.contains("xn--bcher-kva.example"), "{said}");
+        let said = send(&sandbox, 9, &hash, &taking(&sandbox)).ok().out;
+        assert!(said.contains("not wanted any more: 1"), "{typed}: {said}");
+        assert!(taken(&sandbox).is_empty());
+        assert_eq!(
+            strings(&plan(&sandbox, 9)["skipped"], "reason"),
+            ["suppressed"]
+        );
+        campaign(&sandbox, 9, &["unsuppress", typed]).ok();
+        assert_eq!(plan(&sandbox, 9)["rows"].as_array().unwrap().len(), 1);
+    }
+    let sandbox = with(&[("sub.a.example", Does::NotOffered)]);
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    campaign(&sandbox, 9, &["suppress", "a.example"]).ok();
+    send(&sandbox, 9, &hash, &taking(&sandbox)).ok();
+    assert!(taken(&sandbox).is_empty());
+    for nobody in ["", "a", "192.0.2.1", "a b.example", "ann@", "4F2A91C0"] {
+        campaign(&sandbox, 9, &["suppress", nobody])
+            .fails_with(&["expected an address, a domain, a host or an organisation"]);
+    }
+}
+
+#[test]
+fn who_said_stop_has_said_it_whatever_comes_after() {
+    let sandbox = written(&["a.example", "b.example"]);
+    let [a, b] = ["a.example", "b.example"].map(|name| token(&sandbox, name));
+    replies(&sandbox, 10, &mail("root@a.example", &a, "stop", "")).ok();
+    let said = replies(
+        &sandbox,
+        11,
+        &mail("root@a.example", &a, "Re: TLS", "Greetings to Joe."),
+    )
+    .ok();
+    assert!(said.out.contains("| Greetings to Joe."), "{}", said.out);
+    replies(&sandbox, 12, &report(&a, "failed", "5.1.1")).ok();
+    assert_eq!(status_of(&sandbox, 12, "a.example"), "declined");
+    // What was answered is not unread because a copy of it came back.
+    replies(
+        &sandbox,
+        10,
+        &mail("root@b.example", &b, "Re: TLS", "Next week."),
+    )
+    .ok();
+    campaign(&sandbox, 11, &["label", &b, "will-not-change"]).ok();
+    replies(&sandbox, 12, &report(&b, "failed", "5.1.1")).ok();
+    assert_eq!(status_of(&sandbox, 12, "b.example"), "declined");
+    // The operator may say otherwise.
+    campaign(&sandbox, 13, &["label", &b, "auto-reply"]).ok();
+    assert_eq!(status_of(&sandbox, 13, "b.example"), "sent");
+}
+
+#[test]
+fn what_is_done_with_a_contact_is_said() {
+    let sandbox = with(&[("a.example", Does::NotOffered)]);
+    assert_eq!(
+        contact(&sandbox, "A.example.", "ann@a.example"),
+        "Letters about a.example go to ann@a.example, from the next plan on.\n"
+    );
+    assert!(contact(&sandbox, "a.example", "-").contains("has no contact any more"));
+    assert!(contact(&sandbox, "a.example", "-").contains("No contact was set for a.example"));
+    campaign(&sandbox, 9, &["contact", "nobody", "ann@a.example"])
+        .fails_with(&["expected an address, a domain"]);
+}
+
+#[test]
+fn nobody_is_thanked_twice_whatever_they_answer() {
+    let sandbox = written(&["a.example"]);
+    import(
+        &sandbox,
+        16,
+        "16.log",
+        &log(10..=15, &[("a.example", Does::Tls)]),
+    );
+    write(&sandbox, 16);
+    assert_eq!(taken(&sandbox), ["postmaster@a.example"; 2]);
+    let token = token(&sandbox, "a.example");
+    replies(
+        &sandbox,
+        17,
+        &mail(
+            "root@a.example",
+            &token,
+            "Re: thank you",
+            "You are welcome!",
+        ),
+    )
+    .ok();
+    let said = campaign(&sandbox, 17, &["label", &token, "grateful"])
+        .ok()
+        .out;
+    assert_eq!(said, format!("{token} a.example: thanked\n"));
+    import(
+        &sandbox,
+        19,
+        "19.log",
+        &log(16..=18, &[("a.example", Does::Tls)]),
+    );
+    assert_eq!(plan(&sandbox, 19)["rows"].as_array().unwrap().len(), 0);
+    // Even if the operator takes it out by hand, and the case goes on.
+    campaign(&sandbox, 19, &["label", &token, "exempt"]).ok();
+    campaign(&sandbox, 19, &["label", &token, "auto-reply"]).ok();
+    import(
+        &sandbox,
+        25,
+        "25.log",
+        &log(20..=24, &[("a.example", Does::Tls)]),
+    );
+    assert_eq!(plan(&sandbox, 25)["rows"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn no_robot_has_answered_a_letter_that_did_not_go_out() {
+    let sandbox = with(&[("a.example", Does::NotOffered)]);
+    plan(&sandbox, 9);
+    let token = token(&sandbox, "a.example");
+    campaign(&sandbox, 9, &["label", &token, "auto-reply"])
+        .fails_with(&["no letter", "has gone out"]);
+    assert_eq!(status_of(&sandbox, 9, "a.example"), "planned");
+}
+
+#[test]
+fn a_letter_that_waited_until_it_was_given_up_has_reached_nobody() {
+    let sandbox = written(&["a.example"]);
+    let token = token(&sandbox, "a.example");
+    let said = replies(&sandbox, 12, &report(&token, "delayed", "4.4.1"))
+        .ok()
+        .out;
+    assert!(said.contains("late; nothing to do"), "{said}");
+    let said = replies(&sandbox, 15, &report(&token, "failed", "4.7.4"))
+        .ok()
+        .out;
+    assert!(
+        said.contains("bounce: it waited until it was given up"),
+        "{said}"
+    );
+    assert_eq!(status_of(&sandbox, 15, "a.example"), "bounced");
+    assert!(suppressed(&sandbox).is_empty(), "nobody there has said no");
+    still(&sandbox, 42, &["a.example"]);
+    assert_eq!(
+        strings(&plan(&sandbox, 42)["skipped"], "reason"),
+        ["closed"]
+    );
+}
+
+#[test]
+fn our_own_letters_and_answers_in_the_mailbox_are_no_answers() {
+    let sandbox = written(&["a.example"]);
+    let letter = std::fs::read_dir(sandbox.path("taken")).unwrap().next();
+    let letter = std::fs::read_to_string(letter.unwrap().unwrap().path()).unwrap();
+    let said = replies(&sandbox, 10, &letter).ok().out;
+    assert_eq!(said, "Nothing new.\nWritten by ourselves: 1.\n");
+    let token = token(&sandbox, "a.example");
+    let own = format!(
+        "From: Ann Example <ann@us.example>\nTo: postmaster@a.example\nSubject: Re: TLS [tlsnag-{token}]\n\nI forgot to say...\n"
+    );
+    replies(&sandbox, 10, &own).ok();
+    assert_eq!(status_of(&sandbox, 10, "a.example"), "sent");
+}
+
+#[test]
+fn a_bounce_of_somebody_elses_mail_to_us_points_to_our_own_log() {
+    let sandbox = written(&["a.example"]);
+    let said =
+        "TLS Negotiation failed, the certificate doesn't match the host., code: 0 starttls error";
+    let bare = replies(&sandbox, 10, &format!("{said}\n")).ok().out;
+    let bounce = report(
+        "",
+        "delayed",
+        &format!("4.4.1\nDiagnostic-Code: smtp; {said}"),
+    );
+    let whole = replies(&sandbox, 10, &bounce.replace("+tlsnag-@", "@"))
+        .ok()
+        .out;
+    for shown in [bare, whole] {
+        assert!(
+            shown.contains("tlsnag report failures --direction in"),
+            "{shown}"
+        );
+    }
+}
+

@@ -281,6 +281,50 @@ fn what_is_done_with_a_contact_is_said() {
 }
 
 #[test]
+fn letters_name_a_day_that_leaves_time_and_is_to_come() {
+    let sandbox = with(&[("a.example", Does::NotOffered)]);
+    let set = |day: &str| sandbox.write("c.toml", format!("{SETTINGS}enforce_on = \"{day}\"\n"));
+    let plan_on = |day| campaign(&sandbox, day, &["plan", "--no-probe"]);
+    set("soon");
+    plan_on(9).fails_with(&["enforce_on", "expected a day such as 2027-03-01", "`soon`"]);
+    for (day, said) in [
+        ("2020-01-01", "gone by"),
+        ("2026-11-10", "which is tomorrow"),
+        ("2026-12-06", "which is 27 days ahead"),
+    ] {
+        set(day);
+        plan_on(9).fails_with(&[day, said, "at least 28 days ahead"]);
+    }
+    set("2026-12-07");
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    let shown = campaign(&sandbox, 9, &["preview"]).ok().out;
+    assert!(shown.contains("2026-12-07"), "{shown}");
+    // By the time it is sent, another day is set; or the day has come.
+    set("2027-01-31");
+    let said = send(&sandbox, 9, &hash, &taking(&sandbox)).ok().out;
+    assert!(
+        said.contains("about a day that is gone by or no longer set, to be planned anew: 1"),
+        "{said}"
+    );
+    set("2026-12-07");
+    still(&sandbox, 37, &["a.example"]);
+    let said = send(&sandbox, 37, &hash, &taking(&sandbox)).ok().out;
+    assert!(said.contains("Sent: 0; about a day"), "{said}");
+    let said = send(&sandbox, 36, &hash, &taking(&sandbox)).ok().out;
+    assert!(said.contains("Sent: 1."), "{said}");
+}
+
+#[test]
+fn our_own_name_is_one_that_a_message_id_can_have() {
+    let sandbox = with(&[("a.example", Does::NotOffered)]);
+    for bad in ["mail us> <x", "m\u{fc}ller.example"] {
+        sandbox.write("c.toml", SETTINGS.replace("mail.us.example", bad));
+        campaign(&sandbox, 9, &["plan", "--no-probe"])
+            .fails_with(&["`host`", "such as mail.example.org"]);
+    }
+}
+
+#[test]
 fn nobody_is_thanked_twice_whatever_they_answer() {
     let sandbox = written(&["a.example"]);
     import(
@@ -334,6 +378,87 @@ fn no_robot_has_answered_a_letter_that_did_not_go_out() {
     campaign(&sandbox, 9, &["label", &token, "auto-reply"])
         .fails_with(&["no letter", "has gone out"]);
     assert_eq!(status_of(&sandbox, 9, "a.example"), "planned");
+}
+
+#[test]
+fn thank_yous_count_as_letters_of_the_day_and_go_out_only_if_thanks_are_set() {
+    let names: Vec<String> = (0..4).map(|i| format!("c{i}.example")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let sandbox = written(&names);
+    let program = sandbox.path("sendmail");
+    let auto = format!("{SETTINGS}auto_thank = true\nper_day = 2\nsendmail = {program:?}\n");
+    let peers: Vec<_> = names.iter().map(|name| (*name, Does::Tls)).collect();
+    sandbox.write("week2.log", log(10..=15, &peers));
+    let audit = |settings: &str, day| {
+        sandbox.write("c.toml", settings);
+        let settings = sandbox.path("c.toml").to_string_lossy().into_owned();
+        let args = ["--config", &settings, "audit", "week2.log"];
+        sandbox
+            .run_with(&args, &[("TLSNAG_NOW", &crate::campaign::on(day))])
+            .ok();
+        taken(&sandbox).len() - names.len()
+    };
+    assert_eq!(audit(&format!("{auto}thanks = false\n"), 16), 0);
+    assert_eq!(
+        [16, 16, 16, 17, 17].map(|day| audit(&auto, day)),
+        [2, 2, 2, 4, 4]
+    );
+}
+
+#[test]
+fn letters_that_nobody_wants_take_no_others_place() {
+    let names: Vec<String> = (0..4).map(|i| format!("c{i}.example")).collect();
+    let peers: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), Does::NotOffered))
+        .collect();
+    let sandbox = with(&peers);
+    sandbox.append("c.toml", "per_day = 2\n");
+    let planned = plan(&sandbox, 9);
+    for name in strings(&planned["rows"], "organisation").iter().take(2) {
+        campaign(&sandbox, 9, &["suppress", name]).ok();
+    }
+    let said = send(
+        &sandbox,
+        9,
+        planned["plan"].as_str().unwrap(),
+        &taking(&sandbox),
+    )
+    .ok()
+    .out;
+    assert!(said.contains("Sent: 2; not wanted any more: 2."), "{said}");
+}
+
+#[test]
+fn letters_as_files_have_their_envelope_and_a_name_each() {
+    let sandbox = with(&[
+        ("a.example", Does::NotOffered),
+        ("b.example", Does::NotOffered),
+    ]);
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    campaign(&sandbox, 9, &["preview", "-o", "out"]).ok();
+    let into = |day, hash: &str| {
+        let args = ["send", "--plan", hash, "--yes", "--directory", "out"];
+        campaign(&sandbox, day, &args).ok().out
+    };
+    assert!(into(9, &hash).contains("Sent: 2."));
+    let token = token(&sandbox, "a.example");
+    let path = sandbox.path("out").join(format!("{token}-notice.eml"));
+    let mail = std::fs::read_to_string(path).unwrap();
+    let sender = format!(
+        "Return-Path: <ann+tlsnag-{}@us.example>\r\n",
+        token.to_lowercase()
+    );
+    assert!(mail.starts_with(&sender), "{mail}");
+    // A month later, with a letter of a store that was brought back from yesterday in the way.
+    still(&sandbox, 42, &["a.example", "b.example"]);
+    let hash = plan(&sandbox, 42)["plan"].as_str().unwrap().to_string();
+    sandbox.write(&format!("out/{token}-reminder.eml"), "x");
+    let said = into(42, &hash);
+    assert!(
+        said.contains("Sent: 1; refused for now, to be sent by the next run: 1."),
+        "{said}"
+    );
 }
 
 #[test]

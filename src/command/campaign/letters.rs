@@ -197,6 +197,11 @@ pub(super) fn addresses(planned: &Planned) -> Vec<(IpAddr, u16)> {
         .collect()
 }
 
+/// What the file of a letter is called: a case may have several.
+pub(super) fn file_name(notice: &Notice, token: &str) -> String {
+    format!("{token}-{}", notice.kind)
+}
+
 /// A letter with its headers, as it would be sent now.
 pub(super) fn message(
     notice: &Notice,

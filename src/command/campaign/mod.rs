@@ -8,11 +8,13 @@
 //! | `preview` | the letters as they would be sent |
 //! | `review` | which letters to persons wait, and which may go out |
 //! | `send` | hands them over, one by one |
+//! | `deadline` | the day that letters name |
 //! | `replies` | reads what came back |
 //! | `status` | where each case stands, and what came of it |
 //! | `enforce` | the way to requiring TLS |
 //! | `people` | contacts, suppressions and labels, by hand |
 
+mod deadline;
 mod enforce;
 mod letters;
 mod people;
@@ -109,7 +111,8 @@ pub(super) fn after_import(store: &mut Store, environment: &Environment) -> anyh
     for moved in follow_up(store, environment)? {
         environment.printer.remark(&moved);
     }
-    if environment.settings.campaign.auto_thank {
+    let settings = &environment.settings.campaign;
+    if settings.auto_thank && settings.thanks {
         let thanked = plan::draft_thanks(store, environment)
             .and_then(|()| send::send_thanks(store, environment));
         // What the audit has to tell does not hang on a mail server that is down.

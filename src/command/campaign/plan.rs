@@ -24,7 +24,7 @@ use crate::store::outreach::{Audience, Case, Draft};
 use super::super::period::date;
 use super::super::report::{PrintArgs, put, write};
 use super::super::templates::load_letters;
-use super::{Environment, Status, follow_up, last_days, letters};
+use super::{Environment, Status, deadline, follow_up, last_days, letters};
 
 /// Arguments of `campaign plan`.
 #[derive(Debug, Args)]
@@ -127,6 +127,13 @@ pub(super) fn run(args: &PlanArgs, environment: &Environment) -> anyhow::Result<
         }
     };
     plan.limit(settings.per_plan);
+    if plan
+        .letters
+        .iter()
+        .any(|letter| letter.kind == Kind::Deadline)
+    {
+        deadline::require_time(settings, environment.now)?;
+    }
     let hash = plan.hash();
     let drafted = draft(
         &mut store,

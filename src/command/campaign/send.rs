@@ -22,7 +22,7 @@ use crate::store::outreach::{Notice, Progress};
 use super::super::intake;
 use super::super::period::date;
 use super::preview::drafts;
-use super::{Environment, Status, last_days, letters};
+use super::{Environment, Status, deadline, last_days, letters};
 
 /// A log that ended longer ago is no reason to write to anybody, in days.
 const STALE_DAYS: i32 = 7;
@@ -59,6 +59,7 @@ struct Tally {
     unclear: usize,
     unwanted: usize,
     mended: usize,
+    late: usize,
     waiting: usize,
 }
 
@@ -78,20 +79,27 @@ pub(super) fn run(args: &SendArgs, environment: &Environment) -> anyhow::Result<
             date(newest)
         );
     }
-    let (drafts, mended) = still_true(&store, drafts, newest, environment)?;
-    let room = room(&store, args, environment)?;
+    let all = drafts.len();
+    let (mut drafts, mended) = still_true(&store, drafts, newest, environment)?;
+    let settings = &environment.settings.campaign;
+    drafts.retain(|(_, notice)| deadline::holds(notice, settings, environment.now));
+    let late = all - mended - drafts.len();
+    let room = room(
+        &store,
+        args.per_day.unwrap_or(settings.per_day),
+        environment,
+    )?;
     if !args.yes {
         environment.printer.result(&would_send(&drafts, room))?;
         return Ok(Status::Done);
     }
-    let all = drafts.len() + mended;
     let ready: Vec<_> = drafts
         .into_iter()
         .filter(|(_, notice)| !notice.waits())
         .collect();
-    let waiting = all - mended - ready.len();
+    let waiting = all - mended - late - ready.len();
     let mut tally = send_all(&mut store, &ready, &outbox, room, environment)?;
-    (tally.mended, tally.waiting) = (mended, waiting);
+    (tally.mended, tally.late, tally.waiting) = (mended, late, waiting);
     environment.printer.result(&tally.in_words(all))?;
     Ok(Status::Done)
 }
@@ -146,6 +154,7 @@ impl Tally {
             + self.unclear
             + self.unwanted
             + self.mended
+            + self.late
             + self.waiting;
         let mut text = format!("Sent: {}", self.sent);
         for (n, what) in [
@@ -154,6 +163,10 @@ impl Tally {
             (self.unclear, "perhaps sent, perhaps not: never sent again"),
             (self.unwanted, "not wanted any more"),
             (self.mended, "not true any more, by the latest log"),
+            (
+                self.late,
+                "about a day that is gone by or no longer set, to be planned anew",
+            ),
             (
                 self.waiting,
                 "waiting to be approved with tlsnag campaign approve",
@@ -191,11 +204,8 @@ fn of_plan(store: &Store, args: &SendArgs) -> anyhow::Result<Vec<(String, Notice
     Ok(drafts)
 }
 
-/// How many may go out today.
-fn room(store: &Store, args: &SendArgs, environment: &Environment) -> anyhow::Result<usize> {
-    let most = args
-        .per_day
-        .unwrap_or(environment.settings.campaign.per_day);
+/// How many may go out today, of so many a day: whatever went out counts.
+fn room(store: &Store, most: usize, environment: &Environment) -> anyhow::Result<usize> {
     let today = day_of(environment.now);
     let sent = store
         .notices()?
@@ -213,25 +223,27 @@ fn send_all(
 ) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     let mut written_to = BTreeSet::new();
-    let mut attempts = 0;
+    let (mut left, mut pause) = (room, false);
     for (token, notice) in drafts {
-        if attempts == room {
+        if left == 0 {
             break;
         }
         // One address may stand for several organisations.
         if !written_to.insert(notice.address.to_lowercase()) {
             continue;
         }
-        if attempts > 0 && !matches!(outbox, Outbox::Directory(_)) {
+        if pause && !matches!(outbox, Outbox::Directory(_)) {
             std::thread::sleep(Duration::from_secs(environment.settings.campaign.pace));
         }
-        attempts += 1;
-        send_one(store, token, notice, outbox, environment, &mut tally)?;
+        // A letter that nobody wants takes no other's place.
+        pause = send_one(store, token, notice, outbox, environment, &mut tally)?;
+        left -= usize::from(pause);
     }
     Ok(tally)
 }
 
-/// The one way out. Whether somebody may be written to is asked here, of the store, and nowhere later.
+/// The one way out. Whether somebody may be written to is asked here, of the store, and nowhere later. `false` if they may not, and nothing was
+/// handed over.
 fn send_one(
     store: &mut Store,
     token: &str,
@@ -239,14 +251,14 @@ fn send_one(
     outbox: &Outbox,
     environment: &Environment,
     tally: &mut Tally,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let now = environment.now;
     let message = letters::message(notice, token, now, &environment.settings.campaign)?;
     if !store.begin_sending(notice, now)? {
         tally.unwanted += 1;
-        return Ok(());
+        return Ok(false);
     }
-    let (progress, said) = match outbox.send(&message, token) {
+    let (progress, said) = match outbox.send(&message, &letters::file_name(notice, token)) {
         Ok(said) => (Progress::Sent, said),
         Err(Refused::Temporary(said)) => (Progress::Draft, said),
         Err(Refused::Permanent(said)) => (Progress::Refused, said),
@@ -275,18 +287,21 @@ fn send_one(
         Progress::Unclear => tally.unclear += 1,
         Progress::Draft | Progress::Sending => tally.later += 1,
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Thank-yous that are drafted, for the audit that may send them by itself.
 pub(super) fn send_thanks(store: &mut Store, environment: &Environment) -> anyhow::Result<usize> {
+    // Two at once would each count the other's letters too late.
+    let _lock = intake::lock(&environment.store)?;
     let drafts: Vec<_> = drafts(store)?
         .into_iter()
         .filter(|(_, notice)| notice.kind == Kind::ThankYou.name() && !notice.waits())
         .collect();
     let settings = &environment.settings.campaign;
     let outbox = settings_outbox(settings)?;
-    let tally = send_all(store, &drafts, &outbox, settings.per_day, environment)?;
+    let room = room(store, settings.per_day, environment)?;
+    let tally = send_all(store, &drafts, &outbox, room, environment)?;
     Ok(tally.sent)
 }
 

@@ -381,6 +381,77 @@ fn no_robot_has_answered_a_letter_that_did_not_go_out() {
 }
 
 #[test]
+fn the_scoreboard_names_who_was_told_and_goes_on_and_nobody_else() {
+    let names = [
+        "still.example",
+        "ex.example",
+        "stop.example",
+        "ours.example",
+        "few.example",
+        "fixed.example",
+        "rare.example",
+    ];
+    let fine: Vec<String> = (0..30).map(|i| format!("fine{i}.example")).collect();
+    let fine: Vec<_> = fine.iter().map(|name| (name.as_str(), Does::Tls)).collect();
+    let sandbox = with(&[names.map(|name| (name, Does::Breaks)).to_vec(), fine].concat());
+    sandbox.append("c.toml", "per_day = 99\n");
+    write(&sandbox, 9);
+    assert_eq!(taken(&sandbox).len(), names.len());
+    campaign(
+        &sandbox,
+        9,
+        &["label", &token(&sandbox, "ex.example"), "exempt"],
+    )
+    .ok();
+    campaign(&sandbox, 9, &["suppress", "stop.example"]).ok();
+    // In clear by our own settings: the peer offered STARTTLS.
+    let by_our_own_doing = |day, domain| {
+        let lines = delivery(day, domain, Does::Breaks);
+        let clear = lines.lines().last().unwrap();
+        let offered = clear.split("]: ").next().unwrap().replace(":02+", ":01+");
+        format!("{offered}]: Host offered STARTTLS: [mx.{domain}]\n{clear}\n")
+    };
+    let later: String = (10..=22)
+        .map(|day| {
+            let few = if day < 14 { 2 } else { 0 };
+            let peers = [
+                ("few.example", Does::Breaks),
+                ("rare.example", Does::Tls),
+                ("still.example", Does::Breaks),
+                ("ex.example", Does::Breaks),
+                ("stop.example", Does::Breaks),
+                ("fixed.example", Does::Tls),
+            ];
+            log(day..=day, &peers[2 - few..]) + &by_our_own_doing(day, "ours.example")
+        })
+        .collect();
+    import(&sandbox, 23, "later.log", &later);
+    campaign(&sandbox, 23, &["status"]).ok();
+    let board = |args: &[&str]| {
+        let args = [&["report", "scoreboard", "--format", "json"], args].concat();
+        sandbox.run(&args).ok().json()
+    };
+    let plain = board(&[]);
+    assert_eq!(strings(&plain["rows"], "organisation"), ["fixed.example"]);
+    let all = board(&["--all"]);
+    assert_eq!(
+        strings(&all["rows"], "organisation"),
+        ["fixed.example", "still.example"]
+    );
+    assert_eq!(all["rows"][1]["messages"], 13, "those since the letter");
+    // What is our own doing is in clear, and not held against them.
+    let hosts = sandbox.run(&["report", "plaintext", "--all"]).ok().out;
+    assert!(hosts.contains("ours.example"), "{hosts}");
+    let text = sandbox.run(&["report", "scoreboard"]).ok().out;
+    assert!(
+        text.contains("2 of 7 organisations")
+            && text.contains("Not named: 1 organisation that encrypts"),
+        "{text}"
+    );
+    assert!(!text.contains("rare.example"), "{text}");
+}
+
+#[test]
 fn thank_yous_count_as_letters_of_the_day_and_go_out_only_if_thanks_are_set() {
     let names: Vec<String> = (0..4).map(|i| format!("c{i}.example")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();

@@ -60,6 +60,8 @@ pub struct Campaign {
     pub delimiter: String,
     /// The language of letters.
     pub language: String,
+    /// First letters about STARTTLS that is not offered are light-hearted, where there are such.
+    pub light_hearted: bool,
     /// So many mails at least, on so many days, within so many days.
     pub min_messages: u64,
     /// See `min_messages`.
@@ -109,6 +111,7 @@ impl Default for Campaign {
             url: String::new(),
             delimiter: "+".into(),
             language: "en".into(),
+            light_hearted: false,
             min_messages: 2,
             min_days: 2,
             days: 14,

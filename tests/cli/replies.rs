@@ -381,6 +381,50 @@ fn no_robot_has_answered_a_letter_that_did_not_go_out() {
 }
 
 #[test]
+fn what_was_said_in_a_case_is_shown() {
+    let sandbox = written(&["a.example"]);
+    let token = token(&sandbox, "a.example");
+    replies(
+        &sandbox,
+        10,
+        &mail("bob@a.example", &token, "Re: TLS", "Next week."),
+    )
+    .ok();
+    let note = ["--note", "by phone, on Monday"];
+    campaign(
+        &sandbox,
+        11,
+        &[&["label", &token, "will-fix"], &note[..]].concat(),
+    )
+    .ok();
+    let said = campaign(&sandbox, 11, &["history", "a.example"]).ok().out;
+    for words in [
+        "planned",
+        "sent",
+        "reply-human",
+        "from bob@a.example",
+        "will-fix by phone, on Monday",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    for name in [token.as_str(), "mx.a.example", "postmaster@a.example"] {
+        let rows = campaign(&sandbox, 11, &["history", name, "--format", "json"])
+            .ok()
+            .json();
+        assert_eq!(
+            strings(&rows["rows"], "what"),
+            ["planned", "sent", "reply-human", "answered", "answered"]
+        );
+    }
+    assert_eq!(
+        rows(&sandbox, 11)[0]["remark"],
+        "will-fix by phone, on Monday"
+    );
+    campaign(&sandbox, 11, &["history", "b.example"])
+        .fails_with(&["there is no case about `b.example`"]);
+}
+
+#[test]
 fn the_scoreboard_names_who_was_told_and_goes_on_and_nobody_else() {
     let names = [
         "still.example",
@@ -593,3 +637,48 @@ fn a_bounce_of_somebody_elses_mail_to_us_points_to_our_own_log() {
     }
 }
 
+#[test]
+fn a_light_hearted_letter_is_written_only_where_that_is_set() {
+    let sandbox = Sandbox::new();
+    sandbox.write("c.toml", SETTINGS);
+    // The log says that mail goes in clear, and their server, asked today, why.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        use std::io::{BufRead, BufReader, Write};
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            for answer in ["220 hi", "250 mx", "221 bye"] {
+                stream.write_all(format!("{answer}\r\n").as_bytes()).ok();
+                lines.next();
+            }
+        }
+    });
+    let clear = |day| {
+        let lines = delivery(day, "a.example", Does::Breaks);
+        let line = lines.lines().last().unwrap().to_string() + "\n";
+        log(day..=day, &[]) + &line.replace("[192.0.2.10]:25", &format!("[127.0.0.1]:{port}"))
+    };
+    let week: String = (2..=8).map(clear).collect();
+    sandbox.write("week.log", week);
+    let args = [
+        "import",
+        "--quiet",
+        "--own-network",
+        "198.51.100.0/24",
+        "week.log",
+    ];
+    sandbox
+        .run_with(&args, &[("TLSNAG_NOW", "2026-11-09T07:00:00Z")])
+        .ok();
+    let body = || {
+        let shown = campaign(&sandbox, 9, &["plan"]).ok().out;
+        assert!(shown.contains("1 letter would be"), "{shown}");
+        campaign(&sandbox, 9, &["preview"]).ok().out
+    };
+    assert!(!body().contains("postcards"));
+    sandbox.append("c.toml", "light_hearted = true\n");
+    let smiling = body();
+    assert!(smiling.contains("postcards for a.example"), "{smiling}");
+}

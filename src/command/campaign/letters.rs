@@ -72,11 +72,15 @@ pub(super) fn write(
 ) -> anyhow::Result<DraftLetter> {
     let settings = &environment.settings.campaign;
     let facts = facts(store, planned, cases, checked, settings)?;
+    let style = match settings.light_hearted {
+        true => Style::LightHearted,
+        false => Style::Plain,
+    };
     let letter = letters.render(
         planned.problem,
         planned.kind,
         &settings.language,
-        Style::Plain,
+        style,
         &facts,
     )?;
     Ok(DraftLetter {

@@ -163,7 +163,7 @@ fn is_letter(message: &Message<'_>, known: &[Known]) -> bool {
     letters.any(|letter| letter.message_id.trim_matches(['<', '>']) == id)
 }
 
-/// Whether an address is this one of ours, with or without an extension.
+/// Whether an address is this one of ours, as it is or as the envelope sender of a letter.
 fn is_of(address: &str, own: &str) -> bool {
     let (address, own) = (address.to_lowercase(), own.to_lowercase());
     let (Some((local, domain)), Some((user, host))) =
@@ -171,9 +171,12 @@ fn is_of(address: &str, own: &str) -> bool {
     else {
         return false;
     };
+    let is_letters = |rest: &str| {
+        rest.get(1..)
+            .is_some_and(|rest| rest.starts_with("tlsnag-"))
+    };
     let extension = local.strip_prefix(user);
-    domain == host
-        && extension.is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', '-', '=']))
+    domain == host && extension.is_some_and(|rest| rest.is_empty() || is_letters(rest))
 }
 
 /// A delivery report (RFC 3464), or what a server that knows none of those writes in its place.
@@ -623,8 +626,10 @@ mod tests {
         assert_eq!(is(&by_a_list), ours(Kind::Own));
         let answer = "From: ann+tlsnag-4f2a91c0@us.example\nTo: bob@a.example\nSubject: Re: x [tlsnag-4F2A91C0]\n\nI forgot to say\n";
         assert_eq!(is(answer), ours(Kind::Own));
-        let joan = answer.replace("ann+tlsnag-4f2a91c0@us", "anna@us");
-        assert_eq!(is(&joan), ours(Kind::Human));
+        for other in ["anna@us", "ann-marie@us"] {
+            let other = answer.replace("ann+tlsnag-4f2a91c0@us", other);
+            assert_eq!(is(&other), ours(Kind::Human));
+        }
         // Passed on by hand.
         let stop = answer
             .replace("Subject: Re: x", "Subject: stop")

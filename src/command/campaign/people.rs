@@ -33,7 +33,7 @@ pub struct ContactArgs {
 /// Arguments of `campaign suppress`.
 #[derive(Debug, Args)]
 pub struct SuppressArgs {
-    /// An address, a domain, a host or an organisation; without it, all are listed
+    /// An address, a domain with all below it, a host or an organisation; without it, all are listed
     pub name: Option<String>,
     /// Why
     #[arg(long, default_value = "by hand", value_name = "TEXT")]

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::campaign::{
-    Does, SETTINGS, campaign, delivery, import, log, plan, send, status_of, strings, taken, taking,
-    with,
+    Does, SETTINGS, campaign, delivery, import, log, plan, send, sendmail, status_of, strings,
+    taken, taking, with,
 };
 use crate::sandbox::{Ran, Sandbox};
 
@@ -186,6 +186,11 @@ fn who_was_left_alone_and_is_written_to_after_all_is_a_case_like_any_other() {
         .collect();
     assert!(!alone.is_empty());
     sandbox.append("c.toml", "per_day = 99\n");
+    // Drafted, or refused for now, they are left alone still.
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    let busy = sendmail(&sandbox, "cat > /dev/null; exit 75");
+    send(&sandbox, 9, &hash, &busy).ok();
+    assert_eq!(status_of(&sandbox, 9, &alone[0]), "control");
     write(&sandbox, 9);
     for row in rows(&sandbox, 9) {
         let (organisation, contact) = (&row["organisation"], &row["contact"]);
@@ -265,6 +270,22 @@ fn who_said_stop_has_said_it_whatever_comes_after() {
     // The operator may say otherwise.
     campaign(&sandbox, 13, &["label", &b, "auto-reply"]).ok();
     assert_eq!(status_of(&sandbox, 13, "b.example"), "sent");
+}
+
+#[test]
+fn who_says_stop_while_a_letter_is_on_its_way_has_said_it() {
+    let sandbox = with(&[("a.example", Does::NotOffered)]);
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    let stop = "From: postmaster@a.example\nTo: ann@us.example\nSubject: stop\n\n";
+    sandbox.write("stop.eml", stop);
+    let program = env!("CARGO_BIN_EXE_tlsnag");
+    let script = format!("cat > /dev/null; {program} campaign replies stop.eml > said");
+    let said = send(&sandbox, 9, &hash, &sendmail(&sandbox, &script))
+        .ok()
+        .out;
+    assert!(said.contains("Sent: 1."), "{said}");
+    assert_eq!(status_of(&sandbox, 9, "a.example"), "declined");
+    assert_eq!(suppressed(&sandbox), ["a.example", "postmaster@a.example"]);
 }
 
 #[test]

@@ -229,11 +229,7 @@ impl Desk<'_> {
     }
 
     pub(super) fn is_suppressed(&self, name: &str) -> bool {
-        let name = name.to_lowercase();
-        let domain = name.rsplit_once('@').map_or("", |(_, domain)| domain);
-        self.standing
-            .suppressions
-            .iter()
-            .any(|s| s.name == name || (!domain.is_empty() && s.name == domain))
+        let mut unwanted = self.standing.suppressions.iter();
+        unwanted.any(|unwanted| unwanted.covers(name))
     }
 }

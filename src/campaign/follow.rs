@@ -240,6 +240,31 @@ mod tests {
     }
 
     #[test]
+    fn thirty_days_after_the_third_letter_it_is_over() {
+        let written = |state, days: &[i32]| Case {
+            notices: crate::campaign::plan::tests::case("a.example", state, days).notices,
+            ..case(state)
+        };
+        let over = |case: Case, today| {
+            let clear = seen("a.example")
+                .day(today)
+                .clear(Class::PlaintextNotOffered);
+            let moves = follow(&[case], &[clear], today);
+            moves.first().map(|m| (m.state, m.note.clone()))
+        };
+        let all = [101, 131, 191];
+        let given_up = Some((State::GivenUp, "3 letters".to_string()));
+        assert_eq!(over(written(State::Sent, &all), 222), given_up);
+        assert_eq!(over(written(State::Sent, &all), 221), None, "too early");
+        assert_eq!(over(written(State::Sent, &all[..2]), 300), None);
+        assert_eq!(over(written(State::Answered, &all), 300), None);
+        // Refused letters were none.
+        let mut refused = written(State::Sent, &all);
+        refused.notices[2].progress = crate::store::outreach::Progress::Refused;
+        assert_eq!(over(refused, 300), None);
+    }
+
+    #[test]
     fn what_was_taken_out_by_hand_stays_so() {
         let tls = |day| seen("a.example").day(day).sighting();
         assert_eq!(after(State::Exempt, &[tls(102), tls(103)]), None);

@@ -47,7 +47,7 @@ const fn room(named: usize, proof: usize, tight: bool, name: usize) -> Room {
 }
 
 /// A letter that would be too long is tried with less: names first, proof last.
-const ROOMS: [Room; 11] = [
+const ROOMS: [Room; 12] = [
     room(40, 7, false, 80),
     room(40, 5, false, 80),
     room(40, 5, true, 80),
@@ -59,6 +59,7 @@ const ROOMS: [Room; 11] = [
     room(2, 3, true, 80),
     room(1, 2, true, 80),
     room(1, 2, true, 40),
+    room(1, 2, true, 30),
 ];
 
 /// The language whose pieces stand in where another has none.
@@ -752,7 +753,12 @@ mod tests {
         };
         match kind {
             Kind::Deadline => facts.deadline = "2027-03-01".into(),
-            Kind::Reminder | Kind::LastReminder => facts.first_sent = "2026-10-20".into(),
+            Kind::Reminder => facts.first_sent = "2026-10-20".into(),
+            // Where a day is set, reminders name it too.
+            Kind::LastReminder => {
+                facts.first_sent = "2026-10-20".into();
+                facts.deadline = "2027-03-01".into();
+            }
             Kind::Notice | Kind::ThankYou => {}
         }
         if problem == Problem::InboundClear {
@@ -919,7 +925,7 @@ mod tests {
             let causes = match (problem, kind) {
                 (
                     Problem::Handshake | Problem::Certificate | Problem::Dane,
-                    Kind::Notice | Kind::Reminder,
+                    Kind::Notice | Kind::Deadline | Kind::LastReminder,
                 ) => CAUSES,
                 _ => &[],
             };
@@ -1027,7 +1033,7 @@ mod tests {
             );
             assert_eq!(
                 letter.body.contains("2027-03-01"),
-                kind == Kind::Deadline,
+                matches!(kind, Kind::Deadline | Kind::LastReminder),
                 "{what}"
             );
             let reminds = matches!(kind, Kind::Reminder | Kind::LastReminder);

@@ -10,6 +10,7 @@
 //! | `peers` | what is to be said for and against each organisation, from what was seen |
 //! | `contact` | whom to write to |
 //! | `people` | who of the people we exchange mail with is written to, in place of the postmaster |
+//! | `optout` | whom a "stop" silences |
 //! | `token` | the number of a case, which only we can tell |
 //! | `desk` | decides about one organisation, from all of that |
 //! | `turn` | which letter comes next, and when |
@@ -30,6 +31,7 @@ pub mod follow;
 pub mod letter;
 mod mirror;
 pub mod never;
+pub mod optout;
 mod peers;
 mod people;
 pub mod plan;

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::outcome::{Class, Direction};
 use crate::query::certainty::Certainty;
-use crate::store::outreach::{Audience, Case, Notice, State};
+use crate::store::outreach::{Audience, Case, Notice, Progress, State};
 
 use super::contact::{self, Source};
 use super::desk::Desk;
+use super::optout;
 use super::peers::{Charge, Who};
 use super::plan::Planned;
 use super::problem::{Kind, Problem};
@@ -42,12 +43,12 @@ impl Desk<'_> {
         is_left_alone || (is_chosen && !theirs().any(Case::was_written))
     }
 
-    /// The case that a letter to the postmaster would go on with. One whose letter came back has reached nobody: whoever else is set as the
-    /// contact since gets a first one.
+    /// The case that a letter to the postmaster would go on with. One whose letter came back has reached nobody, and who declined for their
+    /// own domain has not for others: whoever else is the contact gets a first one.
     pub(super) fn case_for(&self, turn: &Turn<'_>) -> Option<&Case> {
         let is_elsewhere = |case: &&Case| {
             let is_other = !turn.to.is_empty() && !case.address.eq_ignore_ascii_case(turn.to);
-            case.state == State::Bounced && is_other
+            (case.state == State::Bounced || optout::is_theirs_alone(case)) && is_other
         };
         let case = self.case(turn.who, turn.problem);
         case.filter(|case| !is_elsewhere(case))
@@ -280,9 +281,9 @@ fn recent<T>(detail: &str) -> Result<T, (Reason, String)> {
     Err((Reason::TooRecent, detail.to_string()))
 }
 
-/// A thank-you that went out: there is one, whatever was answered to it.
+/// A thank-you that was handed over: there is one, whatever was answered to it, and whatever brought the case back to where it was.
 fn was_thanks(notice: &Notice) -> bool {
-    notice.kind == Kind::ThankYou.name() && notice.progress.may_have_left()
+    notice.kind == Kind::ThankYou.name() && notice.progress != Progress::Draft
 }
 
 /// When letters of a case went out.

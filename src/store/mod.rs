@@ -19,6 +19,7 @@
 //! | `forget` | deletes |
 //! | `outreach` | whom we wrote to, about what, and what came of it |
 //! | `addressees` | whom to write to, and who does not want it |
+//! | `answered` | what an answer does to a case, all of it or nothing |
 //! | `told` | what an operator has been told of |
 //! | `secret` | a random number of its own |
 //! | `digest` | the content as text, for comparing stores |
@@ -28,6 +29,7 @@
 //! `facts`). The schema is documented in `docs/store.md`.
 
 pub mod addressees;
+pub mod answered;
 mod batch;
 mod bookmark;
 mod check;

@@ -3,11 +3,11 @@
 //! It decides nothing but one thing, because only the store can decide it for good: [`Store::begin_sending`] lets a draft go out at
 //! most once, and never to somebody who does not want it.
 
-use rusqlite::{Connection, Row, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use crate::outcome::{Direction, day_of};
 
-use super::{Result, Store};
+use super::{Result, Store, addressees};
 
 /// Where a case stands. The words are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -407,20 +407,19 @@ impl Store {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if is_unwanted(&transaction, notice)? || is_closed(&transaction, notice.case)? {
+            return Ok(Release::No);
+        }
         if notice.kind != THANKS && was_written_lately(&transaction, notice, now, pause_days)? {
             return Ok(Release::TooSoon);
         }
         // The number alone could by now belong to another letter: what was planned anew meanwhile may take the numbers of what it replaced.
+        // And whatever brought a case back to where it was: no letter goes out twice.
         let marked = transaction.execute(
             "UPDATE notice SET state = 'sending', sent = ?2 WHERE id = ?1 AND state = 'draft'
              AND outreach = ?3 AND plan = ?4 AND kind = ?5 AND address = ?6 AND body = ?7
              AND (approved > 0 OR outreach IN (SELECT id FROM outreach WHERE audience = 'postmaster'))
-             AND NOT EXISTS (SELECT 1 FROM suppression AS s WHERE s.name = LOWER(notice.address)
-               OR SUBSTR(LOWER(notice.address), -LENGTH(s.name) - 1) = '@' || s.name
-               OR s.name IN (SELECT organisation FROM outreach AS o WHERE o.id = notice.outreach)
-               OR s.name IN (SELECT token FROM outreach AS o WHERE o.id = notice.outreach)
-               OR s.name IN (SELECT domain FROM outreach_peer AS p WHERE p.outreach = notice.outreach)
-               OR s.name IN (SELECT host FROM outreach_peer AS p WHERE p.outreach = notice.outreach))",
+             AND NOT EXISTS (SELECT 1 FROM notice AS n WHERE n.message_id = ?8 AND n.state IN ('sending', 'sent', 'unclear'))",
             params![
                 notice.id,
                 now,
@@ -428,7 +427,8 @@ impl Store {
                 notice.plan,
                 notice.kind,
                 notice.address,
-                notice.body
+                notice.body,
+                notice.message_id
             ],
         )?;
         if marked == 1 {
@@ -464,7 +464,9 @@ impl Store {
             (Progress::Refused, _) => Some(State::Bounced),
             _ => Some(State::Sent),
         };
-        if let Some(state) = state {
+        // Whoever said stop while it was on its way, or answered an earlier one, has done so.
+        let is_closed = is_closed(&transaction, notice.case)?;
+        if let Some(state) = state.filter(|_| !is_closed) {
             move_case(&transaction, notice.case, state, now, answer)?;
         }
         transaction.commit()?;
@@ -474,19 +476,10 @@ impl Store {
     /// Puts a case into a state, and says so in its history.
     pub fn move_case(&mut self, case: i64, state: State, now: i64, note: &str) -> Result<()> {
         let transaction = self.connection.transaction()?;
+        close_drafts(&transaction, case)?;
         move_case(&transaction, case, state, now, note)?;
-        // What was drafted for it is no longer true.
-        transaction.execute(
-            "DELETE FROM notice WHERE outreach = ?1 AND state = 'draft'",
-            [case],
-        )?;
         transaction.commit()?;
         Ok(())
-    }
-
-    /// Adds to the history of a case what changes nothing.
-    pub fn note_event(&mut self, case: i64, now: i64, what: &str, note: &str) -> Result<()> {
-        add_event(&self.connection, case, now, what, note)
     }
 
     /// The whole history, oldest first.
@@ -582,8 +575,10 @@ fn withdraw_name(connection: &Connection, case: i64, name: &str) -> Result<()> {
             params![case, name],
         )?;
     }
+    // What tells that a mail was seen stays: read again, it would be taken in again.
     connection.execute(
-        "UPDATE outreach_event SET note = '' WHERE outreach = ?1 AND INSTR(LOWER(note), ?2) > 0",
+        "UPDATE outreach_event SET note = CASE WHEN what LIKE 'reply-%' THEN SUBSTR(note, -16) ELSE '' END
+         WHERE outreach = ?1 AND INSTR(LOWER(note), ?2) > 0",
         params![case, name],
     )?;
     Ok(())
@@ -647,6 +642,12 @@ fn write_draft(connection: &Connection, plan: &str, draft: &Draft, now: i64) -> 
     let case: i64 = connection.query_row(sql, [&draft.token], |row| row.get(0))?;
     if opened == 1 {
         add_event(connection, case, now, first.name(), "")?;
+    } else if !address.is_empty() {
+        // Who was left alone for comparison, and is to be written to after all, had none.
+        connection.execute(
+            "UPDATE outreach SET address = ?2 WHERE id = ?1 AND address = ''",
+            params![case, address],
+        )?;
     }
     // A case is about what its latest letter names: what was mended since is none of it any more.
     connection.execute("DELETE FROM outreach_peer WHERE outreach = ?1", [case])?;
@@ -686,15 +687,35 @@ fn write_draft(connection: &Connection, plan: &str, draft: &Draft, now: i64) -> 
 /// The kind of letter that ends a case well.
 const THANKS: &str = "thank-you";
 
-/// Moves a case to where it stands if the letter leaves, which is known only afterwards. When it came there is said then.
+/// Whether anything that a letter is about does not want to be written to: its recipient, the organisation, a domain, a host.
+fn is_unwanted(connection: &Connection, notice: &Notice) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "SELECT organisation FROM outreach WHERE id = ?1 UNION SELECT token FROM outreach WHERE id = ?1
+         UNION SELECT domain FROM outreach_peer WHERE outreach = ?1
+         UNION SELECT host FROM outreach_peer WHERE outreach = ?1",
+    )?;
+    let mut names = statement
+        .query_map([notice.case], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<String>>>()?;
+    names.push(notice.address.clone());
+    let unwanted = addressees::suppressions(connection)?;
+    Ok(names
+        .iter()
+        .any(|name| unwanted.iter().any(|unwanted| unwanted.covers(name))))
+}
+
+/// Moves a case to where it stands if the letter leaves, which is known only afterwards. When it came there is said then. From here on the
+/// case knows whom it was last written to about.
 fn set_aside(connection: &Connection, notice: &Notice) -> Result<()> {
     let (from, to) = match notice.kind.as_str() {
-        THANKS => (State::Fixed, State::Thanked),
-        _ => (State::Planned, State::Sent),
+        THANKS => ([State::Fixed, State::Fixed], State::Thanked),
+        // Who was left alone for comparison is so no longer.
+        _ => ([State::Planned, State::Control], State::Sent),
     };
+    let [one, other] = from.map(State::name);
     connection.execute(
-        "UPDATE outreach SET state = ?3 WHERE id = ?1 AND state = ?2",
-        params![notice.case, from.name(), to.name()],
+        "UPDATE outreach SET address = ?5, state = CASE WHEN state IN (?2, ?3) THEN ?4 ELSE state END WHERE id = ?1",
+        params![notice.case, one, other, to.name(), notice.address],
     )?;
     Ok(())
 }
@@ -705,15 +726,39 @@ fn take_back(connection: &Connection, notice: &Notice) -> Result<()> {
         THANKS => (State::Thanked, State::Fixed, 0),
         _ => (State::Sent, State::Planned, 1),
     };
+    // What had been left alone for comparison is so again: it says so in its history.
     connection.execute(
-        "UPDATE outreach SET state = ?3 WHERE id = ?1 AND state = ?2 AND NOT EXISTS (SELECT 1 FROM notice AS n
+        "UPDATE outreach SET state = CASE WHEN ?4 = 1 AND EXISTS (SELECT 1 FROM outreach_event AS e
+             WHERE e.outreach = ?1 AND e.what = 'control') THEN 'control' ELSE ?3 END
+         WHERE id = ?1 AND state = ?2 AND NOT EXISTS (SELECT 1 FROM notice AS n
            WHERE ?4 = 1 AND n.outreach = ?1 AND n.state IN ('sending', 'sent', 'unclear'))",
         params![notice.case, from.name(), to.name(), others],
     )?;
     Ok(())
 }
 
-fn move_case(connection: &Connection, case: i64, state: State, now: i64, note: &str) -> Result<()> {
+/// Whether a human, theirs or ours, has said that nothing more is to come, or has answered, which is ours to read first.
+fn is_closed(connection: &Connection, case: i64) -> Result<bool> {
+    let sql =
+        "SELECT 1 FROM outreach WHERE id = ?1 AND state IN ('declined', 'exempt', 'answered')";
+    let found = connection.query_row(sql, [case], |_| Ok(())).optional()?;
+    Ok(found.is_some())
+}
+
+/// Drops what is drafted for a case that moves on: it is no longer true.
+pub(super) fn close_drafts(connection: &Connection, case: i64) -> Result<()> {
+    let sql = "DELETE FROM notice WHERE outreach = ?1 AND state = 'draft'";
+    connection.execute(sql, [case])?;
+    Ok(())
+}
+
+pub(super) fn move_case(
+    connection: &Connection,
+    case: i64,
+    state: State,
+    now: i64,
+    note: &str,
+) -> Result<()> {
     connection.execute(
         "UPDATE outreach SET state = ?2, changed = ?3 WHERE id = ?1",
         params![case, state.name(), now],
@@ -721,7 +766,13 @@ fn move_case(connection: &Connection, case: i64, state: State, now: i64, note: &
     add_event(connection, case, now, state.name(), note)
 }
 
-fn add_event(connection: &Connection, case: i64, now: i64, what: &str, note: &str) -> Result<()> {
+pub(super) fn add_event(
+    connection: &Connection,
+    case: i64,
+    now: i64,
+    what: &str,
+    note: &str,
+) -> Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO outreach_event (outreach, at, what, note) VALUES (?1, ?2, ?3, ?4)",
@@ -869,6 +920,55 @@ mod tests {
             .collect();
         assert_eq!(found, [("AA", State::Sent, 1), ("CC", State::Planned, 1)]);
         assert_eq!(cases[0].notices[0].progress, Progress::Sending);
+    }
+
+    /// What is on its way is no draft, and is one again if it is refused for now: the case has ended all the same.
+    #[test]
+    fn a_letter_that_was_on_its_way_when_its_case_ended_is_not_tried_again() {
+        for end in [State::Declined, State::Exempt, State::Answered] {
+            for progress in [Progress::Draft, Progress::Sent] {
+                let mut store = store();
+                let notice = store.notices().unwrap().remove(0);
+                assert!(leaves(&mut store, &notice, 200));
+                store.move_case(notice.case, end, 201, "").unwrap();
+                store.end_sending(&notice, progress, "", 202).unwrap();
+                assert_eq!(store.cases().unwrap()[0].state, end);
+                let again = store.begin_sending(&notice, 90_000, 30).unwrap();
+                assert_eq!(again, Release::No, "{end:?} {progress:?}");
+            }
+        }
+    }
+
+    /// No plan of today writes to them; those of earlier versions did.
+    #[test]
+    fn who_was_left_alone_and_is_written_to_after_all_has_a_recipient_and_an_end() {
+        let mut store = Store::in_memory().unwrap();
+        let alone = Draft {
+            letter: None,
+            ..draft("AA", "a.example")
+        };
+        store.replace_drafts("p1", &[alone], 100).unwrap();
+        store
+            .replace_drafts("p2", &[draft("AA", "a.example")], 150)
+            .unwrap();
+        let stands = |store: &Store| {
+            let case = store.cases().unwrap().remove(0);
+            (case.state, case.address)
+        };
+        let address = "postmaster@mail.a.example".to_string();
+        let notice = store.notices().unwrap().remove(0);
+        assert_eq!(stands(&store), (State::Control, address.clone()));
+        assert!(leaves(&mut store, &notice, 200));
+        assert_eq!(stands(&store), (State::Sent, address.clone()));
+        store
+            .end_sending(&notice, Progress::Draft, "450 later", 201)
+            .unwrap();
+        assert_eq!(stands(&store), (State::Control, address.clone()));
+        assert!(leaves(&mut store, &notice, 300));
+        store
+            .end_sending(&notice, Progress::Sent, "250 ok", 301)
+            .unwrap();
+        assert_eq!(stands(&store), (State::Sent, address));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod own_letters;
 mod page;
 mod peer;
 mod policy;
+mod replies;
 mod report;
 mod rotation;
 mod samples;

@@ -15,7 +15,7 @@ use crate::store::outreach::{Case, DraftLetter, Notice};
 use crate::store::{Claim, Store};
 
 use super::super::period::date;
-use super::Environment;
+use super::{Environment, deadline};
 
 /// Where mail servers take mail, if the log does not say.
 const SMTP: u16 = 25;
@@ -126,12 +126,16 @@ pub(super) fn write(
     environment: &Environment,
 ) -> anyhow::Result<DraftLetter> {
     let settings = &environment.settings.campaign;
-    let facts = facts(store, planned, cases, settings)?;
+    let facts = facts(store, planned, cases, environment)?;
+    let style = match settings.light_hearted {
+        true => Style::LightHearted,
+        false => Style::Plain,
+    };
     let letter = letters.render(
         planned.problem,
         planned.kind,
         &settings.language,
-        Style::Plain,
+        style,
         &facts,
     )?;
     Ok(DraftLetter {
@@ -152,8 +156,9 @@ fn facts(
     store: &Store,
     planned: &Planned,
     cases: &[Case],
-    settings: &Campaign,
+    environment: &Environment,
 ) -> anyhow::Result<Facts> {
+    let settings = &environment.settings.campaign;
     let claims = evidence(store, planned)?;
     let asked = planned.asked.as_ref();
     let case = cases.iter().find(|case| case.token == planned.token);
@@ -217,11 +222,9 @@ fn facts(
         heard: asked.map_or_else(String::new, |asked| asked.heard.clone()),
         software: software.next(),
         checked: asked.map_or_else(String::new, |asked| date(day_of(asked.at))),
-        deadline: settings
-            .enforce_on
-            .clone()
-            .filter(|_| planned.kind == Kind::Deadline)
-            .unwrap_or_default(),
+        deadline: deadline::named(planned.kind, settings, environment.now)
+            .unwrap_or_default()
+            .to_string(),
         first_sent: match planned.kind {
             Kind::Reminder | Kind::LastReminder => {
                 sent.map_or_else(String::new, |at| date(day_of(at)))
@@ -242,6 +245,11 @@ pub(super) fn places(charge: &Charge, is_asked: impl Fn(&str) -> bool) -> Vec<(I
             Some((address.parse().ok()?, port))
         })
         .collect()
+}
+
+/// What the file of a letter is called: a case may have several.
+pub(super) fn file_name(notice: &Notice, token: &str) -> String {
+    format!("{token}-{}", notice.kind)
 }
 
 /// A letter with its headers, as it would be sent now.

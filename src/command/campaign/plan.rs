@@ -20,7 +20,7 @@ use crate::store::outreach::{Audience, Case, Draft};
 use super::super::period::date;
 use super::super::report::{PrintArgs, put, write};
 use super::super::templates::load_letters;
-use super::{Environment, Status, asking, follow_up, last_days, letters};
+use super::{Environment, Status, asking, deadline, follow_up, last_days, letters};
 
 /// Arguments of `campaign plan`.
 #[derive(Debug, Args)]
@@ -121,6 +121,13 @@ pub(super) fn run(args: &PlanArgs, environment: &Environment) -> anyhow::Result<
     prove(&mut plan, &store)?;
     plan.limit(settings.per_plan);
     plan.set_apart();
+    if plan
+        .letters
+        .iter()
+        .any(|letter| deadline::is_news(letter, &standing.cases, settings))
+    {
+        deadline::require_time(settings, environment.now)?;
+    }
     let drafts = drafts_of(&store, &plan, &standing.cases, environment)?;
     let drafted = drafts.is_some();
     let drafts = drafts.unwrap_or_default();

@@ -23,7 +23,7 @@ use super::super::intake;
 use super::super::period::date;
 use super::asking::{self, Answers, Question};
 use super::preview::drafts;
-use super::{Environment, Status, follow_up, last_days, letters};
+use super::{Environment, Status, deadline, follow_up, last_days, letters};
 
 /// A log that ended longer ago is no reason to write to anybody, in days.
 const STALE_DAYS: i32 = 7;
@@ -77,11 +77,13 @@ struct Aside {
     old: usize,
     /// Servers that were asked when it was planned could not be asked again, or say something else now.
     unsure: usize,
+    /// About a day that is gone by, or is another by now.
+    late: usize,
 }
 
 impl Aside {
     fn count(self) -> usize {
-        self.mended + self.old + self.unsure
+        self.mended + self.old + self.unsure + self.late
     }
 }
 
@@ -106,7 +108,9 @@ pub(super) fn run(args: &SendArgs, environment: &Environment) -> anyhow::Result<
         );
     }
     let (drafts, aside) = still_true(&store, drafts, newest, args.yes, environment)?;
-    let room = room(&store, args, environment)?;
+    let settings = &environment.settings.campaign;
+    let most = args.per_day.unwrap_or(settings.per_day);
+    let room = room(&store, most, environment)?;
     if !args.yes {
         environment
             .printer
@@ -173,6 +177,7 @@ fn still_true(
         let is_due = asks && asked.is_some_and(|asked| environment.now - asked.at > DAY);
         let counter = match charge {
             _ if notice.kind == Kind::ThankYou.name() => None,
+            _ if !deadline::holds(&notice, settings, environment.now) => Some(&mut aside.late),
             _ if environment.now - notice.planned > i64::from(settings.draft_days) * DAY => {
                 Some(&mut aside.old)
             }
@@ -237,6 +242,10 @@ impl Tally {
                 "whose servers say something else now, or cannot be asked",
             ),
             (
+                self.aside.late,
+                "about a day that is gone by or no longer set, to be planned anew",
+            ),
+            (
                 self.waiting,
                 "waiting to be approved with tlsnag campaign approve",
             ),
@@ -273,11 +282,8 @@ fn of_plan(store: &Store, args: &SendArgs) -> anyhow::Result<Vec<(String, Notice
     Ok(drafts)
 }
 
-/// How many may go out today.
-fn room(store: &Store, args: &SendArgs, environment: &Environment) -> anyhow::Result<usize> {
-    let most = args
-        .per_day
-        .unwrap_or(environment.settings.campaign.per_day);
+/// How many may go out today, of so many a day: whatever went out counts.
+fn room(store: &Store, most: usize, environment: &Environment) -> anyhow::Result<usize> {
     let today = day_of(environment.now);
     let sent = store
         .notices()?
@@ -295,25 +301,27 @@ fn send_all(
 ) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     let mut written_to = BTreeSet::new();
-    let mut attempts = 0;
+    let (mut left, mut pause) = (room, false);
     for (token, notice) in drafts {
-        if attempts == room {
+        if left == 0 {
             break;
         }
         // One address may stand for several organisations.
         if !written_to.insert(notice.address.to_lowercase()) {
             continue;
         }
-        if attempts > 0 && !matches!(outbox, Outbox::Directory(_)) {
+        if pause && !matches!(outbox, Outbox::Directory(_)) {
             std::thread::sleep(Duration::from_secs(environment.settings.campaign.pace));
         }
-        attempts += 1;
-        send_one(store, token, notice, outbox, environment, &mut tally)?;
+        // A letter that nobody wants takes no other's place.
+        pause = send_one(store, token, notice, outbox, environment, &mut tally)?;
+        left -= usize::from(pause);
     }
     Ok(tally)
 }
 
-/// The one way out. Whether somebody may be written to is asked here, of the store, and nowhere later.
+/// The one way out. Whether somebody may be written to is asked here, of the store, and nowhere later. `false` if they may not, and nothing was
+/// handed over.
 fn send_one(
     store: &mut Store,
     token: &str,
@@ -321,22 +329,21 @@ fn send_one(
     outbox: &Outbox,
     environment: &Environment,
     tally: &mut Tally,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let now = environment.now;
     let message = letters::message(notice, token, now, &environment.settings.campaign)?;
-    let settings = &environment.settings.campaign;
-    match store.begin_sending(notice, now, settings.pause_days)? {
+    match store.begin_sending(notice, now, environment.settings.campaign.pause_days)? {
         Release::Now => {}
         Release::TooSoon => {
             tally.too_soon += 1;
-            return Ok(());
+            return Ok(false);
         }
         Release::No => {
             tally.unwanted += 1;
-            return Ok(());
+            return Ok(false);
         }
     }
-    let (progress, said) = match outbox.send(&message, token) {
+    let (progress, said) = match outbox.send(&message, &letters::file_name(notice, token)) {
         Ok(said) => (Progress::Sent, said),
         Err(Refused::Temporary(said)) => (Progress::Draft, said),
         Err(Refused::Permanent(said)) => (Progress::Refused, said),
@@ -365,18 +372,21 @@ fn send_one(
         Progress::Unclear => tally.unclear += 1,
         Progress::Draft | Progress::Sending => tally.later += 1,
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Thank-yous that are drafted, for the audit that may send them by itself.
 pub(super) fn send_thanks(store: &mut Store, environment: &Environment) -> anyhow::Result<usize> {
+    // Two at once would each count the other's letters too late.
+    let _lock = intake::lock(&environment.store)?;
     let drafts: Vec<_> = drafts(store)?
         .into_iter()
         .filter(|(_, notice)| notice.kind == Kind::ThankYou.name() && !notice.waits())
         .collect();
     let settings = &environment.settings.campaign;
     let outbox = settings_outbox(settings)?;
-    let tally = send_all(store, &drafts, &outbox, settings.per_day, environment)?;
+    let room = room(store, settings.per_day, environment)?;
+    let tally = send_all(store, &drafts, &outbox, room, environment)?;
     Ok(tally.sent)
 }
 

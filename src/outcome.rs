@@ -317,6 +317,11 @@ impl From<Parameters> for ParameterList {
 }
 
 impl Parameters {
+    /// Whether the version is out of date.
+    pub fn is_old(&self) -> bool {
+        self.protocol.is_some_and(|of| OLD.contains(&of))
+    }
+
     /// Those of what was no TLS session, which most outcomes have that are not plain success: one value for all.
     pub fn none() -> Arc<Parameters> {
         static NONE: LazyLock<Arc<Parameters>> = LazyLock::new(Arc::default);
@@ -395,13 +400,27 @@ impl Outcome {
         self.class.fault(self.cause, self.direction, self.shown)
     }
 
+    /// Our mail crossed over TLS that is out of date, of which their administrators may be told: that takes the lines.
+    fn is_old(&self) -> bool {
+        self.direction == Direction::Outbound && self.parameters.is_old()
+    }
+
     /// Encrypted and nothing else to say: counted, not kept as evidence.
     pub fn is_plain_success(&self) -> bool {
         self.tls == Tls::Encrypted
             && self.class != Class::DaneDowngraded
+            && !self.is_old()
             && matches!(self.delivery, None | Some(Status::Sent | Status::Probed))
     }
 }
+
+/// Versions that are out of date (RFC 8996).
+const OLD: &[Protocol] = &[
+    Protocol::Ssl2,
+    Protocol::Ssl3,
+    Protocol::Tls10,
+    Protocol::Tls11,
+];
 
 /// What a line proves about the logging of a service, for one direction and day. Facts only add up: their order does not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

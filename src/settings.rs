@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use chrono::{NaiveDate, TimeDelta};
 use serde::Deserialize;
 
 /// Read if `--config` is not given and it exists.
@@ -61,12 +62,27 @@ pub struct Campaign {
     pub delimiter: String,
     /// The language of letters.
     pub language: String,
+    /// First letters about STARTTLS that is not offered are light-hearted, where there are such.
+    pub light_hearted: bool,
     /// So many mails at least, on so many days, within so many days.
     pub min_messages: u64,
     /// See `min_messages`.
     pub min_days: usize,
     /// See `min_messages`.
     pub days: i32,
+    /// No two letters to one organisation, address or domain within so many days.
+    pub pause_days: i32,
+    /// A reminder so many days after the first letter, and the last one when as many more have passed as lie between these.
+    pub reminder_days: [i32; 2],
+    /// A draft older than so many days is not sent any more.
+    pub draft_days: i32,
+    /// A fault that more organisations than this share is rather our own, if they are more than `local_share` of a hundred we exchange mail
+    /// with that way; or `local_habit_share` if it is one that many have (STARTTLS not offered, old TLS).
+    pub local_peers: usize,
+    /// See `local_peers`.
+    pub local_share: u64,
+    /// See `local_peers`.
+    pub local_habit_share: u64,
     /// Of people to be written to: only those our users wrote to so many times in these days, in clear.
     pub correspondent_messages: u64,
     /// ... and at most so many of them in one organisation.
@@ -110,9 +126,16 @@ impl Default for Campaign {
             url: String::new(),
             delimiter: "+".into(),
             language: "en".into(),
+            light_hearted: false,
             min_messages: 2,
             min_days: 2,
             days: 14,
+            pause_days: 30,
+            reminder_days: [30, 90],
+            draft_days: 14,
+            local_peers: 5,
+            local_share: 20,
+            local_habit_share: 50,
             correspondent_messages: 3,
             correspondents_per_organisation: 2,
             per_plan: 50,
@@ -130,6 +153,49 @@ impl Default for Campaign {
             smtp_timeout: 120,
         }
     }
+}
+
+impl Campaign {
+    /// The day from which we require TLS, in days since 1970.
+    pub fn enforce_day(&self) -> Option<i32> {
+        let day = NaiveDate::parse_from_str(self.enforce_on.as_ref()?, "%Y-%m-%d").ok()?;
+        i32::try_from((day - NaiveDate::default()).num_days()).ok()
+    }
+
+    /// Refuses what would go into letters as it stands, and be wrong there.
+    fn check(&self) -> anyhow::Result<()> {
+        if !self.host.is_empty() && !is_host(&self.host) {
+            bail!(
+                "`host` in the section [campaign]: expected the name of our mail server as the DNS has it, such as mail.example.org (with \
+                 letters beyond ASCII as xn--...), found `{}`",
+                self.host.escape_debug()
+            );
+        }
+        let day = self.enforce_day().map(day_text);
+        match &self.enforce_on {
+            Some(text) if day.as_ref() != Some(text) => bail!(
+                "`enforce_on` in the section [campaign]: expected a day such as 2027-03-01, as letters are to name it, found `{}`",
+                text.escape_debug()
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn day_text(day: i32) -> String {
+    let date = NaiveDate::default() + TimeDelta::days(day.into());
+    date.format("%Y-%m-%d").to_string()
+}
+
+/// Whether a text is a host name (RFC 1123), which can stand in a Message-ID too.
+fn is_host(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let mut bytes = label.bytes();
+        !label.is_empty()
+            && !label.starts_with('-')
+            && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
 }
 
 impl Settings {
@@ -152,7 +218,9 @@ impl Settings {
     }
 
     fn parse(text: &str) -> anyhow::Result<Settings> {
-        Ok(toml::from_str(text)?)
+        let settings: Settings = toml::from_str(text)?;
+        settings.campaign.check()?;
+        Ok(settings)
     }
 
     /// Where the store lies: the flag or `TLSNAG_STORE`, the file's setting, `/var/lib/tlsnag` for root, else the XDG state
@@ -213,6 +281,33 @@ mod tests {
             .map(|e| e.to_string())
             .unwrap_or_default();
         assert!(error.contains("unknown field `own_network`"), "{error}");
+    }
+
+    #[test]
+    fn err_what_would_be_wrong_in_letters_is_refused() {
+        let set = |line: &str| Settings::parse(&format!("[campaign]\n{line}\n"));
+        for (key, bad) in [
+            ("enforce_on", "soon"),
+            ("enforce_on", "01.03.2027"),
+            ("enforce_on", "2027-3-1"),
+            ("enforce_on", "2027-02-30"),
+            ("host", "mail us> <x"),
+            ("host", "m\u{fc}ller.example"),
+            ("host", "mail..example"),
+            ("host", "mail.us.example\\nBcc: x@y.example"),
+        ] {
+            let said = set(&format!("{key} = \"{bad}\"")).map(drop);
+            let said = said.err().map(|e| e.to_string()).unwrap_or_default();
+            assert!(
+                said.starts_with(&format!("`{key}` in the section [campaign]: expected ")),
+                "{bad}: {said}"
+            );
+        }
+        let good = set("enforce_on = \"2027-03-01\"\nhost = \"mail.xn--mller-kva.example\"");
+        let day = good
+            .ok()
+            .and_then(|settings| settings.campaign.enforce_day());
+        assert_eq!(day, Some(20_878));
     }
 
     #[test]

@@ -61,6 +61,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("glob", &["src/input/source.rs"]),
     ("lettre", &["src/mail"]),
     ("mail_parser", &["src/mail/reply.rs"]),
+    ("idna", &["src/store/addressees.rs"]),
     ("toml", &["src/settings.rs"]),
     ("nom", &["parsers/src"]),
     ("regex", &["parsers/src"]),

@@ -47,8 +47,10 @@ const fn room(named: usize, proof: usize, tight: bool, name: usize) -> Room {
 }
 
 /// A letter that would be too long is tried with less: names first, proof last.
-const ROOMS: [Room; 9] = [
+const ROOMS: [Room; 12] = [
+    room(40, 7, false, 80),
     room(40, 5, false, 80),
+    room(40, 5, true, 80),
     room(40, 4, false, 80),
     room(40, 3, false, 80),
     room(40, 3, true, 80),
@@ -57,6 +59,7 @@ const ROOMS: [Room; 9] = [
     room(2, 3, true, 80),
     room(1, 2, true, 80),
     room(1, 2, true, 40),
+    room(1, 2, true, 30),
 ];
 
 /// The language whose pieces stand in where another has none.
@@ -150,8 +153,10 @@ pub struct Us {
 /// Something that happened, as proof.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
-    /// The lines of the log, as they are.
+    /// The lines of the log, as they are. The last one settled how the mail went.
     pub lines: Vec<String>,
+    /// Which of them tells what went wrong.
+    pub telling: usize,
 }
 
 /// What became of the mail.
@@ -210,6 +215,8 @@ pub struct Facts {
     pub protocols: Vec<String>,
     /// One occurrence.
     pub proof: Option<Proof>,
+    /// What its server said when it was asked; empty if it was not.
+    pub heard: String,
     /// What the peer runs, if it told.
     pub software: Option<Software>,
     /// The day on which its server was asked and answered the same; empty if it was not.
@@ -479,23 +486,50 @@ fn view<'f>(facts: &'f Facts, problem: Problem, kind: Kind, room: Room) -> View<
     }
 }
 
-/// The log line that settled it, which stands last, and of those before it the ones that there is room for.
+/// What the server said, the log line that tells what went wrong, and of the others those that there is room for. They are shown in the
+/// order of the log.
 fn proof(facts: &Facts, room: Room) -> Vec<String> {
     let domains: Vec<&str> = facts.domains.iter().map(String::as_str).collect();
-    let lines = facts.proof.as_ref().map_or(&[][..], |proof| &proof.lines);
-    let mut lines = lines.iter().rev().map(|line| redact(line, &domains));
-    let mut shown = lines.next().map_or_else(Vec::new, |line| {
-        fold_shortened(&line, PROOF_WIDTH, room.proof)
-    });
-    for line in lines {
-        let mut before = fold(&line, PROOF_WIDTH, usize::MAX);
-        if before.len() + shown.len() > room.proof {
-            break;
+    let heard = redact(&facts.heard, &domains);
+    let mut heard = match heard.as_str() {
+        "" => Vec::new(),
+        heard => fold_shortened(heard, PROOF_WIDTH, 2),
+    };
+    let none = Proof::default();
+    let proof = facts.proof.as_ref().unwrap_or(&none);
+    let last = proof.lines.len().saturating_sub(1);
+    // What follows upon it says more of it; what went before, less.
+    let after = proof.telling + 1..last;
+    let before = (0..proof.telling.min(last)).rev();
+    let order = [proof.telling]
+        .into_iter()
+        .chain(after)
+        .chain([last])
+        .chain(before);
+    let mut shown: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    let mut left = room.proof;
+    for at in order {
+        let Some(line) = proof.lines.get(at) else {
+            continue;
+        };
+        if shown.contains_key(&at) || left == 0 {
+            continue;
         }
-        before.append(&mut shown);
-        shown = before;
+        let line = redact(line, &domains);
+        let pieces = match shown.is_empty() {
+            true => fold_shortened(&line, PROOF_WIDTH, left),
+            false => fold(&line, PROOF_WIDTH, usize::MAX),
+        };
+        if pieces.len() <= left {
+            left -= pieces.len();
+            shown.insert(at, pieces);
+        }
     }
-    shown
+    let mut lines: Vec<String> = shown.into_values().flatten().collect();
+    if heard.len() <= left {
+        lines.append(&mut heard);
+    }
+    lines
 }
 
 /// Names, as many as there is room for.
@@ -700,11 +734,8 @@ mod tests {
             is_certain: true,
             cause: Cause::Unknown,
             protocols: vec!["TLSv1".into()],
-            proof: Some(Proof {
-                lines: vec![
-                    "Nov 20 10:00:01 mail postfix/smtp[4711]: 4F1A01: to=<bob@a.example>, relay=mx1.a.example[192.0.2.10]:25, delay=1.1, delays=0.1/0/0.5/0.5, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as AAA)".into(),
-                ],
-            }),
+            proof: None,
+            heard: String::new(),
             software: None,
             checked: String::new(),
             deadline: String::new(),
@@ -722,20 +753,112 @@ mod tests {
         };
         match kind {
             Kind::Deadline => facts.deadline = "2027-03-01".into(),
-            Kind::Reminder | Kind::LastReminder => facts.first_sent = "2026-10-20".into(),
+            Kind::Reminder => facts.first_sent = "2026-10-20".into(),
+            // Where a day is set, reminders name it too.
+            Kind::LastReminder => {
+                facts.first_sent = "2026-10-20".into();
+                facts.deadline = "2027-03-01".into();
+            }
             Kind::Notice | Kind::ThankYou => {}
         }
         if problem == Problem::InboundClear {
             facts.direction = Direction::Inbound;
             facts.hosts = vec!["out1.a.example".into()];
-            facts.proof = Some(Proof {
-                lines: vec![
-                    "Nov 20 10:00:01 mail postfix/smtpd[4711]: 4F1A01: client=out1.a.example[192.0.2.11]".into(),
-                    "Nov 20 10:00:02 mail postfix/smtpd[4711]: disconnect from out1.a.example[192.0.2.11] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5".into(),
-                ],
-            });
         }
+        facts.proof = Some(proof_of(problem, cause, fate));
         facts
+    }
+
+    /// What a log has of such mail, as Postfix writes it.
+    fn proof_of(problem: Problem, cause: Cause, fate: Fate) -> Proof {
+        let host = "mx1.a.example[192.0.2.10]:25";
+        let to = |dsn: &str, status: &str| {
+            format!(
+                "4F1A01: to=<bob@a.example>, relay={host}, delay=1.1, delays=0.1/0/0.5/0.5, dsn={dsn}, status={status}"
+            )
+        };
+        let sent = to("2.0.0", "sent (250 2.0.0 Ok: queued as AAA)");
+        let end = |why: &str| match fate.in_clear {
+            true => sent.clone(),
+            false => to("4.7.5", &format!("deferred ({why})")),
+        };
+        let (program, lines, telling) = match problem {
+            Problem::NotOffered | Problem::Unclear => (
+                "smtp",
+                vec![match fate.in_clear {
+                    true => sent.clone(),
+                    false => to("4.7.4", "deferred (TLS is required, but was not offered by host mx1.a.example[192.0.2.10])"),
+                }],
+                0,
+            ),
+            Problem::Refused => (
+                "smtp",
+                vec![
+                    format!("4F1A01: host {host} said: 454 4.7.0 TLS not available due to local problem (in reply to STARTTLS command)"),
+                    end("TLS is required, but host mx1.a.example[192.0.2.10] refused to start TLS: 454 4.7.0 TLS not available due to local problem"),
+                ],
+                0,
+            ),
+            Problem::Handshake => {
+                let said = match cause {
+                    Cause::DhKeyTooSmall => "error:0A00018A:SSL routines::dh key too small:../ssl/statem/statem_clnt.c:2088:",
+                    _ => "error:0A00010B:SSL routines::wrong version number:../ssl/record/ssl3_record.c:354:",
+                };
+                (
+                    "smtp",
+                    vec![
+                        format!("SSL_connect error to {host}: -1"),
+                        format!("warning: TLS library problem: {said}"),
+                        end("Cannot start TLS: handshake failure"),
+                    ],
+                    0,
+                )
+            }
+            Problem::Certificate => (
+                "smtp",
+                vec![
+                    format!("server certificate verification failed for {host}: num=10:certificate has expired"),
+                    to("4.7.5", "deferred (Server certificate not verified)"),
+                ],
+                0,
+            ),
+            Problem::OldProtocol => (
+                "smtp",
+                vec![
+                    format!("Untrusted TLS connection established to {host}: TLSv1 with cipher ECDHE-RSA-AES256-SHA (256/256 bits)"),
+                    sent.clone(),
+                ],
+                0,
+            ),
+            Problem::Dane => (
+                "smtp",
+                vec![sent.replace(", dsn=", ", tls=dane:encrypt, dsn=")],
+                0,
+            ),
+            Problem::Sts => (
+                "smtp",
+                vec!["warning: MX name 'mx1.a.example' does not match STS MX pattern for 'a.example'".into()],
+                0,
+            ),
+            Problem::InboundClear => (
+                "smtpd",
+                vec![
+                    "4F1A01: client=out1.a.example[192.0.2.11]".into(),
+                    "disconnect from out1.a.example[192.0.2.11] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5".into(),
+                ],
+                1,
+            ),
+        };
+        let at = |(second, text): (usize, String)| {
+            format!(
+                "Nov 20 10:00:0{} mail postfix/{program}[4711]: {text}",
+                second + 1
+            )
+        };
+        Proof {
+            lines: lines.into_iter().enumerate().map(at).collect(),
+            telling,
+        }
     }
 
     /// The same with more of everything.
@@ -751,8 +874,10 @@ mod tests {
             messages: 23_456,
             proof: Some(Proof {
                 lines: vec![line.into(), line.into()],
+                telling: 1,
             }),
             checked: "2026-11-21".into(),
+            heard: "[2001:db8:85a3:8d3:1319:8a2e:370:7348]:25 EHLO: 250 (STARTTLS: -)".into(),
             ..facts
         }
     }
@@ -800,7 +925,7 @@ mod tests {
             let causes = match (problem, kind) {
                 (
                     Problem::Handshake | Problem::Certificate | Problem::Dane,
-                    Kind::Notice | Kind::Reminder,
+                    Kind::Notice | Kind::Deadline | Kind::LastReminder,
                 ) => CAUSES,
                 _ => &[],
             };
@@ -861,6 +986,17 @@ mod tests {
         }
     }
 
+    /// What tells what went wrong, in the lines of `proof_of`.
+    const FACTS: &[&str] = &[
+        "status=",
+        "disconnect from",
+        "454 4.7.0",
+        "SSL_connect error",
+        "verification failed",
+        "TLSv1 with cipher",
+        "does not match STS",
+    ];
+
     #[test]
     fn every_letter_is_short_narrow_and_complete() {
         every(|problem, kind, language, facts, letter| {
@@ -897,7 +1033,7 @@ mod tests {
             );
             assert_eq!(
                 letter.body.contains("2027-03-01"),
-                kind == Kind::Deadline,
+                matches!(kind, Kind::Deadline | Kind::LastReminder),
                 "{what}"
             );
             let reminds = matches!(kind, Kind::Reminder | Kind::LastReminder);
@@ -905,10 +1041,9 @@ mod tests {
             if kind != Kind::ThankYou {
                 // the fact in the log stays readable
                 let flat = letter.body.replace("\n    ", " ");
-                let line = facts.proof.as_ref().unwrap().lines.last().unwrap();
-                let fact = ["status=", "disconnect from"]
-                    .into_iter()
-                    .find(|fact| line.contains(fact));
+                let proof = facts.proof.as_ref().unwrap();
+                let line = &proof.lines[proof.telling];
+                let fact = FACTS.iter().find(|fact| line.contains(**fact));
                 assert!(flat.contains(fact.unwrap()), "{what}");
             }
         });
@@ -1035,6 +1170,46 @@ mod tests {
         assert!(
             many.contains("customer0.example") && many.contains(" more."),
             "{many}"
+        );
+    }
+
+    /// Without proof nothing is written; should a template of one's own do so, its paragraphs stay apart.
+    #[test]
+    fn a_letter_without_lines_has_its_paragraphs_still() {
+        let facts = Facts {
+            protocols: vec!["TLSv1".into()],
+            ..facts()
+        };
+        for language in ["en", "de"] {
+            let letter = render(
+                &letters(),
+                Problem::OldProtocol,
+                Kind::Notice,
+                language,
+                &facts,
+            );
+            let paragraphs: Vec<&str> = letter.body.split("\n\n").collect();
+            assert!(
+                paragraphs[1].ends_with("2026-11-20 shows.")
+                    || paragraphs[1].ends_with("vom 2026-11-20."),
+                "{}",
+                letter.body
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_server_said_stands_below_the_log() {
+        let facts = Facts {
+            checked: "2026-11-21".into(),
+            heard: "192.0.2.10:25 STARTTLS: 454 4.7.0 not now".into(),
+            ..facts_of(Problem::Refused, Kind::Notice, Cause::Unknown, IN_CLEAR)
+        };
+        let body = render(&letters(), Problem::Refused, Kind::Notice, "en", &facts).body;
+        assert!(
+            body.contains("We checked again on 2026-11-21, with the same\nresult.")
+                && body.contains("\n  192.0.2.10:25 STARTTLS: 454 4.7.0 not now\n"),
+            "{body}"
         );
     }
 
@@ -1205,7 +1380,9 @@ mod tests {
                 hosts: vec![name.into()],
                 proof: Some(Proof {
                     lines: vec![name.into(), format!("status=sent (250 {name})")],
+                    telling: 0,
                 }),
+                heard: format!("192.0.2.1:25 STARTTLS: 454 {name}"),
                 ..facts()
             };
             let to_person = Facts {

@@ -6,11 +6,15 @@
 //! | `problem` | the reasons to write, and what leads to each |
 //! | `reason` | why somebody is not written to, in words |
 //! | `never` | who is never written to |
+//! | `mirror` | whether it is rather our own doing |
 //! | `peers` | what is to be said for and against each organisation, from what was seen |
 //! | `contact` | whom to write to |
 //! | `people` | who of the people we exchange mail with is written to, in place of the postmaster |
+//! | `optout` | whom a "stop" silences |
 //! | `token` | the number of a case, which only we can tell |
-//! | `plan` | decides, from all of that and what was written before |
+//! | `desk` | decides about one organisation, from all of that |
+//! | `turn` | which letter comes next, and when |
+//! | `plan` | decides about all, each once |
 //! | `letter` | the words, from templates |
 //! | `answers` | what to say to objections |
 //! | `redact` | makes log lines fit to be shown to strangers |
@@ -22,9 +26,12 @@
 
 pub mod answers;
 pub mod contact;
+mod desk;
 pub mod follow;
 pub mod letter;
+mod mirror;
 pub mod never;
+pub mod optout;
 mod peers;
 mod people;
 pub mod plan;
@@ -33,8 +40,10 @@ pub mod reason;
 mod redact;
 pub mod score;
 mod token;
+mod turn;
 
-pub use plan::{Plan, Planned, Rules, Skipped, Standing, plan};
+pub use peers::Charge;
+pub use plan::{Asked, Plan, Planned, Rules, Skipped, Standing, plan};
 pub use problem::{Kind, Problem};
 pub use redact::visible;
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::outcome::{Class, Direction};
 use crate::query::sightings::Sighting;
 
-use super::problem::Problem;
+use super::problem::{Fact, Problem};
 
 /// What an organisation is accused of, in one direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,6 +62,14 @@ impl Charge {
         self.last = self.last.max(sighting.last);
     }
 
+    /// Leaves out a sighting of a host that has done TLS since, at `at`.
+    fn clear(&mut self, sighting: &Sighting, at: i64) {
+        self.cleared_domains.insert(sighting.domain.clone());
+        if self.cleared.as_ref().is_none_or(|(_, then)| *then < at) {
+            self.cleared = Some((host_of(sighting).1.to_string(), at));
+        }
+    }
+
     /// What happened most, and what the TLS library said then.
     pub fn main(&self) -> (Class, &str) {
         let most = self.classes.iter().max_by_key(|(_, n)| **n);
@@ -81,8 +89,8 @@ impl Charge {
 /// What there is about an organisation beside charges.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// By problem.
-    pub charges: BTreeMap<Problem, Charge>,
+    /// By problem, and by what is to be said of the hosts: a letter names no host for what another does.
+    pub charges: BTreeMap<(Problem, Fact), Charge>,
     /// Domains with mail in clear whose fault is ours, or held back by it.
     pub ours: BTreeSet<String>,
     /// Domains with mail where it cannot be said whose fault it is.
@@ -100,30 +108,43 @@ pub type Who = (Direction, String);
 
 /// Everybody, in order.
 pub fn records(sightings: &[Sighting]) -> BTreeMap<Who, Record> {
-    let done = last_tls(sightings);
+    let done = CLEARING.map(|problem| last_tls(sightings, problem));
+    let stuck = stuck(sightings);
     let mut records: BTreeMap<Who, Record> = BTreeMap::new();
     for sighting in sightings {
         let record = records.entry(who(sighting)).or_default();
         record.mails += sighting.mails;
         record.domains.insert(sighting.domain.clone());
-        match Problem::of(sighting) {
-            Some(problem) => {
-                let charge = record.charges.entry(problem).or_default();
-                match done.get(&host_of(sighting)) {
-                    Some(at) if problem != Problem::OldProtocol && *at > sighting.last => {
-                        charge.cleared_domains.insert(sighting.domain.clone());
-                        let name = host_of(sighting).1.to_string();
-                        if charge.cleared.as_ref().is_none_or(|(_, then)| then < at) {
-                            charge.cleared = Some((name, *at));
-                        }
-                    }
-                    _ => charge.add(sighting),
-                }
-            }
-            None => neither(record, sighting),
+        // Where another host has taken the mail, none had to wait.
+        let is_idle = sighting.is_skipped() && !stuck.contains(&(sighting.day, &sighting.domain));
+        let Some(problem) = Problem::of(sighting).filter(|_| !is_idle) else {
+            neither(record, sighting);
+            continue;
+        };
+        let fact = problem.fact(sighting.class, &sighting.cause);
+        let charge = record.charges.entry((problem, fact)).or_default();
+        let at = CLEARING.iter().position(|of| *of == problem).unwrap_or(0);
+        match done[at].get(&host_of(sighting)) {
+            Some(at) if *at > sighting.last => charge.clear(sighting, *at),
+            _ => charge.add(sighting),
         }
     }
     records
+}
+
+/// TLS is not the same for every problem: the first stands for all that are not here.
+const CLEARING: [Problem; 3] = [Problem::NotOffered, Problem::OldProtocol, Problem::Dane];
+
+/// Days and domains on which mail was left without a host to go to.
+fn stuck(sightings: &[Sighting]) -> BTreeSet<(i32, &String)> {
+    let is_left = |s: &&Sighting| {
+        s.direction == Direction::Outbound
+            && s.host.is_empty()
+            && s.address.is_empty()
+            && matches!(s.delivery.as_str(), "deferred" | "bounced")
+    };
+    let left = sightings.iter().filter(is_left);
+    left.map(|s| (s.day, &s.domain)).collect()
 }
 
 fn neither(record: &mut Record, sighting: &Sighting) {
@@ -141,6 +162,11 @@ fn neither(record: &mut Record, sighting: &Sighting) {
 
 /// Whom a sighting is about.
 pub fn who(sighting: &Sighting) -> Who {
+    (sighting.direction, name_of(sighting).to_string())
+}
+
+/// The same, without the way.
+pub fn name_of(sighting: &Sighting) -> &str {
     let names = [
         &sighting.organisation,
         &sighting.domain,
@@ -159,7 +185,7 @@ pub fn who(sighting: &Sighting) -> Who {
         Direction::Inbound => inbound,
     };
     let name = order.into_iter().find(|name| !name.is_empty());
-    (sighting.direction, name.cloned().unwrap_or_default())
+    name.map_or("", String::as_str)
 }
 
 /// The host of a sighting; one without a name goes by its address.
@@ -171,23 +197,14 @@ fn host_of(sighting: &Sighting) -> (Direction, &str) {
     (sighting.direction, name)
 }
 
-/// When each host last carried mail over TLS.
-fn last_tls(sightings: &[Sighting]) -> BTreeMap<(Direction, &str), i64> {
+/// When each host last carried mail in a way that speaks against this problem.
+fn last_tls(sightings: &[Sighting], problem: Problem) -> BTreeMap<(Direction, &str), i64> {
     let mut last = BTreeMap::new();
-    for sighting in sightings.iter().filter(|s| is_tls(s)) {
+    for sighting in sightings.iter().filter(|s| problem.is_cleared_by(s)) {
         let at: &mut i64 = last.entry(host_of(sighting)).or_default();
         *at = sighting.last.max(*at);
     }
     last
-}
-
-/// Mail that crossed over TLS.
-pub fn is_tls(sighting: &Sighting) -> bool {
-    sighting.tls == "encrypted"
-        && match sighting.direction {
-            Direction::Outbound => sighting.delivery == "sent",
-            Direction::Inbound => sighting.mails > 0,
-        }
 }
 
 #[cfg(test)]
@@ -252,6 +269,12 @@ pub(super) mod tests {
         }
     }
 
+    /// What there is about this problem, whatever exactly is to be said.
+    fn of_problem(record: &Record, problem: Problem) -> &Charge {
+        let mut charges = record.charges.iter();
+        charges.find(|((of, _), _)| *of == problem).unwrap().1
+    }
+
     #[test]
     fn the_domains_of_one_operator_are_one_charge() {
         let of = |domain: &str, n| {
@@ -261,8 +284,8 @@ pub(super) mod tests {
                 .clear(Class::PlaintextNotOffered)
         };
         let records = records(&[of("a.example", 1), of("b.example", 5)]);
-        let charge =
-            &records[&(Direction::Outbound, "host.example".into())].charges[&Problem::NotOffered];
+        let record = &records[&(Direction::Outbound, "host.example".into())];
+        let charge = of_problem(record, Problem::NotOffered);
         assert_eq!(charge.by_mails(), ["b.example", "a.example"]);
         assert_eq!((charge.mails, charge.hosts.len()), (6, 1));
         assert_eq!(charge.main(), (Class::PlaintextNotOffered, ""));
@@ -274,8 +297,8 @@ pub(super) mod tests {
         let tls = |host: &str, day| seen("a.example").at(host, "a.example").day(day).sighting();
         let charged = |with: Sighting| {
             let records = records(&[clear.clone(), with]);
-            let charge =
-                &records[&(Direction::Outbound, "a.example".into())].charges[&Problem::NotOffered];
+            let record = &records[&(Direction::Outbound, "a.example".into())];
+            let charge = of_problem(record, Problem::NotOffered);
             (charge.mails, charge.cleared.is_some())
         };
         assert_eq!(charged(tls("mx.a.example", 101)), (0, true));
@@ -289,5 +312,80 @@ pub(super) mod tests {
             (1, false),
             "nor does another host"
         );
+    }
+
+    #[test]
+    fn old_tls_that_was_mended_is_not_accused() {
+        let old = |day| Sighting {
+            protocol: "TLSv1".into(),
+            ..seen("a.example").day(day).sighting()
+        };
+        let charged = |with: Sighting| {
+            let records = records(&[old(100), old(101), with]);
+            let record = &records[&(Direction::Outbound, "a.example".into())];
+            of_problem(record, Problem::OldProtocol).mails
+        };
+        let new = |day| seen("a.example").day(day).sighting();
+        assert_eq!(charged(new(105)), 0);
+        assert_eq!(charged(new(99)), 2, "before it");
+        assert_eq!(charged(old(105)), 3, "old TLS does not clear old TLS");
+    }
+
+    #[test]
+    fn tlsa_records_that_cannot_be_used_are_not_cleared_by_mail_that_met_them() {
+        let downgraded = |day| Sighting {
+            class: Class::DaneDowngraded,
+            fault: "peer".into(),
+            cause: "tlsa-unusable".into(),
+            ..seen("a.example").day(day).sighting()
+        };
+        let seen = [downgraded(100), downgraded(101), downgraded(102)];
+        let records = records(&seen);
+        let record = &records[&(Direction::Outbound, "a.example".into())];
+        assert_eq!(of_problem(record, Problem::Dane).mails, 3);
+        assert!(record.undecided.is_empty());
+    }
+
+    #[test]
+    fn an_mx_host_that_a_policy_rules_out_is_accused_where_no_other_takes_the_mail() {
+        let skipped = Sighting {
+            class: Class::StsMxMismatch,
+            fault: "peer".into(),
+            tls: "none".into(),
+            delivery: String::new(),
+            ..seen("a.example").sighting()
+        };
+        let left = Sighting {
+            host: String::new(),
+            address: String::new(),
+            class: Class::Unknown,
+            fault: "nobody".into(),
+            delivery: "deferred".into(),
+            ..skipped.clone()
+        };
+        let who = (Direction::Outbound, "a.example".to_string());
+        let waits = records(&[skipped.clone(), left]).remove(&who).unwrap();
+        assert_eq!(of_problem(&waits, Problem::Sts).mails, 1);
+        let passes = records(&[skipped]).remove(&who).unwrap();
+        assert!(passes.charges.is_empty() && passes.undecided.contains("a.example"));
+    }
+
+    #[test]
+    fn no_host_is_named_for_what_another_does() {
+        let fails = |host: &str, cause: &str| Sighting {
+            cause: cause.into(),
+            ..seen("a.example")
+                .at(host, "a.example")
+                .clear(Class::PlaintextAfterFailedHandshake)
+        };
+        let seen = [
+            fails("mx1.a.example", "dh-key-too-small"),
+            fails("mx2.a.example", "eof"),
+        ];
+        let record = records(&seen).remove(&(Direction::Outbound, "a.example".into()));
+        let charges = record.unwrap().charges;
+        let hosts: Vec<_> = charges.values().map(|c| c.hosts.keys().next()).collect();
+        assert_eq!(hosts.len(), 2);
+        assert!(charges.values().all(|charge| charge.hosts.len() == 1));
     }
 }

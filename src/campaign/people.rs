@@ -4,19 +4,19 @@
 //! person our users have written to often, in clear, and who writes to us. Few of them in each organisation, and never an office, a
 //! program or a list. Each is approved by name before anything is sent: that is `store`'s and `command`'s business.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::outcome::Direction;
 use crate::query::people::Person;
 use crate::query::sightings::Sighting;
 use crate::store::outreach::{Audience, Case, State};
 
 use super::contact::{Source, is_address};
+use super::desk::{Desk, Judged};
 use super::never;
 use super::peers::{Charge, Who};
-use super::plan::{Desk, Judged, Plan, Planned, Skipped};
-use super::problem::{Kind, Problem};
+use super::plan::Planned;
+use super::problem::Problem;
 use super::reason::Reason;
+use super::turn::Turn;
 
 impl Desk<'_> {
     /// The letters to people of an organisation; or why there are none.
@@ -24,9 +24,8 @@ impl Desk<'_> {
         if let Err(reason) = self.may_ask_people(who, problem, charge) {
             return vec![Err(reason)];
         }
-        let was_written = |case: &&Case| case.was_written();
-        if self.is_compared(&who.1) && self.open_cases(who, problem).find(was_written).is_none() {
-            return vec![Ok((false, self.control(who, problem, charge)))];
+        if self.is_control(&who.1) {
+            return vec![Ok(self.control(who, problem, charge))];
         }
         let people = self.standing.people.iter();
         let mut met: Vec<(&Person, Charge)> = people
@@ -53,7 +52,7 @@ impl Desk<'_> {
         if !is_in_clear || charge.in_clear == 0 {
             return Err((Reason::NotInClear, String::new()));
         }
-        self.is_enough(who, charge)?;
+        self.is_enough(who, problem, charge)?;
         // Whoever answered knows of it; whoever will not change it is not to be worn down by others; and one "stop" is enough.
         let ended = |case: &&Case| match case.audience {
             Audience::Postmaster => matches!(
@@ -81,8 +80,12 @@ impl Desk<'_> {
         if !is_person {
             return None;
         }
+        let fact = |class, cause: &str| problem.fact(class, cause);
+        let (class, cause) = charge.main();
+        let same = fact(class, cause);
         let concerns = |mail: &&Sighting| {
             Problem::of(mail) == Some(problem)
+                && fact(mail.class, &mail.cause) == same
                 && charge
                     .peers
                     .contains(&(mail.domain.clone(), mail.host.clone()))
@@ -150,21 +153,25 @@ impl Desk<'_> {
         case: Option<&Case>,
     ) -> Judged {
         let address = person.address.as_str();
+        let turn = Turn {
+            who,
+            problem,
+            charge: &own,
+            to: address,
+            person: address,
+        };
         let letter = self
-            .next_letter(case, &own, who, problem, address)
+            .next_letter(case, &turn)
             .map_err(|(reason, detail)| (reason, format!("{address}: {detail}")))?;
         let contact = (person.address.clone(), Source::Correspondent);
         let all = self.planned(who, problem, charge, letter, contact);
         let (class, cause) = own.main();
-        Ok((
-            true,
-            Planned {
-                audience: Audience::Correspondents,
-                main: (class, cause.to_string()),
-                charge: own,
-                ..all
-            },
-        ))
+        Ok(Planned {
+            audience: Audience::Correspondents,
+            main: (class, cause.to_string()),
+            charge: own,
+            ..all
+        })
     }
 
     /// An organisation that is left alone, whoever would be written to there.
@@ -175,45 +182,15 @@ impl Desk<'_> {
             |case| case.token.clone(),
         );
         let letter = (super::Kind::Notice, token);
-        self.planned(
-            who,
-            problem,
-            charge,
-            letter,
-            (String::new(), Source::Operator),
-        )
-    }
-}
-
-/// A person gets one letter, an organisation's people letters about one problem, and its postmaster one besides a thank-you: about that
-/// with most mail. `plan` is in order of mail.
-pub(super) fn once(plan: &mut Plan) {
-    let mut addresses = BTreeSet::new();
-    let (mut problems, mut postmasters) = (BTreeMap::new(), BTreeSet::new());
-    for letter in std::mem::take(&mut plan.letters) {
-        let is_postmasters = letter.audience == Audience::Postmaster;
-        let is_first = match is_postmasters {
-            true => {
-                letter.kind == Kind::ThankYou || postmasters.insert(letter.organisation.clone())
-            }
-            false => {
-                *problems
-                    .entry(letter.organisation.clone())
-                    .or_insert(letter.problem)
-                    == letter.problem
-                    && addresses.insert(letter.contact.0.to_lowercase())
-            }
-        };
-        match is_first {
-            true => plan.letters.push(letter),
-            false => plan.skipped.push(Skipped {
-                direction: letter.direction,
-                name: letter.organisation,
-                domains: letter.charge.domains.into_keys().collect(),
-                problem: Some(letter.problem),
-                reason: Reason::TooRecent,
-                detail: format!("{}: another letter is planned", letter.contact.0),
-            }),
+        Planned {
+            is_control: true,
+            ..self.planned(
+                who,
+                problem,
+                charge,
+                letter,
+                (String::new(), Source::Operator),
+            )
         }
     }
 }
@@ -222,10 +199,11 @@ pub(super) fn once(plan: &mut Plan) {
 mod tests {
     use super::super::peers::tests::seen;
     use super::super::plan::tests::{TODAY, accused, case, planned};
-    use super::super::{Kind, Rules, Standing};
+    use super::super::{Kind, Plan, Rules, Standing};
     use super::*;
     use crate::outcome::Class;
     use crate::store::addressees::Suppression;
+    use std::collections::BTreeSet;
 
     /// Somebody our users wrote to in clear on the two days on which their server was seen in clear.
     fn person(address: &str, mails: u64) -> Person {

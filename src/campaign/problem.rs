@@ -17,7 +17,7 @@ pub enum Problem {
     Certificate,
     /// It speaks no TLS newer than 1.1.
     OldProtocol,
-    /// Its TLSA records do not fit its certificate, or cannot be used.
+    /// Its TLSA records cannot be used.
     Dane,
     /// Its MX host is not in its own MTA-STS policy.
     Sts,
@@ -85,7 +85,8 @@ pub const PROBLEMS: &[ProblemRow] = &[
         problem: Problem::Dane,
         name: "dane",
         words: "meets TLSA records that do not fit",
-        classes: &[Class::DaneDowngraded, Class::DaneTlsaLookupError],
+        // A lookup that fails, and a certificate that fits no record (or none of our own fingerprints), may be our doing.
+        classes: &[Class::DaneDowngraded],
     },
     ProblemRow {
         problem: Problem::Sts,
@@ -107,8 +108,20 @@ pub const PROBLEMS: &[ProblemRow] = &[
     },
 ];
 
+/// What may be wrong with a certificate whatever name it is for.
+const CHAIN: &[&str] = &[
+    "certificate-expired",
+    "certificate-not-yet-valid",
+    "self-signed",
+    "untrusted-issuer",
+];
+
 /// The words of TLS versions that are out of date (RFC 8996).
 const OLD: &[&str] = &["SSLv2", "SSLv3", "TLSv1", "TLSv1.1"];
+
+/// What exactly a letter says of a host: what happened, and what the TLS library said. Hosts of which something else is to be said
+/// belong in another letter.
+pub type Fact = (Class, String);
 
 impl Problem {
     /// What is known about it.
@@ -143,12 +156,52 @@ impl Problem {
         self == other || (IN_CLEAR.contains(&self) && IN_CLEAR.contains(&other))
     }
 
+    /// What a letter about it says of a host that met this: things that are told in the same words are one.
+    pub fn fact(self, class: Class, cause: &str) -> Fact {
+        let (class, cause) = match (self, class) {
+            // The only one of its kind that may be a refusal as well.
+            (Problem::NotOffered, Class::PlaintextOpportunistic) => (class, ""),
+            (Problem::Handshake, Class::StarttlsLostConnection)
+            | (Problem::Certificate | Problem::Dane, _) => (class, cause),
+            (Problem::Handshake, _) => (Class::HandshakeFailed, cause),
+            _ => (Class::Unknown, ""),
+        };
+        (class, cause.to_string())
+    }
+
+    /// Whether a sighting of the same host speaks against the accusation: mail that crossed over TLS, after the last that did not.
+    pub fn is_cleared_by(self, sighting: &Sighting) -> bool {
+        sighting.is_tls()
+            && match self {
+                Problem::OldProtocol => !sighting.is_old(),
+                Problem::Dane => sighting.class != Class::DaneDowngraded,
+                _ => true,
+            }
+    }
+
+    /// Whether a sighting shows the very thing to work that did not. Of a certificate this takes its verification: that mail crosses over
+    /// TLS says nothing of it. `fact` is what was the matter.
+    pub fn works_in(self, sighting: &Sighting, fact: &Fact) -> bool {
+        // A chain that is trusted by itself is one that is neither expired nor of an unknown issuer; for whom it is was not looked at.
+        let is_about_chain = CHAIN.contains(&fact.1.as_str());
+        self.is_cleared_by(sighting)
+            && match (self, sighting.class) {
+                (Problem::Certificate, Class::TlsTrusted) => is_about_chain,
+                (Problem::Certificate | Problem::Dane | Problem::Sts, class) => {
+                    class == Class::TlsVerified
+                }
+                _ => true,
+            }
+    }
+
     /// What this sighting accuses the peer of; `None` if of nothing, or if the fault may be ours.
     pub fn of(sighting: &Sighting) -> Option<Problem> {
         let crossed = sighting.mails > 0 && sighting.tls == "plaintext";
         match (sighting.direction, sighting.fault.as_str()) {
             (Direction::Inbound, "peer") => crossed.then_some(Problem::InboundClear),
-            (Direction::Outbound, _) if sighting.is_old() => Some(Problem::OldProtocol),
+            (Direction::Outbound, _) if sighting.is_old() => {
+                sighting.is_tls().then_some(Problem::OldProtocol)
+            }
             (Direction::Outbound, "peer") => {
                 let sent = sighting.delivery == "sent";
                 let downgraded = sent && sighting.class == Class::DaneDowngraded;
@@ -171,9 +224,25 @@ impl Problem {
 }
 
 impl Sighting {
-    /// Mail that was not delivered because of TLS.
+    /// Mail that was not delivered because of TLS. A host that our policy skips is not tried: what becomes of the mail stands elsewhere.
     pub fn is_held_back(&self) -> bool {
-        self.class.row().tls_failure && matches!(self.delivery.as_str(), "deferred" | "bounced")
+        self.is_skipped()
+            || self.class.row().tls_failure
+                && matches!(self.delivery.as_str(), "deferred" | "bounced")
+    }
+
+    /// An MX host that was skipped, since the domain's MTA-STS policy does not name it.
+    pub fn is_skipped(&self) -> bool {
+        self.class == Class::StsMxMismatch && self.direction == Direction::Outbound
+    }
+
+    /// Mail that crossed over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls == "encrypted"
+            && match self.direction {
+                Direction::Outbound => self.delivery == "sent",
+                Direction::Inbound => self.mails > 0,
+            }
     }
 
     /// Mail that crossed over TLS that is out of date.

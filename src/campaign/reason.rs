@@ -13,6 +13,10 @@ pub enum Reason {
     Giant,
     /// Not a public name.
     NoName,
+    /// At an address of a private network.
+    Private,
+    /// The lines that prove it are not kept.
+    NoProof,
     /// Does not want it.
     Suppressed,
     /// The operator, or an answer, has ended it.
@@ -63,7 +67,7 @@ const REASONS: &[(Reason, &str, &str)] = &[
     (
         Reason::LooksLocal,
         "looks-local",
-        "so many unrelated peers share this that the fault is rather ours",
+        "it befell so many, or so many at once, that the fault is rather ours",
     ),
     (Reason::Own, "own", "one of our own"),
     (
@@ -75,6 +79,16 @@ const REASONS: &[(Reason, &str, &str)] = &[
         Reason::NoName,
         "no-name",
         "not a public host or domain name",
+    ),
+    (
+        Reason::Private,
+        "private",
+        "at an address of a private network, where nobody else's server is",
+    ),
+    (
+        Reason::NoProof,
+        "no-proof",
+        "the log lines that would prove it are not kept (any more)",
     ),
     (
         Reason::Suppressed,

@@ -34,7 +34,7 @@ pub struct Score {
     /// Of those left alone for comparison.
     pub control: Rate,
     /// Days from the first letter until it was mended: the median; `None` if nobody has.
-    pub median_days: Option<i32>,
+    pub median_days: Option<f64>,
     /// Messages a day that go over TLS now.
     pub daily: f64,
     /// Came back for good.
@@ -76,14 +76,30 @@ pub fn score(cases: &[Case], events: &[Event]) -> Score {
             score.daily += case.daily;
         }
     }
-    days.sort_unstable();
-    score.median_days = (!days.is_empty()).then(|| days[days.len() / 2]);
+    score.median_days = median(days);
     score
+}
+
+/// The one in the middle; of an even number the mean of the two.
+fn median(mut days: Vec<i32>) -> Option<f64> {
+    days.sort_unstable();
+    let upper = *days.get(days.len() / 2)?;
+    let lower = days[(days.len() - 1) / 2];
+    Some(f64::from(lower + upper) / 2.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_median_of_an_even_number_lies_between_two() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![6]), Some(6.0));
+        assert_eq!(median(vec![9, 2]), Some(5.5));
+        assert_eq!(median(vec![9, 2, 4]), Some(4.0));
+        assert_eq!(median(vec![9, 2, 4, 5]), Some(4.5));
+    }
 
     #[test]
     fn an_interval_is_wide_where_little_is_known() {

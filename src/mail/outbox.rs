@@ -343,22 +343,33 @@ fn said(response: &Response) -> String {
         .to_string()
 }
 
-/// Whole or not at all, and never over another one.
+/// Whole or not at all, and never over another one. The envelope sender, which tells what a bounce is about, stands in the first line, as
+/// `Return-Path` (RFC 5321 section 4.4): who hands the file over gives it on, and takes the line out.
 fn file(directory: &PathBuf, message: &Message, name: &str) -> Result<String, Refused> {
     let path = directory.join(format!("{name}.eml"));
     let unable = |error: std::io::Error| {
         Refused::Unable(format!("cannot write {}: {error}", path.display()))
     };
+    let failed = |error: std::io::Error| match error.kind() {
+        // That letter waits; it is no reason to keep the others.
+        std::io::ErrorKind::AlreadyExists => {
+            Refused::Temporary(format!("{} is there already", path.display()))
+        }
+        _ => unable(error),
+    };
     std::fs::create_dir_all(directory).map_err(unable)?;
     let part = directory.join(format!(".{name}.part"));
+    let sender = message.envelope.from().map(ToString::to_string);
+    let mut bytes = format!("Return-Path: <{}>\r\n", sender.unwrap_or_default()).into_bytes();
+    bytes.extend_from_slice(&message.bytes);
     let write = || {
-        std::fs::write(&part, &message.bytes)?;
+        std::fs::write(&part, &bytes)?;
         // A link, unlike a rename, does not replace what is there.
         std::fs::hard_link(&part, &path)
     };
     let written = write();
     std::fs::remove_file(&part).ok();
-    written.map_err(unable)?;
+    written.map_err(failed)?;
     Ok(path.display().to_string())
 }
 
@@ -582,7 +593,7 @@ mod tests {
         );
         assert!(matches!(
             outbox.send(&message(), "4F2A"),
-            Err(Refused::Unable(_))
+            Err(Refused::Temporary(_))
         ));
         assert_eq!(
             std::fs::read_dir(directory.path().join("new"))

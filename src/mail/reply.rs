@@ -1,9 +1,10 @@
 //! What an answer is: a bounce, a delay, a robot, somebody who wants no more of it, a human; and which letter it answers.
 //!
 //! A letter is known by the token it carries in its envelope sender, its Message-ID and its subject. Only tokens we have given out count,
-//! and a token in quoted text alone decides nothing. What a human means, a human reads.
+//! one in each header, so that nobody finds one by trying many at once; and a token in quoted text alone decides nothing. What a human means, a
+//! human reads.
 
-use mail_parser::{Message, MessageParser, MimeHeaders};
+use mail_parser::{Message, MessageParser, MimeHeaders, PartType};
 
 /// A letter that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +18,9 @@ pub struct Known {
 /// What an answer is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It came back for good, with the status (RFC 3463) if told.
+    /// It came back for good, with the status (RFC 3463) if told. One that begins with 4: nobody said no, but it waited until it was given up.
     Bounce(String),
-    /// It is late, or came back for now: nothing is lost yet.
+    /// It is late: nothing is lost yet.
     Delay(String),
     /// A robot: out of office, a ticket number.
     Robot,
@@ -27,6 +28,8 @@ pub enum Kind {
     OptOut,
     /// Somebody shows us that mail to us fails because of TLS: our own side.
     OurSide,
+    /// A letter or an answer of ours, which lies there too.
+    Own,
     /// To be read by a human.
     Human,
 }
@@ -40,6 +43,7 @@ impl Kind {
             Kind::Robot => "robot",
             Kind::OptOut => "opt-out",
             Kind::OurSide => "our-side",
+            Kind::Own => "own",
             Kind::Human => "human",
         }
     }
@@ -97,41 +101,82 @@ const QUOTES: &[&str] = &[
 /// How much of a text is shown.
 const EXCERPT: usize = 300;
 
-/// Reads one message. `None` if it is none.
-pub fn read(bytes: &[u8], known: &[Known]) -> Option<Reply> {
+/// Reads one message. `None` if it is none. `own` are the addresses we write from.
+pub fn read(bytes: &[u8], known: &[Known], own: &[&str]) -> Option<Reply> {
     let message = MessageParser::default().parse(bytes)?;
     let text = message.body_text(0).unwrap_or_default().into_owned();
-    let own = unquoted(&text);
+    let written = unquoted(&text);
     let from = message
         .from()
         .and_then(|list| list.first())
         .and_then(|a| a.address())
         .unwrap_or_default()
         .to_string();
-    let subject = message.subject().unwrap_or_default().to_string();
     let report = report(&message, &text, &from);
     let letter = letter(&message, bytes, report.is_some(), known);
     let kind = match report {
+        // Somebody else's mail to us has come back, and they show us.
+        Some(_) if letter.is_none() && shows_our_side(&message, bytes, DEPTH) => Kind::OurSide,
         Some(kind) => kind,
-        // A program that follows our `List-Unsubscribe` does what its user wants.
-        None if says_stop(&subject) => Kind::OptOut,
-        None if is_program(&message, &subject) => Kind::Robot,
-        None if own.lines().next().is_some_and(says_stop) => Kind::OptOut,
-        // Ticket systems send what people write as bulk.
-        None if is_bulk(&message) => Kind::Robot,
-        None if is_our_side(&text) => Kind::OurSide,
-        None => Kind::Human,
+        None => kind(&message, &written, letter.is_some(), bytes),
     };
+    // What we pass on for somebody is theirs.
+    let is_passed_on = match kind {
+        Kind::Human | Kind::Robot => false,
+        Kind::OurSide => letter.is_none(),
+        _ => true,
+    };
+    let is_ours =
+        is_letter(&message, known) || !is_passed_on && own.iter().any(|own| is_of(&from, own));
     Some(Reply {
         token: letter.map(|(known, _)| known.token.clone()),
         message_id: letter
             .filter(|(_, is_named)| *is_named)
             .map(|(known, _)| known.message_id.clone()),
-        kind,
+        kind: if is_ours { Kind::Own } else { kind },
         from,
-        subject,
-        excerpt: own.chars().take(EXCERPT).collect(),
+        subject: message.subject().unwrap_or_default().to_string(),
+        excerpt: written.chars().take(EXCERPT).collect(),
     })
+}
+
+/// What a message is that is no report.
+fn kind(message: &Message<'_>, written: &str, is_answer: bool, bytes: &[u8]) -> Kind {
+    let subject = message.subject().unwrap_or_default();
+    match () {
+        // A program that follows our `List-Unsubscribe` does what its user wants.
+        () if says_stop(subject) => Kind::OptOut,
+        () if is_responder(message, subject) => Kind::Robot,
+        // Ticket systems pass on what people write, as bulk or as made by a program.
+        () if written.lines().next().is_some_and(says_stop) => Kind::OptOut,
+        () if is_program(message) || is_bulk(message) => Kind::Robot,
+        () if is_answer && is_our_side(written) => Kind::OurSide,
+        () if !is_answer && shows_our_side(message, bytes, DEPTH) => Kind::OurSide,
+        () => Kind::Human,
+    }
+}
+
+/// Whether it is a letter of ours itself.
+fn is_letter(message: &Message<'_>, known: &[Known]) -> bool {
+    let id = message.message_id().unwrap_or_default();
+    let mut letters = known.iter();
+    letters.any(|letter| letter.message_id.trim_matches(['<', '>']) == id)
+}
+
+/// Whether an address is this one of ours, as it is or as the envelope sender of a letter.
+fn is_of(address: &str, own: &str) -> bool {
+    let (address, own) = (address.to_lowercase(), own.to_lowercase());
+    let (Some((local, domain)), Some((user, host))) =
+        (address.rsplit_once('@'), own.rsplit_once('@'))
+    else {
+        return false;
+    };
+    let is_letters = |rest: &str| {
+        rest.get(1..)
+            .is_some_and(|rest| rest.starts_with("tlsnag-"))
+    };
+    let extension = local.strip_prefix(user);
+    domain == host && extension.is_some_and(|rest| rest.is_empty() || is_letters(rest))
 }
 
 /// A delivery report (RFC 3464), or what a server that knows none of those writes in its place.
@@ -159,7 +204,6 @@ fn report(message: &Message<'_>, text: &str, from: &str) -> Option<Kind> {
         let code = field("Status").unwrap_or_default();
         return Some(
             match field("Action").unwrap_or_default().to_lowercase().as_str() {
-                "failed" if code.starts_with('4') => Kind::Delay(code),
                 "failed" => Kind::Bounce(code),
                 "delayed" => Kind::Delay(code),
                 // delivered, relayed, expanded
@@ -169,7 +213,7 @@ fn report(message: &Message<'_>, text: &str, from: &str) -> Option<Kind> {
     }
     if !is_daemon
         || !raw(message, "Auto-Submitted").trim().is_empty()
-            && is_program(message, "")
+            && is_program(message)
             && !looks_failed(text)
     {
         return None;
@@ -184,11 +228,27 @@ fn report(message: &Message<'_>, text: &str, from: &str) -> Option<Kind> {
         })
         .unwrap_or_default()
         .to_string();
-    match code.starts_with('4') {
+    match code.starts_with('4') && looks_late(text) {
         _ if !looks_failed(text) => None,
         true => Some(Kind::Delay(code)),
         false => Some(Kind::Bounce(code)),
     }
+}
+
+/// What servers say of mail that they go on trying to deliver.
+fn looks_late(text: &str) -> bool {
+    let text = text.to_lowercase();
+    [
+        "will be retried",
+        "will retry",
+        "will keep trying",
+        "will continue",
+        "still trying",
+        "not yet been delivered",
+        "do not need to resend",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
 }
 
 /// What servers say of mail that did not arrive.
@@ -212,55 +272,69 @@ fn raw<'m>(message: &'m Message<'_>, name: &'static str) -> &'m str {
     message.header_raw(name).unwrap_or_default()
 }
 
-/// Which letter it answers: by the address it came to, by what it refers to, by its subject; a report by the letter it brings back. And
-/// whether it is named by its Message-ID: by its token any letter of its case may be meant.
+/// Where the token of the letter that it answers stands: the address it came to, what it refers to, its subject.
+const PLACES: &[&str] = &[
+    "Delivered-To",
+    "X-Original-To",
+    "Envelope-To",
+    "To",
+    "Cc",
+    "In-Reply-To",
+    "References",
+    "Subject",
+];
+/// What stands before a token.
+const BEFORE: &[&str] = &["TLSNAG-", "TLSNAG.", "STOP ", "STOP%20"];
+/// How many hexadecimal digits a token has.
+const DIGITS: usize = 8;
+
+/// Which letter it answers; a report by the letter it brings back. And whether it is named by its Message-ID: by its token any letter of its
+/// case may be meant.
 fn letter<'k>(
     message: &Message<'_>,
     bytes: &[u8],
     is_report: bool,
     known: &'k [Known],
 ) -> Option<(&'k Known, bool)> {
-    const PLACES: &[&str] = &[
-        "Delivered-To",
-        "X-Original-To",
-        "Envelope-To",
-        "To",
-        "Cc",
-        "In-Reply-To",
-        "References",
-        "Subject",
-    ];
-    let mut places: String = PLACES
+    let mut places: Vec<String> = PLACES
         .iter()
-        .map(|name| raw(message, name))
-        .collect::<Vec<_>>()
-        .join("\n");
-    places.push_str(message.subject().unwrap_or_default());
+        .map(|name| raw(message, name).to_uppercase())
+        .collect();
+    places.push(message.subject().unwrap_or_default().to_uppercase());
     if is_report {
-        places.push_str(&String::from_utf8_lossy(bytes));
+        places.push(String::from_utf8_lossy(bytes).to_uppercase());
     }
-    let places = places.to_uppercase();
-    let is_named = |letter: &&Known| places.contains(&letter.message_id.to_uppercase());
-    let is_meant = |letter: &&Known| {
-        ["TLSNAG-", "TLSNAG.", "STOP ", "STOP%20"]
-            .iter()
-            .any(|before| is_there(&places, &format!("{before}{}", letter.token)))
+    let tokens: Vec<&str> = places.iter().filter_map(|text| token(text)).collect();
+    let mut letters = known
+        .iter()
+        .filter(|letter| tokens.contains(&letter.token.as_str()));
+    let is_named = |letter: &&Known| {
+        let id = letter.message_id.to_uppercase();
+        places.iter().any(|text| text.contains(&id))
     };
-    let named = known.iter().find(is_named).map(|letter| (letter, true));
-    named.or_else(|| known.iter().find(is_meant).map(|letter| (letter, false)))
+    let named = letters.clone().find(is_named).map(|letter| (letter, true));
+    named.or_else(|| letters.next().map(|letter| (letter, false)))
 }
 
-/// Whether `word` stands in `text` and does not go on there.
-fn is_there(text: &str, word: &str) -> bool {
-    text.match_indices(word)
-        .any(|(at, _)| !text[at + word.len()..].starts_with(|c: char| c.is_ascii_alphanumeric()))
+/// The first token of a text in capitals: a second one is not looked at, so that nobody can try many at once.
+fn token(text: &str) -> Option<&str> {
+    let of = |before: &&str| {
+        text.match_indices(*before).find_map(|(at, _)| {
+            let at = at + before.len();
+            let rest = &text[at..];
+            let word = rest.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+            let is_token = word.len() == DIGITS && word.bytes().all(|b| b.is_ascii_hexdigit());
+            is_token.then_some((at, word))
+        })
+    };
+    let first = BEFORE.iter().filter_map(of).min();
+    first.map(|(_, token)| token)
 }
 
-/// Sent by a program (RFC 3834, and what came before it).
-fn is_program(message: &Message<'_>, subject: &str) -> bool {
-    let submitted = raw(message, "Auto-Submitted").trim().to_lowercase();
+/// Written by a program for somebody who is away, or by one that confirms that mail has come (RFC 3834, and what came before it).
+fn is_responder(message: &Message<'_>, subject: &str) -> bool {
     let subject = subject.trim().to_lowercase();
-    (!submitted.is_empty() && !submitted.starts_with("no"))
+    submitted(message).starts_with("auto-replied")
         || matches!(precedence(message).as_str(), "auto_reply" | "auto-reply")
         || [
             "X-Autoreply",
@@ -271,6 +345,16 @@ fn is_program(message: &Message<'_>, subject: &str) -> bool {
         .into_iter()
         .any(|name| message.header_raw(name).is_some())
         || ROBOTS.iter().any(|word| subject.starts_with(word))
+}
+
+/// Sent by a program, whoever wrote it.
+fn is_program(message: &Message<'_>) -> bool {
+    let submitted = submitted(message);
+    is_responder(message, "") || !(submitted.is_empty() || submitted.starts_with("no"))
+}
+
+fn submitted(message: &Message<'_>) -> String {
+    raw(message, "Auto-Submitted").trim().to_lowercase()
 }
 
 /// Sent to many, or by a program that says no more than that.
@@ -291,13 +375,37 @@ fn says_stop(line: &str) -> bool {
     STOP.contains(&first.as_str()) && words.count() < STOP_WORDS
 }
 
-/// The bounce of a large sender whose servers could not do TLS with ours.
+/// What large senders tell their users whose servers could not do TLS with ours: all the words of one row.
+const OUR_SIDE: &[&[&str]] = &[
+    &["tls negotiation failed"],
+    &["starttls error"],
+    &["starttls-not-supported"],
+    &["starttls", "required", "does not support"],
+];
+
 fn is_our_side(text: &str) -> bool {
     let text = text.to_lowercase();
-    text.contains("tls negotiation failed")
-        || (text.contains("starttls")
-            && text.contains("required")
-            && text.contains("does not support"))
+    let is_said = |words: &[&str]| words.iter().all(|word| text.contains(word));
+    OUR_SIDE.iter().any(|row| is_said(row))
+}
+
+/// How deep messages within messages are looked at.
+const DEPTH: u8 = 3;
+
+/// The same of a whole message: the bounce itself, one that is attached, or its words alone, which have no headers.
+fn shows_our_side(message: &Message<'_>, bytes: &[u8], depth: u8) -> bool {
+    let is_in = |part: &mail_parser::MessagePart<'_>| match &part.body {
+        PartType::Text(text) | PartType::Html(text) => is_our_side(text),
+        PartType::Message(inner) => {
+            depth > 0 && shows_our_side(inner, inner.raw_message(), depth - 1)
+        }
+        PartType::Binary(bytes) | PartType::InlineBinary(bytes) => {
+            is_our_side(&String::from_utf8_lossy(bytes))
+        }
+        PartType::Multipart(_) => false,
+    };
+    message.parts.iter().any(is_in)
+        || message.from().is_none() && is_our_side(&String::from_utf8_lossy(bytes))
 }
 
 /// What they wrote themselves, above, between or below what they quote.
@@ -355,7 +463,8 @@ mod tests {
     }
 
     fn is(text: &str) -> (Option<String>, Kind) {
-        let reply = read(text.replace('\n', "\r\n").as_bytes(), &known()).unwrap();
+        let bytes = text.replace('\n', "\r\n").into_bytes();
+        let reply = read(&bytes, &known(), &["ann@us.example"]).unwrap();
         (reply.token, reply.kind)
     }
 
@@ -379,11 +488,21 @@ mod tests {
             ours(Kind::Delay("4.4.1".into()))
         );
         assert_eq!(is(&report("delivered", "2.0.0")), ours(Kind::Robot));
+        // It waited for days, and then was given up.
+        assert_eq!(
+            is(&report("failed", "4.4.1")),
+            ours(Kind::Bounce("4.4.1".into()))
+        );
         // Sent to a plain address: known by the letter it brings back.
         let plain = report("failed", "5.7.1").replace("ann+tlsnag-4f2a91c0@", "ann@");
         assert_eq!(is(&plain), ours(Kind::Bounce("5.7.1".into())));
         let old = "Return-Path: <>\nFrom: Mail Delivery System <Mailer-Daemon@a.example>\nTo: ann+tlsnag-4f2a91c0@us.example\nSubject: Mail delivery failed\n\nA message that you sent could not be delivered. This is a permanent error:\n  postmaster@a.example\n    550 5.1.1 user unknown\n";
         assert_eq!(is(old), ours(Kind::Bounce("5.1.1".into())));
+        let waits = old.replace("This is a permanent error", "It will be retried");
+        let waits = waits.replace("550 5.1.1", "450 4.2.1");
+        assert_eq!(is(&waits), ours(Kind::Delay("4.2.1".into())));
+        let given_up = waits.replace("It will be retried", "It waited too long");
+        assert_eq!(is(&given_up), ours(Kind::Bounce("4.2.1".into())));
     }
 
     #[test]
@@ -394,7 +513,7 @@ mod tests {
             message_id: id(kind),
         });
         let named = |text: String| {
-            let reply = read(text.as_bytes(), &letters).unwrap();
+            let reply = read(text.as_bytes(), &letters, &[]).unwrap();
             assert_eq!(reply.token.as_deref(), Some("4F2A91C0"));
             reply.message_id
         };
@@ -500,6 +619,82 @@ mod tests {
     }
 
     #[test]
+    fn our_own_letter_or_answer_is_nobodys_answer() {
+        let letter = "From: Ann Example <ann@us.example>\nTo: postmaster@a.example\nMessage-ID: <tlsnag.4F2A91C0.notice@mail.us.example>\nSubject: x [tlsnag-4F2A91C0]\n\nHello,\n";
+        assert_eq!(is(letter), ours(Kind::Own));
+        let by_a_list = letter.replace("ann@us.example", "list@elsewhere.example");
+        assert_eq!(is(&by_a_list), ours(Kind::Own));
+        let answer = "From: ann+tlsnag-4f2a91c0@us.example\nTo: bob@a.example\nSubject: Re: x [tlsnag-4F2A91C0]\n\nI forgot to say\n";
+        assert_eq!(is(answer), ours(Kind::Own));
+        for other in ["anna@us", "ann-marie@us"] {
+            let other = answer.replace("ann+tlsnag-4f2a91c0@us", other);
+            assert_eq!(is(&other), ours(Kind::Human));
+        }
+        // Passed on by hand.
+        let stop = answer
+            .replace("Subject: Re: x", "Subject: stop")
+            .replace("I forgot", "x");
+        assert_eq!(is(&stop), ours(Kind::OptOut));
+    }
+
+    #[test]
+    fn of_each_header_one_token_is_looked_at() {
+        let many: String = (0..70_000).map(|n| format!("tlsnag-{n:08X} ")).collect();
+        let guess = |header: &str, text: &str| {
+            is(&format!(
+                "From: eve@e.example\nTo: tls@us.example\n{header}: {text}\nSubject: stop\n\n"
+            ))
+        };
+        for header in ["References", "In-Reply-To", "Cc"] {
+            let last = format!("{many} tlsnag-4F2A91C0");
+            assert_eq!(guess(header, &last), (None, Kind::OptOut), "{header}");
+            let ids = "<tlsnag.00000000.notice@x> <tlsnag.4F2A91C0.notice@mail.us.example>";
+            assert_eq!(guess(header, ids), (None, Kind::OptOut), "{header}");
+        }
+        let thread = "<x@y> <tlsnag.4F2A91C0.notice@mail.us.example> <z@y>";
+        assert_eq!(guess("References", thread), ours(Kind::OptOut));
+        // Words that stand where a token could.
+        let words = guess("In-Reply-To", "please stop deadlock or stop 4f2a91c0");
+        assert_eq!(words.0.as_deref(), Some("4F2A91C0"));
+    }
+
+    #[test]
+    fn a_ticket_system_passes_on_what_people_write() {
+        let through = |header: &str, text: &str| {
+            is(&format!(
+                "From: tickets@a.example\nTo: ann+tlsnag-4f2a91c0@us.example\n{header}\nSubject: [#17] Re: x\n\n{text}\n"
+            ))
+        };
+        let generated = "Auto-Submitted: auto-generated";
+        assert_eq!(through(generated, "stop"), ours(Kind::OptOut));
+        assert_eq!(through(generated, "We have got it."), ours(Kind::Robot));
+        assert_eq!(
+            through("Auto-Submitted: auto-replied", "stop"),
+            ours(Kind::Robot)
+        );
+    }
+
+    #[test]
+    fn a_bounce_of_a_large_sender_is_known_as_such_forwarded_or_pasted() {
+        let said = "TLS Negotiation failed, the certificate doesn't match the host., code: 0 starttls error";
+        let bounce = format!(
+            "From: Mail Delivery Subsystem <mailer-daemon@googlemail.com>\nTo: user@gmail.com\nSubject: Delivery Status Notification (Delay)\nMIME-Version: 1.0\nContent-Type: multipart/report; boundary=\"b\"; report-type=delivery-status\n\n--b\nContent-Type: text/plain\n\nThere was a temporary problem.\n\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; googlemail.com\n\nFinal-Recipient: rfc822; ann@us.example\nAction: delayed\nStatus: 4.4.1\nDiagnostic-Code: smtp; {said}\n\n--b--\n"
+        );
+        assert_eq!(is(&bounce), (None, Kind::OurSide));
+        let forwarded = format!(
+            "From: joe@us.example\nTo: ann@us.example\nSubject: Fwd: bounce\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=c\n\n--c\nContent-Type: text/plain\n\nsee below\n\n--c\nContent-Type: message/rfc822\n\n{bounce}\n--c--\n"
+        );
+        assert_eq!(is(&forwarded), (None, Kind::OurSide));
+        let by_us = forwarded.replace("joe@us.example", "ann@us.example");
+        assert_eq!(is(&by_us), (None, Kind::OurSide));
+        assert_eq!(is(&format!("{said}\n")), (None, Kind::OurSide));
+        assert_eq!(
+            is("From: joe@us.example\nSubject: hello\n\nWhat is new?\n"),
+            (None, Kind::Human)
+        );
+    }
+
+    #[test]
     fn a_bounce_of_a_large_sender_is_about_our_side() {
         let text = "From: user@big.example\nTo: ann@us.example\nSubject: cannot reach you\n\nYour server said: TLS Negotiation failed, the certificate doesn't match the host., code: 0 (starttls error 71)\n";
         assert_eq!(is(text), (None, Kind::OurSide));
@@ -513,11 +708,12 @@ mod tests {
             b"Subject: \xff\r\n\r\n\xff",
             b"Content-Type: multipart/report; boundary=\"\"\r\n\r\n----\r\n",
         ] {
-            let _ = read(bytes, &known());
+            let _ = read(bytes, &known(), &[]);
         }
         let reply = read(
             b"From: x@y.example\r\nSubject: a\r\n\r\nhello\r\n",
             &known(),
+            &[],
         )
         .unwrap();
         assert_eq!(

@@ -54,11 +54,16 @@ pub fn handshake(state: &mut Outbound, handshake: &Handshake<'_>, cx: &mut Conte
         .retain(|f| !f.peer.view().matches(&peer) && f.peer != OwnedPeer::default());
     state.decided.retain(|(p, ..)| !p.view().matches(&peer));
     state.dead.retain(|(p, _)| !p.view().matches(&peer));
+    let parameters = cx.parameters(handshake);
+    if parameters.is_old() {
+        // The only line with the version.
+        state.keep(cx.proof());
+    }
     state.connected(Connection {
         peer: OwnedPeer::of(&peer),
         at: cx.steady,
         scope: handshake.scope,
-        parameters: cx.parameters(handshake),
+        parameters,
         certificate: certificate.unwrap_or(Cause::Unknown),
         counted: handshake.reused,
     });

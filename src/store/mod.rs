@@ -23,6 +23,7 @@
 //! | `forget` | deletes |
 //! | `outreach` | whom we wrote to, about what, and what came of it |
 //! | `addressees` | whom to write to, and who does not want it |
+//! | `answered` | what an answer does to a case, all of it or nothing |
 //! | `told` | what an operator has been told of |
 //! | `secret` | a random number of its own |
 //! | `digest` | the content as text, for comparing stores |
@@ -33,6 +34,7 @@
 
 pub mod addressees;
 mod agreement;
+pub mod answered;
 mod batch;
 mod bookmark;
 mod check;

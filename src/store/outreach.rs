@@ -3,11 +3,11 @@
 //! It decides nothing but one thing, because only the store can decide it for good: [`Store::begin_sending`] lets a draft go out at
 //! most once, and never to somebody who does not want it.
 
-use rusqlite::{Connection, Row, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
-use crate::outcome::Direction;
+use crate::outcome::{Direction, day_of};
 
-use super::{Result, Store};
+use super::{Result, Store, addressees};
 
 /// Where a case stands. The words are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -256,9 +256,25 @@ pub struct Draft {
     pub daily: f64,
     /// What it is about.
     pub peers: Vec<PeerNames>,
+    /// What their servers said when they were asked; `None` if they were not.
+    pub asked: Option<String>,
     /// The letter; `None` if it is not to be written, for comparison.
     pub letter: Option<DraftLetter>,
 }
+
+/// Whether a draft may go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// It may, and is marked as being sent.
+    Now,
+    /// Somebody there was written to not long ago.
+    TooSoon,
+    /// It is not wanted, not approved, or not there any more.
+    No,
+}
+
+/// In the history of a case: its servers were asked, and what they said.
+pub const ASKED: &str = "asked";
 
 /// A letter to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -385,22 +401,25 @@ impl Store {
     }
 
     /// Whether a draft may go out now; if so it is marked as being sent, and this is never said of it again. From here on its case counts as
-    /// written to, so that a run that dies now leaves a case that is not planned anew.
-    pub fn begin_sending(&mut self, notice: &Notice, now: i64) -> Result<bool> {
+    /// written to, so that a run that dies now leaves a case that is not planned anew. Another letter to the same address or organisation, or
+    /// about the same domain, must be `pause_days` ago; but for thank-yous, and for people of one organisation who are asked at once.
+    pub fn begin_sending(&mut self, notice: &Notice, now: i64, pause_days: i32) -> Result<Release> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if is_unwanted(&transaction, notice)? || is_closed(&transaction, notice.case)? {
+            return Ok(Release::No);
+        }
+        if notice.kind != THANKS && was_written_lately(&transaction, notice, now, pause_days)? {
+            return Ok(Release::TooSoon);
+        }
         // The number alone could by now belong to another letter: what was planned anew meanwhile may take the numbers of what it replaced.
+        // And whatever brought a case back to where it was: no letter goes out twice.
         let marked = transaction.execute(
             "UPDATE notice SET state = 'sending', sent = ?2 WHERE id = ?1 AND state = 'draft'
              AND outreach = ?3 AND plan = ?4 AND kind = ?5 AND address = ?6 AND body = ?7
              AND (approved > 0 OR outreach IN (SELECT id FROM outreach WHERE audience = 'postmaster'))
-             AND NOT EXISTS (SELECT 1 FROM suppression AS s WHERE s.name = LOWER(notice.address)
-               OR SUBSTR(LOWER(notice.address), -LENGTH(s.name) - 1) = '@' || s.name
-               OR s.name IN (SELECT organisation FROM outreach AS o WHERE o.id = notice.outreach)
-               OR s.name IN (SELECT token FROM outreach AS o WHERE o.id = notice.outreach)
-               OR s.name IN (SELECT domain FROM outreach_peer AS p WHERE p.outreach = notice.outreach)
-               OR s.name IN (SELECT host FROM outreach_peer AS p WHERE p.outreach = notice.outreach))",
+             AND NOT EXISTS (SELECT 1 FROM notice AS n WHERE n.message_id = ?8 AND n.state IN ('sending', 'sent', 'unclear'))",
             params![
                 notice.id,
                 now,
@@ -408,14 +427,18 @@ impl Store {
                 notice.plan,
                 notice.kind,
                 notice.address,
-                notice.body
+                notice.body,
+                notice.message_id
             ],
         )?;
         if marked == 1 {
             set_aside(&transaction, notice)?;
         }
         transaction.commit()?;
-        Ok(marked == 1)
+        Ok(match marked {
+            1 => Release::Now,
+            _ => Release::No,
+        })
     }
 
     /// What became of a letter that [`Store::begin_sending`] let go. `progress` [`Progress::Draft`]: it was refused for now.
@@ -441,7 +464,9 @@ impl Store {
             (Progress::Refused, _) => Some(State::Bounced),
             _ => Some(State::Sent),
         };
-        if let Some(state) = state {
+        // Whoever said stop while it was on its way, or answered an earlier one, has done so.
+        let is_closed = is_closed(&transaction, notice.case)?;
+        if let Some(state) = state.filter(|_| !is_closed) {
             move_case(&transaction, notice.case, state, now, answer)?;
         }
         transaction.commit()?;
@@ -451,19 +476,10 @@ impl Store {
     /// Puts a case into a state, and says so in its history.
     pub fn move_case(&mut self, case: i64, state: State, now: i64, note: &str) -> Result<()> {
         let transaction = self.connection.transaction()?;
+        close_drafts(&transaction, case)?;
         move_case(&transaction, case, state, now, note)?;
-        // What was drafted for it is no longer true.
-        transaction.execute(
-            "DELETE FROM notice WHERE outreach = ?1 AND state = 'draft'",
-            [case],
-        )?;
         transaction.commit()?;
         Ok(())
-    }
-
-    /// Adds to the history of a case what changes nothing.
-    pub fn note_event(&mut self, case: i64, now: i64, what: &str, note: &str) -> Result<()> {
-        add_event(&self.connection, case, now, what, note)
     }
 
     /// The whole history, oldest first.
@@ -484,25 +500,88 @@ impl Store {
     }
 }
 
-/// Deletes the cases about a domain or a host, with their letters and their history. Gives back how many.
+/// Whether a letter of another case went out less than so many days ago that whoever reads this one may have read. Who sends to us may
+/// write any domain on it: there domains tell nothing.
+fn was_written_lately(
+    connection: &Connection,
+    notice: &Notice,
+    now: i64,
+    pause_days: i32,
+) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM notice AS n JOIN outreach AS o ON o.id = n.outreach JOIN outreach AS mine ON mine.id = ?1
+       WHERE n.outreach <> ?1 AND n.state IN ('sending', 'sent', 'unclear') AND n.kind <> ?2 AND n.sent >= ?3
+         AND (LOWER(n.address) = LOWER(?4)
+           OR (NOT (n.plan = ?5 AND o.audience = 'correspondents' AND mine.audience = 'correspondents')
+             AND (o.organisation = mine.organisation
+               OR (o.direction = 'outbound' AND mine.direction = 'outbound' AND EXISTS (
+                 SELECT 1 FROM outreach_peer AS a JOIN outreach_peer AS b ON b.domain = a.domain
+                 WHERE a.outreach = n.outreach AND b.outreach = ?1 AND a.domain <> '')))))";
+    // Whole days, as plans count them.
+    let from = i64::from(day_of(now) - pause_days + 1) * 86_400;
+    let counted: i64 = connection.query_row(
+        sql,
+        params![notice.case, THANKS, from, notice.address, notice.plan],
+        |row| row.get(0),
+    )?;
+    Ok(counted > 0)
+}
+
+/// Takes a domain or a host out of the cases about it. One that is about nothing else is deleted, with its letters and its history; one
+/// that is stays, or the others would be written to anew, without the texts that name what is forgotten. Gives back how many of both.
 pub(super) fn forget_cases(connection: &Connection, name: &str) -> Result<u64> {
     let about = "SELECT outreach FROM outreach_peer WHERE domain = ?1 OR host = ?1";
-    for table in ["notice", "outreach_event"] {
-        connection.execute(
-            &format!("DELETE FROM {table} WHERE outreach IN ({about})"),
-            [name],
-        )?;
-    }
     let mut statement =
         connection.prepare(&format!("{about} GROUP BY outreach ORDER BY outreach"))?;
     let cases = statement
         .query_map([name], |row| row.get(0))?
         .collect::<rusqlite::Result<Vec<i64>>>()?;
+    connection.execute(
+        "DELETE FROM outreach_peer WHERE domain = ?1 OR host = ?1",
+        [name],
+    )?;
     for case in &cases {
-        connection.execute("DELETE FROM outreach_peer WHERE outreach = ?1", [case])?;
-        connection.execute("DELETE FROM outreach WHERE id = ?1", [case])?;
+        let sql = "SELECT COUNT(*) FROM outreach_peer WHERE outreach = ?1";
+        let left: i64 = connection.query_row(sql, [case], |row| row.get(0))?;
+        match left {
+            0 => delete_case(connection, *case)?,
+            _ => withdraw_name(connection, *case, name)?,
+        }
     }
     Ok(cases.len() as u64)
+}
+
+fn delete_case(connection: &Connection, case: i64) -> Result<()> {
+    for table in ["notice", "outreach_event"] {
+        connection.execute(&format!("DELETE FROM {table} WHERE outreach = ?1"), [case])?;
+    }
+    connection.execute("DELETE FROM outreach WHERE id = ?1", [case])?;
+    Ok(())
+}
+
+/// Takes a name out of the texts of a case. That letters went out stays known.
+fn withdraw_name(connection: &Connection, case: i64, name: &str) -> Result<()> {
+    connection.execute(
+        "DELETE FROM notice WHERE outreach = ?1 AND state = 'draft'",
+        [case],
+    )?;
+    connection.execute(
+        "UPDATE notice SET subject = '', body = '', answer = '' WHERE outreach = ?1",
+        [case],
+    )?;
+    for table in ["notice", "outreach"] {
+        let key = if table == "notice" { "outreach" } else { "id" };
+        connection.execute(
+            &format!("UPDATE {table} SET address = '' WHERE {key} = ?1 AND SUBSTR(LOWER(address), -LENGTH(?2) - 1) = '@' || ?2"),
+            params![case, name],
+        )?;
+    }
+    // What tells that a mail was seen stays: read again, it would be taken in again.
+    connection.execute(
+        "UPDATE outreach_event SET note = CASE WHEN what LIKE 'reply-%' THEN SUBSTR(note, -16) ELSE '' END
+         WHERE outreach = ?1 AND INSTR(LOWER(note), ?2) > 0",
+        params![case, name],
+    )?;
+    Ok(())
 }
 
 /// Deletes a person as a contact, and the letters to them. That their case was written about stays known, or they would be written to
@@ -563,6 +642,21 @@ fn write_draft(connection: &Connection, plan: &str, draft: &Draft, now: i64) -> 
     let case: i64 = connection.query_row(sql, [&draft.token], |row| row.get(0))?;
     if opened == 1 {
         add_event(connection, case, now, first.name(), "")?;
+    } else if !address.is_empty() {
+        // Who was left alone for comparison, and is to be written to after all, had none.
+        connection.execute(
+            "UPDATE outreach SET address = ?2 WHERE id = ?1 AND address = ''",
+            params![case, address],
+        )?;
+    }
+    // A case is about what its latest letter names: what was mended since is none of it any more.
+    connection.execute("DELETE FROM outreach_peer WHERE outreach = ?1", [case])?;
+    connection.execute(
+        "DELETE FROM outreach_event WHERE outreach = ?1 AND what = ?2",
+        params![case, ASKED],
+    )?;
+    if let Some(heard) = &draft.asked {
+        add_event(connection, case, now, ASKED, heard)?;
     }
     let mut insert = connection.prepare_cached(
         "INSERT INTO outreach_peer (outreach, domain, host) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
@@ -593,15 +687,35 @@ fn write_draft(connection: &Connection, plan: &str, draft: &Draft, now: i64) -> 
 /// The kind of letter that ends a case well.
 const THANKS: &str = "thank-you";
 
-/// Moves a case to where it stands if the letter leaves, which is known only afterwards. When it came there is said then.
+/// Whether anything that a letter is about does not want to be written to: its recipient, the organisation, a domain, a host.
+fn is_unwanted(connection: &Connection, notice: &Notice) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "SELECT organisation FROM outreach WHERE id = ?1 UNION SELECT token FROM outreach WHERE id = ?1
+         UNION SELECT domain FROM outreach_peer WHERE outreach = ?1
+         UNION SELECT host FROM outreach_peer WHERE outreach = ?1",
+    )?;
+    let mut names = statement
+        .query_map([notice.case], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<String>>>()?;
+    names.push(notice.address.clone());
+    let unwanted = addressees::suppressions(connection)?;
+    Ok(names
+        .iter()
+        .any(|name| unwanted.iter().any(|unwanted| unwanted.covers(name))))
+}
+
+/// Moves a case to where it stands if the letter leaves, which is known only afterwards. When it came there is said then. From here on the
+/// case knows whom it was last written to about.
 fn set_aside(connection: &Connection, notice: &Notice) -> Result<()> {
     let (from, to) = match notice.kind.as_str() {
-        THANKS => (State::Fixed, State::Thanked),
-        _ => (State::Planned, State::Sent),
+        THANKS => ([State::Fixed, State::Fixed], State::Thanked),
+        // Who was left alone for comparison is so no longer.
+        _ => ([State::Planned, State::Control], State::Sent),
     };
+    let [one, other] = from.map(State::name);
     connection.execute(
-        "UPDATE outreach SET state = ?3 WHERE id = ?1 AND state = ?2",
-        params![notice.case, from.name(), to.name()],
+        "UPDATE outreach SET address = ?5, state = CASE WHEN state IN (?2, ?3) THEN ?4 ELSE state END WHERE id = ?1",
+        params![notice.case, one, other, to.name(), notice.address],
     )?;
     Ok(())
 }
@@ -612,15 +726,39 @@ fn take_back(connection: &Connection, notice: &Notice) -> Result<()> {
         THANKS => (State::Thanked, State::Fixed, 0),
         _ => (State::Sent, State::Planned, 1),
     };
+    // What had been left alone for comparison is so again: it says so in its history.
     connection.execute(
-        "UPDATE outreach SET state = ?3 WHERE id = ?1 AND state = ?2 AND NOT EXISTS (SELECT 1 FROM notice AS n
+        "UPDATE outreach SET state = CASE WHEN ?4 = 1 AND EXISTS (SELECT 1 FROM outreach_event AS e
+             WHERE e.outreach = ?1 AND e.what = 'control') THEN 'control' ELSE ?3 END
+         WHERE id = ?1 AND state = ?2 AND NOT EXISTS (SELECT 1 FROM notice AS n
            WHERE ?4 = 1 AND n.outreach = ?1 AND n.state IN ('sending', 'sent', 'unclear'))",
         params![notice.case, from.name(), to.name(), others],
     )?;
     Ok(())
 }
 
-fn move_case(connection: &Connection, case: i64, state: State, now: i64, note: &str) -> Result<()> {
+/// Whether a human, theirs or ours, has said that nothing more is to come, or has answered, which is ours to read first.
+fn is_closed(connection: &Connection, case: i64) -> Result<bool> {
+    let sql =
+        "SELECT 1 FROM outreach WHERE id = ?1 AND state IN ('declined', 'exempt', 'answered')";
+    let found = connection.query_row(sql, [case], |_| Ok(())).optional()?;
+    Ok(found.is_some())
+}
+
+/// Drops what is drafted for a case that moves on: it is no longer true.
+pub(super) fn close_drafts(connection: &Connection, case: i64) -> Result<()> {
+    let sql = "DELETE FROM notice WHERE outreach = ?1 AND state = 'draft'";
+    connection.execute(sql, [case])?;
+    Ok(())
+}
+
+pub(super) fn move_case(
+    connection: &Connection,
+    case: i64,
+    state: State,
+    now: i64,
+    note: &str,
+) -> Result<()> {
     connection.execute(
         "UPDATE outreach SET state = ?2, changed = ?3 WHERE id = ?1",
         params![case, state.name(), now],
@@ -628,7 +766,13 @@ fn move_case(connection: &Connection, case: i64, state: State, now: i64, note: &
     add_event(connection, case, now, state.name(), note)
 }
 
-fn add_event(connection: &Connection, case: i64, now: i64, what: &str, note: &str) -> Result<()> {
+pub(super) fn add_event(
+    connection: &Connection,
+    case: i64,
+    now: i64,
+    what: &str,
+    note: &str,
+) -> Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO outreach_event (outreach, at, what, note) VALUES (?1, ?2, ?3, ?4)",
@@ -694,6 +838,7 @@ mod tests {
             audience: Audience::Postmaster,
             daily: 1.5,
             peers: vec![(format!("mail.{organisation}"), format!("mx.{organisation}"))],
+            asked: None,
             letter: Some(DraftLetter {
                 kind: "notice".into(),
                 address: format!("postmaster@mail.{organisation}"),
@@ -711,11 +856,15 @@ mod tests {
         store
     }
 
+    fn leaves(store: &mut Store, notice: &Notice, now: i64) -> bool {
+        store.begin_sending(notice, now, 30).unwrap() == Release::Now
+    }
+
     #[test]
     fn planning_anew_replaces_what_was_not_sent() {
         let mut store = store();
         let first = store.notices().unwrap().remove(0);
-        assert!(store.begin_sending(&first, 200).unwrap());
+        assert!(leaves(&mut store, &first, 200));
         store
             .end_sending(&first, Progress::Sent, "250 ok", 201)
             .unwrap();
@@ -741,24 +890,24 @@ mod tests {
     fn a_letter_goes_out_once() {
         let mut store = store();
         let notice = store.notices().unwrap().remove(0);
-        assert!(store.begin_sending(&notice, 200).unwrap());
-        assert!(!store.begin_sending(&notice, 200).unwrap());
+        assert!(leaves(&mut store, &notice, 200));
+        assert!(!leaves(&mut store, &notice, 200));
         for progress in [Progress::Sent, Progress::Refused, Progress::Unclear] {
             store.end_sending(&notice, progress, "", 201).unwrap();
-            assert!(!store.begin_sending(&notice, 202).unwrap(), "{progress:?}");
+            assert!(!leaves(&mut store, &notice, 202), "{progress:?}");
         }
         // refused for now
         store
             .end_sending(&notice, Progress::Draft, "450 later", 203)
             .unwrap();
-        assert!(store.begin_sending(&notice, 204).unwrap());
+        assert!(leaves(&mut store, &notice, 204));
     }
 
     #[test]
     fn a_letter_on_its_way_when_a_run_died_keeps_its_case() {
         let mut store = store();
         let notice = store.notices().unwrap().remove(0);
-        assert!(store.begin_sending(&notice, 200).unwrap());
+        assert!(leaves(&mut store, &notice, 200));
         for plan in ["p2", "p3"] {
             store
                 .replace_drafts(plan, &[draft("CC", "c.example")], 300)
@@ -773,11 +922,60 @@ mod tests {
         assert_eq!(cases[0].notices[0].progress, Progress::Sending);
     }
 
+    /// What is on its way is no draft, and is one again if it is refused for now: the case has ended all the same.
+    #[test]
+    fn a_letter_that_was_on_its_way_when_its_case_ended_is_not_tried_again() {
+        for end in [State::Declined, State::Exempt, State::Answered] {
+            for progress in [Progress::Draft, Progress::Sent] {
+                let mut store = store();
+                let notice = store.notices().unwrap().remove(0);
+                assert!(leaves(&mut store, &notice, 200));
+                store.move_case(notice.case, end, 201, "").unwrap();
+                store.end_sending(&notice, progress, "", 202).unwrap();
+                assert_eq!(store.cases().unwrap()[0].state, end);
+                let again = store.begin_sending(&notice, 90_000, 30).unwrap();
+                assert_eq!(again, Release::No, "{end:?} {progress:?}");
+            }
+        }
+    }
+
+    /// No plan of today writes to them; those of earlier versions did.
+    #[test]
+    fn who_was_left_alone_and_is_written_to_after_all_has_a_recipient_and_an_end() {
+        let mut store = Store::in_memory().unwrap();
+        let alone = Draft {
+            letter: None,
+            ..draft("AA", "a.example")
+        };
+        store.replace_drafts("p1", &[alone], 100).unwrap();
+        store
+            .replace_drafts("p2", &[draft("AA", "a.example")], 150)
+            .unwrap();
+        let stands = |store: &Store| {
+            let case = store.cases().unwrap().remove(0);
+            (case.state, case.address)
+        };
+        let address = "postmaster@mail.a.example".to_string();
+        let notice = store.notices().unwrap().remove(0);
+        assert_eq!(stands(&store), (State::Control, address.clone()));
+        assert!(leaves(&mut store, &notice, 200));
+        assert_eq!(stands(&store), (State::Sent, address.clone()));
+        store
+            .end_sending(&notice, Progress::Draft, "450 later", 201)
+            .unwrap();
+        assert_eq!(stands(&store), (State::Control, address.clone()));
+        assert!(leaves(&mut store, &notice, 300));
+        store
+            .end_sending(&notice, Progress::Sent, "250 ok", 301)
+            .unwrap();
+        assert_eq!(stands(&store), (State::Sent, address));
+    }
+
     #[test]
     fn what_was_refused_for_now_is_planned_as_before() {
         let mut store = store();
         let notice = store.notices().unwrap().remove(0);
-        assert!(store.begin_sending(&notice, 200).unwrap());
+        assert!(leaves(&mut store, &notice, 200));
         store
             .end_sending(&notice, Progress::Draft, "450 later", 201)
             .unwrap();
@@ -802,8 +1000,8 @@ mod tests {
             new.iter().map(|n| n.id).collect::<Vec<_>>(),
             "the numbers are the same"
         );
-        assert!(!store.begin_sending(&old[0], 400).unwrap());
-        assert!(store.begin_sending(&new[0], 400).unwrap());
+        assert!(!leaves(&mut store, &old[0], 400));
+        assert!(leaves(&mut store, &new[0], 400));
     }
 
     #[test]
@@ -819,7 +1017,7 @@ mod tests {
             store.add_drafts("thanks", &[thanks], 160).unwrap();
             let notices = store.cases().unwrap().remove(0).notices;
             let notice = notices.iter().find(|n| n.kind == THANKS).unwrap();
-            assert!(store.begin_sending(notice, 170).unwrap());
+            assert!(leaves(&mut store, notice, 170));
             if let Some(progress) = progress {
                 store.end_sending(notice, progress, "", 171).unwrap();
             }
@@ -844,10 +1042,10 @@ mod tests {
             assert!(store.suppress(name, "opt-out", 150).unwrap());
             assert!(!store.suppress(name, "again", 160).unwrap());
             let notices = store.notices().unwrap();
-            assert!(!store.begin_sending(&notices[0], 200).unwrap(), "{name}");
-            assert!(store.begin_sending(&notices[1], 200).unwrap(), "{name}");
+            assert!(!leaves(&mut store, &notices[0], 200), "{name}");
+            assert!(leaves(&mut store, &notices[1], 200), "{name}");
             assert!(store.unsuppress(name).unwrap());
-            assert!(store.begin_sending(&notices[0], 200).unwrap(), "{name}");
+            assert!(leaves(&mut store, &notices[0], 200), "{name}");
         }
     }
 
@@ -863,7 +1061,7 @@ mod tests {
             let mut store = store();
             store.suppress(name, "by hand", 150).unwrap();
             let notice = store.notices().unwrap().remove(0);
-            assert!(store.begin_sending(&notice, 200).unwrap(), "{name}");
+            assert!(leaves(&mut store, &notice, 200), "{name}");
         }
     }
 
@@ -886,31 +1084,35 @@ mod tests {
     fn a_letter_to_a_correspondent_waits_until_it_is_approved() {
         let (mut store, _) = store_of_people("b\n");
         let notice = store.notices().unwrap().remove(0);
-        assert!(!store.begin_sending(&notice, 200).unwrap());
+        assert!(!leaves(&mut store, &notice, 200));
         assert!(store.approve(notice.id, 201).unwrap());
         assert!(store.approve(notice.id, 0).unwrap());
-        assert!(!store.begin_sending(&notice, 202).unwrap(), "taken back");
+        assert!(!leaves(&mut store, &notice, 202), "taken back");
         store.approve(notice.id, 203).unwrap();
         store.suppress("bob@a.example", "opt-out", 204).unwrap();
-        assert!(!store.begin_sending(&notice, 205).unwrap(), "suppressed");
+        assert!(!leaves(&mut store, &notice, 205), "suppressed");
         store.unsuppress("bob@a.example").unwrap();
-        assert!(store.begin_sending(&notice, 206).unwrap());
+        assert!(leaves(&mut store, &notice, 206));
         assert!(!store.approve(notice.id, 207).unwrap(), "it is under way");
     }
 
     #[test]
     fn several_people_of_one_organisation_are_one_matter() {
         let mut store = Store::in_memory().unwrap();
-        let to = |token: &str, organisation: &str| Draft {
-            audience: Audience::Correspondents,
-            ..draft(token, organisation)
+        let to = |token: &str, organisation: &str| {
+            let mut draft = draft(token, organisation);
+            draft.audience = Audience::Correspondents;
+            if let Some(letter) = &mut draft.letter {
+                letter.address = format!("{token}@{organisation}");
+            }
+            draft
         };
         let mut send = |drafts: &[Draft], at| {
             store.replace_drafts("p", drafts, at).unwrap();
             for notice in store.notices().unwrap() {
                 if notice.progress == Progress::Draft {
                     store.approve(notice.id, at).unwrap();
-                    assert!(store.begin_sending(&notice, at).unwrap());
+                    assert!(leaves(&mut store, &notice, at));
                     store.end_sending(&notice, Progress::Sent, "", at).unwrap();
                 }
             }
@@ -959,5 +1161,70 @@ mod tests {
         for (state, word, _) in STATES {
             assert_eq!(State::from_name(word), Some(*state));
         }
+    }
+
+    #[test]
+    fn no_letter_leaves_while_whoever_reads_it_has_read_another_lately() {
+        const DAY: i64 = 86_400;
+        let released = |change: fn(&mut Draft), day: i64| {
+            let mut store = Store::in_memory().unwrap();
+            let mut second = draft("BB", "b.example");
+            change(&mut second);
+            let drafts = [draft("AA", "a.example"), second];
+            store.replace_drafts("p1", &drafts, 100).unwrap();
+            let notices = store.notices().unwrap();
+            assert!(leaves(&mut store, &notices[0], 10 * DAY + 600));
+            store
+                .end_sending(&notices[0], Progress::Sent, "", 10 * DAY + 601)
+                .unwrap();
+            store.begin_sending(&notices[1], day * DAY, 30).unwrap()
+        };
+        let address = |draft: &mut Draft| {
+            if let Some(letter) = &mut draft.letter {
+                letter.address = "Postmaster@Mail.a.example".into();
+            }
+        };
+        let domain = |draft: &mut Draft| {
+            draft.peers = vec![("mail.a.example".into(), "mx.b.example".into())];
+        };
+        let organisation = |draft: &mut Draft| draft.organisation = "a.example".into();
+        for change in [address, domain, organisation] {
+            assert_eq!(released(change, 10), Release::TooSoon);
+            assert_eq!(released(change, 39), Release::TooSoon);
+            assert_eq!(released(change, 40), Release::Now);
+        }
+        assert_eq!(released(|_| {}, 10), Release::Now);
+        let thanks = |draft: &mut Draft| {
+            draft.organisation = "a.example".into();
+            if let Some(letter) = &mut draft.letter {
+                letter.kind = THANKS.into();
+            }
+        };
+        assert_eq!(released(thanks, 10), Release::Now);
+    }
+
+    #[test]
+    fn a_domain_that_is_forgotten_leaves_the_case_of_the_others() {
+        let mut store = Store::in_memory().unwrap();
+        let mut of_three = draft("AA", "host.example");
+        of_three.peers = ["c1.example", "c2.example", "c3.example"]
+            .map(|domain| (domain.to_string(), "mx.host.example".to_string()))
+            .to_vec();
+        if let Some(letter) = &mut of_three.letter {
+            letter.body = "mail to c1.example, c2.example, c3.example".into();
+        }
+        store.replace_drafts("p1", &[of_three], 100).unwrap();
+        let notice = store.notices().unwrap().remove(0);
+        assert!(leaves(&mut store, &notice, 200));
+        store.end_sending(&notice, Progress::Sent, "", 201).unwrap();
+        assert_eq!(forget_cases(&store.connection, "c3.example").unwrap(), 1);
+        let case = store.cases().unwrap().remove(0);
+        assert_eq!((case.state, case.peers.len()), (State::Sent, 2));
+        assert!(case.was_written() && case.notices[0].body.is_empty());
+        for name in ["c1.example", "c2.example"] {
+            forget_cases(&store.connection, name).unwrap();
+        }
+        assert!(store.cases().unwrap().is_empty());
+        assert!(store.notices().unwrap().is_empty());
     }
 }

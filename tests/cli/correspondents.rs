@@ -173,7 +173,7 @@ fn a_letter_to_a_person_names_nobody_and_speaks_of_their_own_mail() {
         "7 messages\nfrom 2026-11-02 to 2026-11-08",
         "Could you forward this mail",
         "List-Unsubscribe: <mailto:",
-        "to=<...@a.example>",
+        "SSL_connect error to",
     ] {
         assert!(shown.contains(words), "{words}\n{shown}");
     }

@@ -10,12 +10,11 @@ use crate::store::outreach::{Case, State};
 
 use super::super::period::{date, parse_day};
 use super::super::report::newest_day;
+use super::deadline::NOTICE_DAYS;
 use super::{Environment, Status, last_days};
 
 /// Days that are looked at.
 const DAYS: i32 = 30;
-/// So long before the day everybody should have been told.
-const NOTICE_DAYS: i32 = 28;
 /// Losses that are named.
 const NAMED: usize = 12;
 

@@ -6,7 +6,7 @@ use anyhow::bail;
 use maillog::Cause;
 
 use crate::campaign::letter::{Facts, Fate, Letters, Proof, Style, Us};
-use crate::campaign::{Kind, Planned};
+use crate::campaign::{Charge, Kind, Planned, Problem};
 use crate::mail::{self, Message};
 use crate::outcome::{Class, day_of};
 use crate::query::software::Software;
@@ -15,7 +15,7 @@ use crate::store::outreach::{Case, DraftLetter, Notice};
 use crate::store::{Claim, Store};
 
 use super::super::period::date;
-use super::Environment;
+use super::{Environment, deadline};
 
 /// Where mail servers take mail, if the log does not say.
 const SMTP: u16 = 25;
@@ -53,7 +53,8 @@ pub(super) fn evidence(store: &Store, planned: &Planned) -> anyhow::Result<Vec<C
         claims.extend(store.claims(name)?.into_iter().filter(|claim| {
             claim.direction == planned.direction.name()
                 && claim.host == *host
-                && claim.class == planned.main.0
+                && claim.domain == *domain
+                && is_of(claim, planned)
         }));
     }
     claims.sort_by_key(|claim| std::cmp::Reverse(claim.at));
@@ -61,22 +62,80 @@ pub(super) fn evidence(store: &Store, planned: &Planned) -> anyhow::Result<Vec<C
     Ok(claims)
 }
 
-/// Writes the letter of a planned case. `checked` is the day on which its servers were asked, or empty.
+/// Whether an occurrence is one of those that a letter speaks of.
+fn is_of(claim: &Claim, planned: &Planned) -> bool {
+    let what = (claim.class.name(), claim.cause.clone());
+    // Mail that crossed over TLS has lines of its own for other reasons too, and the version stands nowhere else.
+    let is_old = |line: &str| {
+        let mut versions = planned.charge.protocols.iter();
+        versions.any(|version| names_version(line, version))
+    };
+    planned.charge.classes.contains_key(&what)
+        && (planned.problem != Problem::OldProtocol
+            || claim.lines.iter().any(|line| is_old(&line.text)))
+}
+
+/// Whether a line names this TLS version: `TLSv1`, which is not `TLSv1.3`.
+fn names_version(line: &str, version: &str) -> bool {
+    let mut found = line.match_indices(version);
+    found.any(|(at, _)| {
+        let next = line[at + version.len()..].chars().next();
+        next.is_none_or(|c| c != '.' && !c.is_ascii_digit())
+    })
+}
+
+/// What tells what went wrong, in the words of mail servers, for problems that the line about the delivery does not tell.
+const TELLING: &[(Problem, &[&str])] = &[
+    (
+        Problem::Handshake,
+        &[
+            "SSL_connect error",
+            "STARTTLS=client, error",
+            "handshake failed",
+            "during TLS",
+        ],
+    ),
+    (Problem::Refused, &["STARTTLS", "454 "]),
+    (Problem::Certificate, &["verification failed", "verify="]),
+    (
+        Problem::OldProtocol,
+        &["TLS connection established", "STARTTLS=client"],
+    ),
+    (Problem::Sts, &["does not match STS"]),
+];
+
+/// The lines of an occurrence, with the one that tells what went wrong first.
+fn proof(claim: &Claim, problem: Problem) -> Proof {
+    let lines: Vec<String> = claim.lines.iter().map(|line| line.text.clone()).collect();
+    let words = TELLING.iter().find(|(of, _)| *of == problem);
+    let words = words.map_or(&[][..], |(_, words)| *words);
+    let telling = words
+        .iter()
+        .find_map(|word| lines.iter().rposition(|line| line.contains(word)));
+    // The line that settled it stands last.
+    let telling = telling.unwrap_or(lines.len().saturating_sub(1));
+    Proof { lines, telling }
+}
+
+/// Writes the letter of a planned case.
 pub(super) fn write(
     letters: &Letters,
     store: &Store,
     planned: &Planned,
     cases: &[Case],
-    checked: &str,
     environment: &Environment,
 ) -> anyhow::Result<DraftLetter> {
     let settings = &environment.settings.campaign;
-    let facts = facts(store, planned, cases, checked, settings)?;
+    let facts = facts(store, planned, cases, environment)?;
+    let style = match settings.light_hearted {
+        true => Style::LightHearted,
+        false => Style::Plain,
+    };
     let letter = letters.render(
         planned.problem,
         planned.kind,
         &settings.language,
-        Style::Plain,
+        style,
         &facts,
     )?;
     Ok(DraftLetter {
@@ -97,10 +156,11 @@ fn facts(
     store: &Store,
     planned: &Planned,
     cases: &[Case],
-    checked: &str,
-    settings: &Campaign,
+    environment: &Environment,
 ) -> anyhow::Result<Facts> {
+    let settings = &environment.settings.campaign;
     let claims = evidence(store, planned)?;
+    let asked = planned.asked.as_ref();
     let case = cases.iter().find(|case| case.token == planned.token);
     let sent = case.and_then(|case| {
         case.notices
@@ -152,30 +212,19 @@ fn facts(
         is_certain: matches!(
             planned.main.0,
             Class::PlaintextNotOffered | Class::TlsRequiredNotOffered
-        ) || !checked.is_empty(),
+        ) || asked.is_some(),
         cause: Cause::from_name(&planned.main.1).unwrap_or(Cause::Unknown),
         protocols: planned.charge.protocols.iter().cloned().collect(),
         proof: claims
             .iter()
             .find(|claim| !claim.lines.is_empty())
-            .map(|claim| Proof {
-                // The line that settled it stands last.
-                lines: claim
-                    .lines
-                    .iter()
-                    .rev()
-                    .take(2)
-                    .rev()
-                    .map(|line| line.text.clone())
-                    .collect(),
-            }),
+            .map(|claim| proof(claim, planned.problem)),
+        heard: asked.map_or_else(String::new, |asked| asked.heard.clone()),
         software: software.next(),
-        checked: checked.to_string(),
-        deadline: settings
-            .enforce_on
-            .clone()
-            .filter(|_| planned.kind == Kind::Deadline)
-            .unwrap_or_default(),
+        checked: asked.map_or_else(String::new, |asked| date(day_of(asked.at))),
+        deadline: deadline::named(planned.kind, settings, environment.now)
+            .unwrap_or_default()
+            .to_string(),
         first_sent: match planned.kind {
             Kind::Reminder | Kind::LastReminder => {
                 sent.map_or_else(String::new, |at| date(day_of(at)))
@@ -186,15 +235,21 @@ fn facts(
     })
 }
 
-/// The addresses at which the hosts of a planned letter were met.
-pub(super) fn addresses(planned: &Planned) -> Vec<(IpAddr, u16)> {
-    let places = planned.charge.hosts.values().flatten();
-    places
+/// The addresses at which the hosts that are `asked` were met.
+pub(super) fn places(charge: &Charge, is_asked: impl Fn(&str) -> bool) -> Vec<(IpAddr, u16)> {
+    let hosts = charge.hosts.iter().filter(|(host, _)| is_asked(host));
+    hosts
+        .flat_map(|(_, places)| places)
         .filter_map(|(address, port)| {
             let port = if *port == 0 { SMTP } else { *port };
             Some((address.parse().ok()?, port))
         })
         .collect()
+}
+
+/// What the file of a letter is called: a case may have several.
+pub(super) fn file_name(notice: &Notice, token: &str) -> String {
+    format!("{token}-{}", notice.kind)
 }
 
 /// A letter with its headers, as it would be sent now.
@@ -220,4 +275,27 @@ pub(super) fn message(
         page: None,
     };
     Ok(Message::build(&draft)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_not_found_in_a_newer_one() {
+        for (line, found) in [
+            (
+                "established to mx[192.0.2.1]:25: TLSv1 with cipher AES",
+                true,
+            ),
+            ("relay=mx., version=TLSv1, verify=OK", true),
+            (
+                "established to mx[192.0.2.1]:25: TLSv1.3 with cipher AES",
+                false,
+            ),
+            ("version=TLSv1.1", false),
+        ] {
+            assert_eq!(names_version(line, "TLSv1"), found, "{line}");
+        }
+    }
 }

@@ -4,16 +4,22 @@
 //! | file | command |
 //! |---|---|
 //! | `plan` | who would be written to and who not; drafts the letters |
+//! | `asking` | asks the servers concerned |
 //! | `letters` | from a planned case to its letter |
 //! | `preview` | the letters as they would be sent |
 //! | `review` | which letters to persons wait, and which may go out |
 //! | `send` | hands them over, one by one |
+//! | `deadline` | the day that letters name |
 //! | `replies` | reads what came back |
 //! | `status` | where each case stands, and what came of it |
+//! | `history` | what happened in a case, in order |
 //! | `enforce` | the way to requiring TLS |
 //! | `people` | contacts, suppressions and labels, by hand |
 
+mod asking;
+mod deadline;
 mod enforce;
+mod history;
 mod letters;
 mod people;
 mod plan;
@@ -49,6 +55,7 @@ const STEPS: &str = "In this order:
   tlsnag campaign send --plan HASH --yes      sends them, some each day
   tlsnag campaign replies ~/Maildir           bounces, robots, opt-outs; shows what humans wrote
   tlsnag campaign status                      where each case stands, and what came of it
+  tlsnag campaign history NAME                what happened there, in order
 In place of the postmasters, people there whom our users exchange mail with can be asked (plan --to correspondents): then
   tlsnag campaign review                      whom, and why
   tlsnag campaign approve ADDRESS...          each by name, before send
@@ -75,6 +82,8 @@ pub enum Step {
     Answer(people::AnswerArgs),
     /// Where each case stands, and what came of it
     Status(status::StatusArgs),
+    /// What happened with an organisation, a domain or a case, in order: letters, answers and what was said of them
+    History(history::HistoryArgs),
     /// The way to requiring TLS, step by step: whom it hits, who knows of it, what to set, how to go back
     Enforce(enforce::EnforceArgs),
     /// Whom to write to about a domain or an organisation
@@ -97,6 +106,7 @@ pub(super) fn run(args: &CampaignArgs, environment: &Environment) -> anyhow::Res
         Step::Label(args) => people::label(args, environment),
         Step::Answer(args) => people::answer(args, environment),
         Step::Status(args) => status::run(args, environment),
+        Step::History(args) => history::run(args, environment),
         Step::Enforce(args) => enforce::run(args, environment),
         Step::Contact(args) => people::contact(args, environment),
         Step::Suppress(args) => people::suppress(args, environment),
@@ -109,7 +119,8 @@ pub(super) fn after_import(store: &mut Store, environment: &Environment) -> anyh
     for moved in follow_up(store, environment)? {
         environment.printer.remark(&moved);
     }
-    if environment.settings.campaign.auto_thank {
+    let settings = &environment.settings.campaign;
+    if settings.auto_thank && settings.thanks {
         let thanked = plan::draft_thanks(store, environment)
             .and_then(|()| send::send_thanks(store, environment));
         // What the audit has to tell does not hang on a mail server that is down.

@@ -6,7 +6,10 @@ use clap::{Args, ValueEnum};
 use crate::campaign::answers;
 use crate::campaign::contact::is_address;
 use crate::campaign::never::is_public;
+use crate::campaign::optout::{recipients, silenced};
 use crate::store::Store;
+use crate::store::addressees::{Contact, plain_name};
+use crate::store::answered::Effects;
 use crate::store::outreach::State;
 
 use super::{Environment, Status, case_of};
@@ -30,7 +33,7 @@ pub struct ContactArgs {
 /// Arguments of `campaign suppress`.
 #[derive(Debug, Args)]
 pub struct SuppressArgs {
-    /// An address, a domain, a host or an organisation; without it, all are listed
+    /// An address, a domain with all below it, a host or an organisation; without it, all are listed
     pub name: Option<String>,
     /// Why
     #[arg(long, default_value = "by hand", value_name = "TEXT")]
@@ -126,24 +129,34 @@ pub(super) fn label(args: &LabelArgs, environment: &Environment) -> anyhow::Resu
     let Some((_, state, ends)) = LABELS.iter().find(|(label, ..)| *label == args.label) else {
         return Ok(Status::Done);
     };
+    if *state == State::Sent && !case.was_written() {
+        bail!(
+            "no letter of {} has gone out that a robot could have answered",
+            case.token
+        );
+    }
     let value = args.label.to_possible_value();
     let name = value.as_ref().map_or("", |value| value.get_name());
-    store.move_case(
-        case.id,
-        *state,
-        environment.now,
-        format!("{name} {}", args.note).trim_end(),
-    )?;
+    let words = format!("{name} {}", args.note).trim_end().to_string();
+    // What is mended stays so, whatever they say to it.
+    let moves = case.state.is_open() || *state == State::Exempt;
+    let mut effects = Effects {
+        what: "label".into(),
+        note: words.clone(),
+        state: moves.then_some((*state, words)),
+        ..Effects::default()
+    };
     if *ends {
-        store.suppress(&case.organisation, name, environment.now)?;
-        store.suppress(&case.address, name, environment.now)?;
+        let names = recipients(&case, None, "");
+        let names = names.iter().flat_map(|to| silenced(&case, to));
+        effects.suppressed = names.map(|of| (of, name.to_string())).collect();
     }
-    environment.printer.result(&format!(
-        "{} {}: {}\n",
-        case.token,
-        case.organisation,
-        state.name()
-    ))?;
+    store.settle(case.id, &effects, environment.now)?;
+    let state = effects.state.map_or(case.state, |(state, _)| state);
+    let (token, organisation) = (&case.token, &case.organisation);
+    environment
+        .printer
+        .result(&format!("{token} {organisation}: {}\n", state.name()))?;
     Ok(Status::Done)
 }
 
@@ -161,35 +174,53 @@ pub(super) fn contact(args: &ContactArgs, environment: &Environment) -> anyhow::
             .result(&format!("Contacts taken in: {}.\n", rows.len()))?;
         return Ok(Status::Done);
     }
-    match (&args.name, &args.address) {
-        (Some(name), Some(address)) if address == "-" => {
-            store.set_contact(name, "", "", environment.now)?
-        }
+    let text = match (&args.name, &args.address) {
         (Some(name), Some(address)) => {
-            check(address)?;
-            store.set_contact(name, address, &args.note, environment.now)?;
+            set_contact(&mut store, name, address, &args.note, environment.now)?
         }
-        (wanted, _) => {
-            let all = store.contacts()?;
-            let shown: String = all
-                .iter()
-                .filter(|c| {
-                    wanted
-                        .as_ref()
-                        .is_none_or(|name| c.name == name.to_lowercase())
-                })
-                .map(|c| format!("{}  {}  {}\n", c.name, c.address, c.note))
-                .collect();
-            let nothing = match wanted {
-                None => "No contacts are set: letters go to the postmaster.\n".to_string(),
-                Some(name) => where_to_look(&name.to_lowercase()),
-            };
-            environment
-                .printer
-                .result(if shown.is_empty() { &nothing } else { &shown })?;
-        }
-    }
+        (wanted, _) => shown_contacts(&store.contacts()?, wanted.as_deref()),
+    };
+    environment.printer.result(&text)?;
     Ok(Status::Done)
+}
+
+/// Sets a contact, or takes it away, and says which.
+fn set_contact(
+    store: &mut Store,
+    name: &str,
+    address: &str,
+    note: &str,
+    now: i64,
+) -> anyhow::Result<String> {
+    let name = checked_name(name)?;
+    if address == "-" {
+        return Ok(match store.set_contact(&name, "", "", now)? {
+            true => format!("{name} has no contact any more: letters go to the postmaster.\n"),
+            false => {
+                format!("No contact was set for {name}; tlsnag campaign contact lists them.\n")
+            }
+        });
+    }
+    check(address)?;
+    store.set_contact(&name, address, note, now)?;
+    Ok(format!(
+        "Letters about {name} go to {address}, from the next plan on.\n"
+    ))
+}
+
+fn shown_contacts(all: &[Contact], wanted: Option<&str>) -> String {
+    let wanted = wanted.map(plain_name);
+    let is_wanted = |name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+    let shown: String = all
+        .iter()
+        .filter(|contact| is_wanted(&contact.name))
+        .map(|c| format!("{}  {}  {}\n", c.name, c.address, c.note))
+        .collect();
+    match (shown.is_empty(), wanted) {
+        (false, _) => shown,
+        (true, None) => "No contacts are set: letters go to the postmaster.\n".to_string(),
+        (true, Some(name)) => where_to_look(&name),
+    }
 }
 
 /// Where the one who runs a domain may have said how to be reached, as commands to run: nothing is asked from here.
@@ -209,6 +240,25 @@ fn where_to_look(name: &str) -> String {
 Then: tlsnag campaign contact {name} ADDRESS
 "
     )
+}
+
+/// A name as logs have it, of one that was typed. One that stands for nobody would seem to be heeded, and change nothing.
+fn checked_name(text: &str) -> anyhow::Result<String> {
+    let name = plain_name(text);
+    let (local, domain) = name.rsplit_once('@').unwrap_or(("", &name));
+    // Hosts are called so too, against the rules.
+    let is_name = is_public(&domain.replace('_', "x"));
+    let is_mailbox = |c: char| !c.is_whitespace() && !c.is_control() && !"<>,;\"@".contains(c);
+    if !is_name || !local.chars().all(is_mailbox) {
+        let found = match text.trim() {
+            "" => "nothing".to_string(),
+            _ => format!("`{}`", text.escape_debug()),
+        };
+        bail!(
+            "expected an address, a domain, a host or an organisation, such as postmaster@example.org or example.org, found {found}"
+        );
+    }
+    Ok(name)
 }
 
 fn check(address: &str) -> anyhow::Result<()> {
@@ -240,7 +290,7 @@ fn rows(text: &str) -> anyhow::Result<Vec<(String, String, String)>> {
             // A line of headings.
             continue;
         }
-        if name.is_empty() || !is_address(&address) {
+        if checked_name(&name).is_err() || !is_address(&address) {
             bail!(
                 "line {}: expected `name,address`, found `{}`",
                 at + 1,
@@ -256,16 +306,14 @@ fn rows(text: &str) -> anyhow::Result<Vec<(String, String, String)>> {
 pub(super) fn suppress(args: &SuppressArgs, environment: &Environment) -> anyhow::Result<Status> {
     let mut store = Store::open_existing(&environment.store)?;
     let text = match &args.name {
-        Some(name) if name.trim().is_empty() => {
-            bail!("expected an address, a domain, a host or an organisation, found nothing")
+        Some(name) => {
+            let name = checked_name(name)?;
+            match store.suppress(&name, &args.reason, environment.now)? {
+                false => format!("{name} was suppressed already.\n"),
+                true if name.contains('@') => format!("{name} is not written to any more.\n"),
+                true => format!("Nobody at {name} is written to any more.\n"),
+            }
         }
-        Some(name) => match store.suppress(name, &args.reason, environment.now)? {
-            true => format!(
-                "Nobody at {} is written to any more.\n",
-                name.escape_debug()
-            ),
-            false => format!("{} was suppressed already.\n", name.escape_debug()),
-        },
         None => {
             let all = store.suppressions()?;
             let day = |at| super::super::period::date(crate::outcome::day_of(at));

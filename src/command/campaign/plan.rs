@@ -1,8 +1,5 @@
 //! `campaign plan`: decides, asks the servers concerned whether it is still so, drafts the letters, and shows all of it.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -11,7 +8,6 @@ use crate::campaign::plan::{Rules, Skipped, Standing};
 use crate::campaign::reason::Reason;
 use crate::campaign::{self, Kind, Plan, Planned, Problem};
 use crate::cli::FormatArg;
-use crate::mail::probe::{self, Answer};
 use crate::outcome::{Direction, day_of};
 use crate::query::limits::find_limits;
 use crate::query::people::find_people;
@@ -24,7 +20,7 @@ use crate::store::outreach::{Audience, Case, Draft};
 use super::super::period::date;
 use super::super::report::{PrintArgs, put, write};
 use super::super::templates::load_letters;
-use super::{Environment, Status, follow_up, last_days, letters};
+use super::{Environment, Status, asking, deadline, follow_up, last_days, letters};
 
 /// Arguments of `campaign plan`.
 #[derive(Debug, Args)]
@@ -119,23 +115,24 @@ pub(super) fn run(args: &PlanArgs, environment: &Environment) -> anyhow::Result<
         today,
         days,
     );
-    let checked = match args.no_probe {
-        true => String::new(),
-        false => {
-            ask(&mut plan, environment);
-            date(day_of(environment.now))
-        }
-    };
+    if !args.no_probe {
+        asking::ask(&mut plan, environment);
+    }
+    prove(&mut plan, &store)?;
     plan.limit(settings.per_plan);
-    let hash = plan.hash();
-    let drafted = draft(
-        &mut store,
-        &plan,
-        &standing.cases,
-        &hash,
-        &checked,
-        environment,
-    )?;
+    plan.set_apart();
+    if plan
+        .letters
+        .iter()
+        .any(|letter| deadline::is_news(letter, &standing.cases, settings))
+    {
+        deadline::require_time(settings, environment.now)?;
+    }
+    let drafts = drafts_of(&store, &plan, &standing.cases, environment)?;
+    let drafted = drafts.is_some();
+    let drafts = drafts.unwrap_or_default();
+    let hash = plan.hash(&drafts);
+    store.replace_drafts(&hash, &drafts, environment.now)?;
     let shown = Shown {
         store: &store,
         plan: &plan,
@@ -171,100 +168,51 @@ fn rules(args: &PlanArgs, environment: &Environment) -> Rules {
         own_domains: own
             .map(|d| d.trim_matches('.').to_ascii_lowercase())
             .collect(),
-        ..Rules::default()
+        pause_days: settings.pause_days,
+        reminder_days: settings.reminder_days,
+        local_peers: settings.local_peers,
+        local_share: settings.local_share as f64 / 100.0,
+        local_habit_share: settings.local_habit_share as f64 / 100.0,
     }
 }
 
-/// Asks the servers of each letter. Where one of them does what the letter says it does not, or cannot be asked, there is no letter.
-fn ask(plan: &mut Plan, environment: &Environment) {
-    let helo = match environment.settings.campaign.host.as_str() {
-        "" => "localhost",
-        host => host,
-    };
-    let mut answers = Answers::new();
-    for mut letter in std::mem::take(&mut plan.letters) {
-        match settled(&letter, helo, &mut answers) {
-            Ok(problem) => {
-                letter.problem = problem;
-                plan.letters.push(letter);
-            }
-            Err((reason, detail)) => plan.skipped.push(letter.skipped(reason, detail)),
+/// Takes out the letters that would have to do without proof: neither lines of the log, whose time may be up, nor what a server said.
+fn prove(plan: &mut Plan, store: &Store) -> anyhow::Result<()> {
+    for letter in std::mem::take(&mut plan.letters) {
+        let is_proven = letter.kind == Kind::ThankYou
+            || letter.asked.is_some()
+            || letters::evidence(store, &letter)?
+                .iter()
+                .any(|claim| !claim.lines.is_empty());
+        match is_proven {
+            true => plan.letters.push(letter),
+            false => plan.skip(letter.skipped(Reason::NoProof, String::new())),
         }
     }
+    Ok(())
 }
 
-/// What each server answered: several letters may be about one, which is asked once.
-type Answers = BTreeMap<(IpAddr, u16), Answer>;
-
-/// What a look at all servers of a letter says it is to be about; or what speaks against it.
-fn settled(
-    letter: &Planned,
-    helo: &str,
-    answers: &mut Answers,
-) -> Result<Problem, (Reason, String)> {
-    let can_be_seen = letter.problem.is_like(Problem::Unclear);
-    if letter.kind == Kind::ThankYou || letter.direction == Direction::Inbound || !can_be_seen {
-        return Ok(letter.problem);
-    }
-    let addresses = letters::addresses(letter);
-    if addresses.is_empty() {
-        return Err((Reason::NotProbed, "no address is known".into()));
-    }
-    let mut found = letter.problem;
-    for (address, port) in addresses {
-        let answer = answers
-            .entry((address, port))
-            .or_insert_with(|| probe::ask(address, port, helo));
-        let (seen, said) = match answer {
-            Answer::NotOffered => (Problem::NotOffered, "STARTTLS is not offered".to_string()),
-            Answer::Refused(said) => (Problem::Refused, format!("STARTTLS is refused: {said}")),
-            Answer::HandshakeFailed(said) => {
-                (Problem::Handshake, format!("the handshake fails: {said}"))
-            }
-            Answer::Works => return Err((Reason::Contradicted, format!("{address}: TLS works"))),
-            Answer::Unreachable(said) => {
-                return Err((Reason::NotProbed, format!("{address}: {said}")));
-            }
-        };
-        // What we ask with speaks TLS 1.2 and newer, and few ciphers: that it alone comes to no terms with them proves nothing.
-        if letter.problem == Problem::Unclear && seen == Problem::Handshake {
-            let detail =
-                format!("{address}, asked today: {said}, which the log does not say of this mail");
-            return Err((Reason::Undecided, detail));
-        }
-        // The first answer explains what the log does not; every other one must be the same.
-        if found != seen && found != Problem::Unclear {
-            return Err((Reason::Contradicted, format!("{address}: {said}")));
-        }
-        found = seen;
-    }
-    Ok(found)
-}
-
-/// Puts the letters into the store. `false` if they cannot be written because nobody is set who writes them.
-fn draft(
-    store: &mut Store,
+/// The letters of a plan, for the store; `None` if they cannot be written because nobody is set who writes them.
+fn drafts_of(
+    store: &Store,
     plan: &Plan,
     cases: &[Case],
-    hash: &str,
-    checked: &str,
     environment: &Environment,
-) -> anyhow::Result<bool> {
-    let can_write = letters::missing(&environment.settings.campaign).is_empty();
-    let mut drafts = Vec::new();
-    if can_write {
-        let letters = load_letters(environment)?;
-        for planned in &plan.letters {
-            let letter = letters::write(&letters, store, planned, cases, checked, environment)?;
-            drafts.push(Draft {
-                letter: Some(letter),
-                ..draft_of(planned)
-            });
-        }
-        drafts.extend(plan.controls.iter().map(draft_of));
+) -> anyhow::Result<Option<Vec<Draft>>> {
+    if !letters::missing(&environment.settings.campaign).is_empty() {
+        return Ok(None);
     }
-    store.replace_drafts(hash, &drafts, environment.now)?;
-    Ok(can_write)
+    let letters = load_letters(environment)?;
+    let mut drafts = Vec::new();
+    for planned in &plan.letters {
+        let letter = letters::write(&letters, store, planned, cases, environment)?;
+        drafts.push(Draft {
+            letter: Some(letter),
+            ..draft_of(planned)
+        });
+    }
+    drafts.extend(plan.controls.iter().map(draft_of));
+    Ok(Some(drafts))
 }
 
 /// Drafts the thank-yous that are due, beside what is drafted already.
@@ -275,23 +223,10 @@ pub(super) fn draft_thanks(store: &mut Store, environment: &Environment) -> anyh
         cases: store.cases()?,
         ..Standing::default()
     };
-    let thanks = campaign::plan(
-        &[],
-        &standing,
-        &Rules::default(),
-        day_of(environment.now),
-        1,
-    );
-    let letters = load_letters(environment)?;
-    let mut drafts = Vec::new();
-    for planned in &thanks.letters {
-        let letter = letters::write(&letters, store, planned, &standing.cases, "", environment)?;
-        drafts.push(Draft {
-            letter: Some(letter),
-            ..draft_of(planned)
-        });
-    }
-    Ok(store.add_drafts("thanks", &drafts, environment.now)?)
+    let today = day_of(environment.now);
+    let thanks = campaign::plan(&[], &standing, &Rules::default(), today, 1);
+    let drafts = drafts_of(store, &thanks, &standing.cases, environment)?;
+    Ok(store.add_drafts("thanks", &drafts.unwrap_or_default(), environment.now)?)
 }
 
 fn draft_of(planned: &Planned) -> Draft {
@@ -303,6 +238,7 @@ fn draft_of(planned: &Planned) -> Draft {
         audience: planned.audience,
         daily: planned.daily,
         peers: planned.charge.peers.iter().cloned().collect(),
+        asked: planned.asked.as_ref().map(|asked| asked.heard.clone()),
         letter: None,
     }
 }
@@ -571,70 +507,5 @@ fn skipped_rows(skipped: &Skipped) -> Vec<SkippedRow> {
     match skipped.domains.as_slice() {
         [] => vec![row("")],
         domains => domains.iter().map(|domain| row(domain)).collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outcome::Class;
-    use crate::query::sightings::Sighting;
-
-    const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
-
-    /// The letter of somebody to whom mail goes in clear like this.
-    fn letter(class: Class, fault: &str) -> Planned {
-        let on = |day: i32| Sighting {
-            day,
-            direction: Direction::Outbound,
-            domain: "a.example".into(),
-            host: "mx.a.example".into(),
-            address: ADDRESS.to_string(),
-            port: 25,
-            organisation: "a.example".into(),
-            tls: "plaintext".into(),
-            class,
-            cause: String::new(),
-            fault: fault.into(),
-            delivery: "sent".into(),
-            protocol: String::new(),
-            mails: 2,
-            n: 2,
-            last: i64::from(day) * 86_400,
-        };
-        let rules = Rules {
-            probing: true,
-            ..Rules::default()
-        };
-        let mut plan = campaign::plan(&[on(98), on(99)], &Standing::default(), &rules, 100, 14);
-        plan.letters.remove(0)
-    }
-
-    fn asked(letter: &Planned, answer: Answer) -> Result<Problem, Reason> {
-        let mut answers = Answers::from([((ADDRESS, 25), answer)]);
-        settled(letter, "us.example", &mut answers).map_err(|(reason, _)| reason)
-    }
-
-    #[test]
-    fn what_the_log_does_not_explain_is_explained_by_the_server() {
-        let unclear = letter(Class::PlaintextCauseUnknown, "either");
-        assert_eq!(unclear.problem, Problem::Unclear);
-        assert_eq!(asked(&unclear, Answer::NotOffered), Ok(Problem::NotOffered));
-        let refused = Answer::Refused("454 no".into());
-        assert_eq!(asked(&unclear, refused), Ok(Problem::Refused));
-        assert_eq!(asked(&unclear, Answer::Works), Err(Reason::Contradicted));
-    }
-
-    /// A server that speaks TLS 1.0 only, or only ciphers that our probe has not, does TLS with our mail server.
-    #[test]
-    fn that_our_probe_comes_to_no_terms_with_a_server_accuses_nobody() {
-        let failed = || Answer::HandshakeFailed("received fatal alert: ProtocolVersion".into());
-        let unclear = letter(Class::PlaintextCauseUnknown, "either");
-        assert_eq!(asked(&unclear, failed()), Err(Reason::Undecided));
-        let not_offered = letter(Class::PlaintextNotOffered, "peer");
-        assert_eq!(asked(&not_offered, failed()), Err(Reason::Contradicted));
-        // The log has seen it fail with our own server too.
-        let failing = letter(Class::PlaintextAfterFailedHandshake, "peer");
-        assert_eq!(asked(&failing, failed()), Ok(Problem::Handshake));
     }
 }

@@ -16,7 +16,7 @@ use super::{Environment, Status, letters};
 pub struct PreviewArgs {
     /// Only the letter of this token
     pub token: Option<String>,
-    /// Write each to a file TOKEN.eml in this directory
+    /// Write each to a file preview-TOKEN-KIND.eml in this directory
     #[arg(long, short, value_name = "DIR")]
     pub output: Option<PathBuf>,
 }
@@ -41,8 +41,10 @@ pub(super) fn run(args: &PreviewArgs, environment: &Environment) -> anyhow::Resu
             &environment.settings.campaign,
         )?;
         if let Some(directory) = &args.output {
+            // Not the name it has when it is sent: where another program sends what it finds, this is not it.
+            let name = format!("preview-{}", letters::file_name(notice, token));
             Outbox::Directory(directory.clone())
-                .send(&message, token)
+                .send(&message, &name)
                 .map_err(|refused| anyhow::anyhow!("{}", refused.words()))
                 .context("a preview replaces nothing")?;
             continue;

@@ -1,5 +1,5 @@
 //! `campaign replies`: takes in what came back. Bounces and opt-outs are acted upon at once; what a human wrote is shown, and labelled by
-//! hand.
+//! hand. What an answer does is one transaction with the note that it was seen.
 
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
+use crate::campaign::contact::is_address;
+use crate::campaign::optout::{recipients, silenced};
 use crate::mail::mailbox;
 use crate::mail::reply::{self, Kind, Known, Reply};
 use crate::store::Store;
-use crate::store::outreach::{Audience, Case, Notice, State};
+use crate::store::answered::Effects;
+use crate::store::outreach::{Audience, Case, State};
 
 use super::{Environment, Status};
 
@@ -25,11 +28,59 @@ pub struct RepliesArgs {
 /// Runs the command.
 pub(super) fn run(args: &RepliesArgs, environment: &Environment) -> anyhow::Result<Status> {
     let mut store = Store::open_existing(&environment.store)?;
-    let cases = store.cases()?;
-    let known = known(&cases);
+    let mut cases = store.cases()?;
+    let (mut shown, mut unrelated, mut own) = (0, 0, 0);
+    for (digest, reply) in read(args, &cases, environment)? {
+        let mut said = String::new();
+        match (answered(&cases, &reply).as_slice(), &reply.kind) {
+            (_, Kind::Own) => own += 1,
+            ([], Kind::OurSide) => said = our_side(&reply),
+            ([], Kind::OptOut) => said = stop_of_a_stranger(&reply),
+            ([], _) => unrelated += 1,
+            (about, _) => {
+                for case in about {
+                    let (effects, words) = effects(case, &reply);
+                    if store.take_in(case.id, &digest, &effects, environment.now)? {
+                        said.push_str(&in_words(case, &reply, words));
+                    }
+                }
+            }
+        }
+        if said.is_empty() {
+            continue;
+        }
+        // At once: what was taken in is not shown again, and the next one may fail.
+        environment.printer.result(&said)?;
+        shown += 1;
+        // The next one may be about the same case.
+        cases = store.cases()?;
+    }
+    let mut rest = String::new();
+    for (n, words) in [
+        (usize::from(shown == 0), "Nothing new.\n".to_string()),
+        (unrelated, format!("Not about our letters: {unrelated}.\n")),
+        (own, format!("Written by ourselves: {own}.\n")),
+    ] {
+        rest.push_str(if n > 0 { &words } else { "" });
+    }
+    environment.printer.result(&rest)?;
+    Ok(Status::Done)
+}
+
+/// All messages, each with a number for it.
+fn read(
+    args: &RepliesArgs,
+    cases: &[Case],
+    environment: &Environment,
+) -> anyhow::Result<Vec<(String, Reply)>> {
+    let known = known(cases);
+    let settings = &environment.settings.campaign;
+    let mut own = vec![settings.address.as_str()];
+    own.extend(settings.reply_to.as_deref());
     let mut replies = Vec::new();
     let mut take = |message: Vec<u8>| {
-        replies.extend(reply::read(&message, &known).map(|reply| (digest(&message), reply)))
+        let reply = reply::read(&message, &known, &own);
+        replies.extend(reply.map(|reply| (digest(&message), reply)));
     };
     if args.mailbox == Path::new("-") {
         mailbox::stream(BufReader::new(std::io::stdin().lock()), &mut take)?;
@@ -38,27 +89,7 @@ pub(super) fn run(args: &RepliesArgs, environment: &Environment) -> anyhow::Resu
         mailbox::each(path, &mut take)
             .with_context(|| format!("cannot read {}", path.display()))?;
     }
-    let mut shown = String::new();
-    let mut unrelated = 0;
-    for (digest, reply) in replies {
-        match answered(&cases, &reply) {
-            Some(case) => {
-                if let Some(line) = take_in(&mut store, case, &reply, &digest, environment.now)? {
-                    shown.push_str(&line);
-                }
-            }
-            None if reply.kind == Kind::OurSide => shown.push_str(&our_side(&reply)),
-            None => unrelated += 1,
-        }
-    }
-    if shown.is_empty() {
-        shown.push_str("Nothing new.\n");
-    }
-    if unrelated > 0 {
-        shown.push_str(&format!("Not about our letters: {unrelated}.\n"));
-    }
-    environment.printer.result(&shown)?;
-    Ok(Status::Done)
+    Ok(replies)
 }
 
 /// Every letter that went out.
@@ -76,9 +107,19 @@ fn known(cases: &[Case]) -> Vec<Known> {
     cases.iter().flat_map(of).collect()
 }
 
-fn answered<'c>(cases: &'c [Case], reply: &Reply) -> Option<&'c Case> {
-    let token = reply.token.as_ref()?;
-    cases.iter().find(|case| case.token == *token)
+/// The case whose token an answer has. Somebody we wrote to who says "stop" without one means all that went to them.
+fn answered<'c>(cases: &'c [Case], reply: &Reply) -> Vec<&'c Case> {
+    if let Some(token) = &reply.token {
+        return cases.iter().filter(|case| case.token == *token).collect();
+    }
+    let went_to = |case: &&Case| {
+        let mut letters = case.notices.iter().filter(|n| n.progress.may_have_left());
+        letters.any(|letter| letter.address.eq_ignore_ascii_case(&reply.from))
+    };
+    match reply.kind {
+        Kind::OptOut => cases.iter().filter(went_to).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Names a message, so that the same mailbox can be read again.
@@ -89,98 +130,97 @@ fn digest(message: &[u8]) -> String {
     format!("{number:016x}")
 }
 
-/// Acts upon an answer, once. What is given back is shown; nothing if it was taken in before.
-fn take_in(
-    store: &mut Store,
-    case: &Case,
-    reply: &Reply,
-    digest: &str,
-    now: i64,
-) -> anyhow::Result<Option<String>> {
-    let seen = store.outreach_events()?;
-    if seen
-        .iter()
-        .any(|event| event.token == case.token && event.note.ends_with(digest))
-    {
-        return Ok(None);
-    }
-    let what = format!("reply-{}", reply.kind.name());
-    store.note_event(
-        case.id,
-        now,
-        &what,
-        &format!("from {} {digest}", clean(&reply.from)),
-    )?;
-    let stays = matches!(case.state, State::Control | State::Planned | State::Exempt);
-    let moves = case.state.is_open() && !stays;
-    let done = match &reply.kind {
+/// The state an answer brings a case into. Who has declined has declined, whatever else they write or whatever comes back, until the operator
+/// says otherwise; a case that was answered is not one that reached nobody.
+fn next_state(case: &Case, kind: &Kind) -> Option<State> {
+    use State::{Answered, Bounced, Control, Declined, GivenUp, Planned, Sent};
+    let moves: &[State] = match kind {
+        Kind::Bounce(_) => &[Sent],
+        Kind::Human | Kind::OurSide => &[Sent, Bounced, GivenUp],
+        Kind::OptOut => &[Sent, Bounced, GivenUp, Answered, Planned, Control],
+        Kind::Delay(_) | Kind::Robot | Kind::Own => &[],
+    };
+    let next = match kind {
+        Kind::Bounce(_) => Bounced,
+        Kind::OptOut => Declined,
+        _ => Answered,
+    };
+    moves.contains(&case.state).then_some(next)
+}
+
+/// What follows from an answer, and what is said of it.
+fn effects(case: &Case, reply: &Reply) -> (Effects, &'static str) {
+    let to = recipients(case, reply.message_id.as_deref(), &reply.from);
+    let mut effects = Effects {
+        what: format!("reply-{}", reply.kind.name()),
+        note: format!("from {}", clean(&reply.from)),
+        ..Effects::default()
+    };
+    let mut words = String::new();
+    let said = match &reply.kind {
+        Kind::Bounce(code) if code.starts_with('4') => {
+            words.clone_from(code);
+            "it waited until it was given up, and reached nobody; letters too are held back where our own server requires TLS"
+        }
         Kind::Bounce(code) => {
-            store.suppress(recipient(case, reply), &format!("bounced {code}"), now)?;
-            if moves {
-                store.move_case(case.id, State::Bounced, now, code)?;
-            }
+            words.clone_from(code);
+            let last = to
+                .last()
+                .map(|to| (to.to_string(), format!("bounced {code}")));
+            effects.suppressed.extend(last);
             "it came back for good; where to look for another address: tlsnag campaign contact NAME"
         }
         Kind::OptOut => {
-            store.suppress(&case.address, "opt-out", now)?;
+            words.push_str("opt-out");
+            let names = to.iter().flat_map(|to| silenced(case, to));
+            effects.suppressed = names.map(|name| (name, words.clone())).collect();
             // A person speaks for themselves, not for those who run the server; yet no other person there is asked.
-            let said = match case.audience {
+            match case.audience {
                 Audience::Correspondents => {
                     "they are not written to any more, nor are others there"
                 }
-                Audience::Postmaster => {
-                    store.suppress(&case.organisation, "opt-out", now)?;
-                    "nobody there is written to any more"
-                }
-            };
-            if moves {
-                store.move_case(case.id, State::Declined, now, "opt-out")?;
+                Audience::Postmaster => "nobody there is written to any more",
             }
-            said
         }
         Kind::Delay(_) => "late; nothing to do",
         Kind::Robot => "a robot; nothing to do",
-        Kind::Human | Kind::OurSide => {
-            if moves {
-                store.move_case(case.id, State::Answered, now, "")?;
-            }
+        Kind::Human | Kind::OurSide | Kind::Own => {
             "to be read and answered by you, then: tlsnag campaign label"
         }
     };
-    let mut line = format!(
-        "{} {} {}: {done}\n",
-        case.token,
-        case.organisation,
-        reply.kind.name()
-    );
-    if matches!(reply.kind, Kind::Human | Kind::OurSide) {
-        line.push_str(&format!(
-            "    from {}: {}\n",
-            clean(&reply.from),
-            clean(&reply.subject)
-        ));
-        line.extend(
-            reply
-                .excerpt
-                .lines()
-                .take(6)
-                .map(|text| format!("    | {}\n", clean(text))),
-        );
-    }
-    Ok(Some(line))
+    effects.state = next_state(case, &reply.kind).map(|state| (state, words));
+    (effects, said)
 }
 
-/// Whom the letter went to that came back: another address may be the contact by now.
-fn recipient<'c>(case: &'c Case, reply: &Reply) -> &'c str {
-    let is_it = |letter: &&Notice| reply.message_id.as_ref() == Some(&letter.message_id);
-    let letter = case.notices.iter().find(is_it);
-    letter.map_or(&case.address, |letter| &letter.address)
+fn in_words(case: &Case, reply: &Reply, said: &str) -> String {
+    let (token, organisation) = (&case.token, &case.organisation);
+    let mut text = format!("{token} {organisation} {}: {said}\n", reply.kind.name());
+    if matches!(reply.kind, Kind::Human | Kind::OurSide) {
+        let (from, subject) = (clean(&reply.from), clean(&reply.subject));
+        text.push_str(&format!("    from {from}: {subject}\n"));
+        let lines = reply.excerpt.lines().take(6);
+        text.extend(lines.map(|line| format!("    | {}\n", clean(line))));
+    }
+    text
+}
+
+/// Somebody wants no more mail, and we know of none to them: the letter may have gone to another address, or be forgotten.
+fn stop_of_a_stranger(reply: &Reply) -> String {
+    let from = clean(&reply.from);
+    let hint = match is_address(&reply.from) {
+        true => format!("tlsnag campaign suppress {from}"),
+        false => "tlsnag campaign suppress ADDRESS".to_string(),
+    };
+    format!("opt-out from {from}, of no letter that is known here; if it is about ours: {hint}\n")
 }
 
 fn our_side(reply: &Reply) -> String {
+    let from = match clean(&reply.from) {
+        from if from.is_empty() => "this text".to_string(),
+        from => format!("from {from}"),
+    };
     format!(
-        "from {}: mail to us seems to fail because of TLS. Look at our own side first: tlsnag doctor; tlsnag report failures --direction in\n",
-        clean(&reply.from)
+        "{from}: mail to us seems to fail because of TLS. Look at our own side first: tlsnag doctor; tlsnag report failures --direction in\n"
     )
 }
 

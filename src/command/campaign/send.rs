@@ -11,21 +11,26 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::campaign::{Kind, follow};
+use crate::campaign::{Charge, Kind, Problem, follow};
 use crate::mail::{Outbox, Refused, Security, Server};
 use crate::outcome::day_of;
 use crate::query::sightings::find_sightings;
 use crate::settings::Campaign;
 use crate::store::Store;
-use crate::store::outreach::{Notice, Progress};
+use crate::store::outreach::{ASKED, Case, Notice, Progress, Release};
 
 use super::super::intake;
 use super::super::period::date;
+use super::asking::{self, Answers, Question};
 use super::preview::drafts;
-use super::{Environment, Status, last_days, letters};
+use super::{Environment, Status, deadline, follow_up, last_days, letters};
 
 /// A log that ended longer ago is no reason to write to anybody, in days.
 const STALE_DAYS: i32 = 7;
+/// No plan looks at more days (`campaign plan --days`).
+const LONGEST_DAYS: i32 = 366;
+/// What a server said is good for so long, in seconds.
+const DAY: i64 = 86_400;
 
 /// Arguments of `campaign send`.
 #[derive(Debug, Args)]
@@ -58,8 +63,28 @@ struct Tally {
     refused: usize,
     unclear: usize,
     unwanted: usize,
-    mended: usize,
+    too_soon: usize,
     waiting: usize,
+    aside: Aside,
+}
+
+/// What is not sent, and is to be planned anew.
+#[derive(Clone, Copy, Default)]
+struct Aside {
+    /// Not true any more, or not of all that the letter names.
+    mended: usize,
+    /// Drafted too long ago.
+    old: usize,
+    /// Servers that were asked when it was planned could not be asked again, or say something else now.
+    unsure: usize,
+    /// About a day that is gone by, or is another by now.
+    late: usize,
+}
+
+impl Aside {
+    fn count(self) -> usize {
+        self.mended + self.old + self.unsure + self.late
+    }
 }
 
 /// Runs the command.
@@ -68,6 +93,10 @@ pub(super) fn run(args: &SendArgs, environment: &Environment) -> anyhow::Result<
     let mut store = Store::open_existing(&environment.store)?;
     // Two at once would each count the other's letters too late.
     let _lock = intake::lock(&environment.store)?;
+    // A case that has moved on has no letter waiting any more.
+    for moved in follow_up(&mut store, environment)? {
+        environment.printer.remark(&moved);
+    }
     let drafts = of_plan(&store, args)?;
     let outbox = outbox(args, &environment.settings.campaign)?;
     let newest = day_of(store.newest()?.min(environment.now));
@@ -78,26 +107,30 @@ pub(super) fn run(args: &SendArgs, environment: &Environment) -> anyhow::Result<
             date(newest)
         );
     }
-    let (drafts, mended) = still_true(&store, drafts, newest, environment)?;
-    let room = room(&store, args, environment)?;
+    let (drafts, aside) = still_true(&store, drafts, newest, args.yes, environment)?;
+    let settings = &environment.settings.campaign;
+    let most = args.per_day.unwrap_or(settings.per_day);
+    let room = room(&store, most, environment)?;
     if !args.yes {
-        environment.printer.result(&would_send(&drafts, room))?;
+        environment
+            .printer
+            .result(&would_send(&drafts, aside, room))?;
         return Ok(Status::Done);
     }
-    let all = drafts.len() + mended;
+    let all = drafts.len() + aside.count();
     let ready: Vec<_> = drafts
         .into_iter()
         .filter(|(_, notice)| !notice.waits())
         .collect();
-    let waiting = all - mended - ready.len();
+    let waiting = all - aside.count() - ready.len();
     let mut tally = send_all(&mut store, &ready, &outbox, room, environment)?;
-    (tally.mended, tally.waiting) = (mended, waiting);
+    (tally.aside, tally.waiting) = (aside, waiting);
     environment.printer.result(&tally.in_words(all))?;
     Ok(Status::Done)
 }
 
 /// What there is to send, for who did not say `--yes`.
-fn would_send(drafts: &[(String, Notice)], room: usize) -> String {
+fn would_send(drafts: &[(String, Notice)], aside: Aside, room: usize) -> String {
     let mut list = String::new();
     for (token, notice) in drafts {
         let remark = match notice.waits() {
@@ -107,6 +140,12 @@ fn would_send(drafts: &[(String, Notice)], room: usize) -> String {
         let (kind, address) = (&notice.kind, &notice.address);
         list.push_str(&format!("{token}  {kind:13} {address}{remark}\n"));
     }
+    match aside.count() {
+        0 => {}
+        n => list.push_str(&format!(
+            "To be planned anew, since they are old or not all of it holds still: {n}.\n"
+        )),
+    }
     let ready = drafts.iter().filter(|(_, notice)| !notice.waits()).count();
     format!(
         "{list}Nothing was sent: that takes --yes. Today there is room for {}.\n",
@@ -114,28 +153,63 @@ fn would_send(drafts: &[(String, Notice)], room: usize) -> String {
     )
 }
 
-/// The drafts that hold by the latest of the log, and how many do not. A thank-you was never held against the log of the last days.
+/// The drafts that hold by the latest of the log and, where their servers were asked, by what these say now; and how many do not. A
+/// thank-you was never held against the log of the last days, nor its servers asked. `asks`: without it nobody is asked.
 fn still_true(
     store: &Store,
     drafts: Vec<(String, Notice)>,
     newest: i32,
+    asks: bool,
     environment: &Environment,
-) -> anyhow::Result<(Vec<(String, Notice)>, usize)> {
-    let sightings = find_sightings(
-        store,
-        &last_days(newest, environment.settings.campaign.days),
-    )?;
+) -> anyhow::Result<(Vec<(String, Notice)>, Aside)> {
+    let settings = &environment.settings.campaign;
+    // As far back as a plan may have looked.
+    let sightings = find_sightings(store, &last_days(newest, LONGEST_DAYS))?;
     let cases = store.cases()?;
-    let all = drafts.len();
-    let holds = |(_, notice): &(String, Notice)| {
-        notice.kind == Kind::ThankYou.name()
-            || cases
-                .iter()
-                .any(|case| case.id == notice.case && follow::holds(case, &sightings))
+    let events = store.outreach_events()?;
+    let mut aside = Aside::default();
+    let mut answers = Answers::new();
+    let mut left = Vec::new();
+    for (token, notice) in drafts {
+        let case = cases.iter().find(|case| case.id == notice.case);
+        let charge = case.and_then(|case| Some((case, follow::charge_of(case, &sightings)?)));
+        let asked = events.iter().find(|e| e.token == token && e.what == ASKED);
+        let is_due = asks && asked.is_some_and(|asked| environment.now - asked.at > DAY);
+        let counter = match charge {
+            _ if notice.kind == Kind::ThankYou.name() => None,
+            _ if !deadline::holds(&notice, settings, environment.now) => Some(&mut aside.late),
+            _ if environment.now - notice.planned > i64::from(settings.draft_days) * DAY => {
+                Some(&mut aside.old)
+            }
+            None => Some(&mut aside.mended),
+            Some((case, charge))
+                if is_due && !says_so(case, &charge, &mut answers, environment) =>
+            {
+                Some(&mut aside.unsure)
+            }
+            Some(_) => None,
+        };
+        match counter {
+            None => left.push((token, notice)),
+            Some(counter) => *counter += 1,
+        }
+    }
+    Ok((left, aside))
+}
+
+/// Whether the servers that a letter names still do what it says.
+fn says_so(case: &Case, charge: &Charge, answers: &mut Answers, environment: &Environment) -> bool {
+    let Some(problem) = Problem::from_name(&case.problem) else {
+        return false;
     };
-    let left: Vec<_> = drafts.into_iter().filter(holds).collect();
-    let mended = all - left.len();
-    Ok((left, mended))
+    let is_named = |host: &str| case.peers.iter().any(|(_, named)| named == host);
+    let question = Question {
+        direction: case.direction,
+        problem,
+        places: letters::places(charge, is_named),
+        helo: asking::helo(environment),
+    };
+    asking::settled(&question, answers).is_ok()
 }
 
 impl Tally {
@@ -145,7 +219,8 @@ impl Tally {
             + self.refused
             + self.unclear
             + self.unwanted
-            + self.mended
+            + self.too_soon
+            + self.aside.count()
             + self.waiting;
         let mut text = format!("Sent: {}", self.sent);
         for (n, what) in [
@@ -153,7 +228,23 @@ impl Tally {
             (self.refused, "refused for good"),
             (self.unclear, "perhaps sent, perhaps not: never sent again"),
             (self.unwanted, "not wanted any more"),
-            (self.mended, "not true any more, by the latest log"),
+            (
+                self.too_soon,
+                "put off, since somebody there was written to lately",
+            ),
+            (
+                self.aside.mended,
+                "not true any more, by the latest log, or not of all they name",
+            ),
+            (self.aside.old, "drafted too long ago, to be planned anew"),
+            (
+                self.aside.unsure,
+                "whose servers say something else now, or cannot be asked",
+            ),
+            (
+                self.aside.late,
+                "about a day that is gone by or no longer set, to be planned anew",
+            ),
             (
                 self.waiting,
                 "waiting to be approved with tlsnag campaign approve",
@@ -191,11 +282,8 @@ fn of_plan(store: &Store, args: &SendArgs) -> anyhow::Result<Vec<(String, Notice
     Ok(drafts)
 }
 
-/// How many may go out today.
-fn room(store: &Store, args: &SendArgs, environment: &Environment) -> anyhow::Result<usize> {
-    let most = args
-        .per_day
-        .unwrap_or(environment.settings.campaign.per_day);
+/// How many may go out today, of so many a day: whatever went out counts.
+fn room(store: &Store, most: usize, environment: &Environment) -> anyhow::Result<usize> {
     let today = day_of(environment.now);
     let sent = store
         .notices()?
@@ -213,25 +301,27 @@ fn send_all(
 ) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     let mut written_to = BTreeSet::new();
-    let mut attempts = 0;
+    let (mut left, mut pause) = (room, false);
     for (token, notice) in drafts {
-        if attempts == room {
+        if left == 0 {
             break;
         }
         // One address may stand for several organisations.
         if !written_to.insert(notice.address.to_lowercase()) {
             continue;
         }
-        if attempts > 0 && !matches!(outbox, Outbox::Directory(_)) {
+        if pause && !matches!(outbox, Outbox::Directory(_)) {
             std::thread::sleep(Duration::from_secs(environment.settings.campaign.pace));
         }
-        attempts += 1;
-        send_one(store, token, notice, outbox, environment, &mut tally)?;
+        // A letter that nobody wants takes no other's place.
+        pause = send_one(store, token, notice, outbox, environment, &mut tally)?;
+        left -= usize::from(pause);
     }
     Ok(tally)
 }
 
-/// The one way out. Whether somebody may be written to is asked here, of the store, and nowhere later.
+/// The one way out. Whether somebody may be written to is asked here, of the store, and nowhere later. `false` if they may not, and nothing was
+/// handed over.
 fn send_one(
     store: &mut Store,
     token: &str,
@@ -239,14 +329,21 @@ fn send_one(
     outbox: &Outbox,
     environment: &Environment,
     tally: &mut Tally,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let now = environment.now;
     let message = letters::message(notice, token, now, &environment.settings.campaign)?;
-    if !store.begin_sending(notice, now)? {
-        tally.unwanted += 1;
-        return Ok(());
+    match store.begin_sending(notice, now, environment.settings.campaign.pause_days)? {
+        Release::Now => {}
+        Release::TooSoon => {
+            tally.too_soon += 1;
+            return Ok(false);
+        }
+        Release::No => {
+            tally.unwanted += 1;
+            return Ok(false);
+        }
     }
-    let (progress, said) = match outbox.send(&message, token) {
+    let (progress, said) = match outbox.send(&message, &letters::file_name(notice, token)) {
         Ok(said) => (Progress::Sent, said),
         Err(Refused::Temporary(said)) => (Progress::Draft, said),
         Err(Refused::Permanent(said)) => (Progress::Refused, said),
@@ -275,18 +372,21 @@ fn send_one(
         Progress::Unclear => tally.unclear += 1,
         Progress::Draft | Progress::Sending => tally.later += 1,
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Thank-yous that are drafted, for the audit that may send them by itself.
 pub(super) fn send_thanks(store: &mut Store, environment: &Environment) -> anyhow::Result<usize> {
+    // Two at once would each count the other's letters too late.
+    let _lock = intake::lock(&environment.store)?;
     let drafts: Vec<_> = drafts(store)?
         .into_iter()
         .filter(|(_, notice)| notice.kind == Kind::ThankYou.name() && !notice.waits())
         .collect();
     let settings = &environment.settings.campaign;
     let outbox = settings_outbox(settings)?;
-    let tally = send_all(store, &drafts, &outbox, settings.per_day, environment)?;
+    let room = room(store, settings.per_day, environment)?;
+    let tally = send_all(store, &drafts, &outbox, room, environment)?;
     Ok(tally.sent)
 }
 

@@ -7,7 +7,7 @@ use crate::outcome::Direction;
 use crate::query::Scope;
 use crate::report::{Column, Kind, Note, Section, Table, Value};
 use crate::store::Store;
-use crate::store::outreach::{Case, Progress};
+use crate::store::outreach::{Case, Event, Progress, State};
 
 use super::super::report::{PrintArgs, write};
 use super::{Environment, Status, follow_up};
@@ -31,7 +31,7 @@ const COLUMNS: &[Column] = &[
     Column::both("last_letter", "last letter", Kind::Date),
     Column::both("contact", "to", Kind::Text),
     Column::field("mode", Kind::Text),
-    Column::both("remark", "", Kind::Detail),
+    Column::both("remark", "remark", Kind::Detail),
 ];
 
 /// Runs the command.
@@ -41,7 +41,8 @@ pub(super) fn run(args: &StatusArgs, environment: &Environment) -> anyhow::Resul
         environment.printer.remark(&moved);
     }
     let cases = store.cases()?;
-    let score = score(&cases, &store.outreach_events()?);
+    let events = store.outreach_events()?;
+    let score = score(&cases, &events);
     let table = Table {
         headline: headline(&cases, &score),
         to_do: cases
@@ -51,7 +52,7 @@ pub(super) fn run(args: &StatusArgs, environment: &Environment) -> anyhow::Resul
         sections: vec![Section {
             title: "",
             columns: COLUMNS,
-            rows: cases.iter().map(cells).collect(),
+            rows: cases.iter().map(|case| cells(case, &events)).collect(),
         }],
         notes: notes(&score),
     };
@@ -71,7 +72,7 @@ fn headline(cases: &[Case], score: &Score) -> String {
     }
 }
 
-fn cells(case: &Case) -> Vec<Value> {
+fn cells(case: &Case, events: &[Event]) -> Vec<Value> {
     let left = || case.notices.iter().filter(|n| n.progress.may_have_left());
     let unclear = case
         .notices
@@ -79,7 +80,7 @@ fn cells(case: &Case) -> Vec<Value> {
         .any(|n| matches!(n.progress, Progress::Unclear | Progress::Sending));
     let remark = match unclear {
         true => "a letter may or may not have gone out: look into the mail server's log",
-        false => "",
+        false => why(case, events),
     };
     let way = match case.direction {
         Direction::Outbound => "sent",
@@ -101,6 +102,19 @@ fn cells(case: &Case) -> Vec<Value> {
         Value::text(case.audience.name()),
         Value::text(remark),
     ]
+}
+
+/// What a human said that brought a case to where it is: theirs, or the operator's own words with the label.
+fn why<'e>(case: &Case, events: &'e [Event]) -> &'e str {
+    let is_said = matches!(
+        case.state,
+        State::Answered | State::Declined | State::Exempt | State::Bounced
+    );
+    let of_case = events.iter().filter(|event| event.token == case.token);
+    let mut last = of_case.filter(|event| event.what == case.state.name());
+    last.next_back()
+        .filter(|_| is_said)
+        .map_or("", |event| &event.note)
 }
 
 fn notes(score: &Score) -> Vec<Note> {

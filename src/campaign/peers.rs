@@ -1,6 +1,7 @@
 //! What is to be said for and against each organisation: the sightings, put together by who runs the hosts.
 //!
-//! A host that has done TLS after the last thing it is accused of is not accused of it.
+//! A host that has done TLS after the last thing it is accused of is not accused of it, nor is a domain that has left the host and goes
+//! over TLS elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +31,7 @@ pub struct Charge {
     pub in_clear: u64,
     /// The last time, in seconds since 1970 UTC.
     pub last: i64,
-    /// Of the hosts that would be accused, the last that has done TLS since.
+    /// Of the hosts that would be accused, the last that has done TLS since; else a domain that has left them.
     pub cleared: Option<(String, i64)>,
     /// The domains whose mail it took.
     pub cleared_domains: BTreeSet<String>,
@@ -68,6 +69,13 @@ impl Charge {
         if self.cleared.as_ref().is_none_or(|(_, then)| *then < at) {
             self.cleared = Some((host_of(sighting).1.to_string(), at));
         }
+    }
+
+    /// Leaves out a sighting of a domain that has left the host.
+    fn leave(&mut self, sighting: &Sighting) {
+        self.cleared_domains.insert(sighting.domain.clone());
+        let cleared = (sighting.domain.clone(), sighting.last);
+        self.cleared.get_or_insert(cleared);
     }
 
     /// What happened most, and what the TLS library said then.
@@ -110,6 +118,7 @@ pub type Who = (Direction, String);
 pub fn records(sightings: &[Sighting]) -> BTreeMap<Who, Record> {
     let done = CLEARING.map(|problem| last_tls(sightings, problem));
     let stuck = stuck(sightings);
+    let moved = Moved::of(sightings);
     let mut records: BTreeMap<Who, Record> = BTreeMap::new();
     for sighting in sightings {
         let record = records.entry(who(sighting)).or_default();
@@ -126,6 +135,7 @@ pub fn records(sightings: &[Sighting]) -> BTreeMap<Who, Record> {
         let at = CLEARING.iter().position(|of| *of == problem).unwrap_or(0);
         match done[at].get(&host_of(sighting)) {
             Some(at) if *at > sighting.last => charge.clear(sighting, *at),
+            _ if moved.has_left(sighting, at) => charge.leave(sighting),
             _ => charge.add(sighting),
         }
     }
@@ -134,6 +144,53 @@ pub fn records(sightings: &[Sighting]) -> BTreeMap<Who, Record> {
 
 /// TLS is not the same for every problem: the first stands for all that are not here.
 const CLEARING: [Problem; 3] = [Problem::NotOffered, Problem::OldProtocol, Problem::Dane];
+
+/// So many days of TLS elsewhere show that a domain has left a host: as many as show that a case is mended.
+const DAYS_ELSEWHERE: usize = 2;
+
+/// Which domains have left which hosts.
+struct Moved<'s> {
+    /// The last day of a domain's mail at a host.
+    latest: BTreeMap<(&'s str, &'s str), i32>,
+    /// The days on which a domain's mail went over TLS, for each of [`CLEARING`].
+    elsewhere: [BTreeMap<&'s str, BTreeSet<i32>>; CLEARING.len()],
+}
+
+impl<'s> Moved<'s> {
+    fn of(sightings: &'s [Sighting]) -> Moved<'s> {
+        let outbound = || {
+            let sent = sightings.iter();
+            sent.filter(|s| s.direction == Direction::Outbound && !s.domain.is_empty())
+        };
+        let mut latest = BTreeMap::new();
+        for sighting in outbound() {
+            let key = (sighting.domain.as_str(), host_of(sighting).1);
+            let day = latest.entry(key).or_insert(sighting.day);
+            *day = sighting.day.max(*day);
+        }
+        let elsewhere = CLEARING.map(|problem| {
+            let mut days: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
+            for sighting in outbound().filter(|s| problem.is_cleared_by(s)) {
+                days.entry(&sighting.domain)
+                    .or_default()
+                    .insert(sighting.day);
+            }
+            days
+        });
+        Moved { latest, elsewhere }
+    }
+
+    /// Whether the domain's mail has gone over TLS on later days, and none of it to this host. `at`: the place in [`CLEARING`].
+    fn has_left(&self, sighting: &Sighting, at: usize) -> bool {
+        let domain = sighting.domain.as_str();
+        let Some(last) = self.latest.get(&(domain, host_of(sighting).1)) else {
+            return false;
+        };
+        let since = |days: &BTreeSet<i32>| days.range(last + 1..).count();
+        sighting.direction == Direction::Outbound
+            && self.elsewhere[at].get(domain).map_or(0, since) >= DAYS_ELSEWHERE
+    }
+}
 
 /// Days and domains on which mail was left without a host to go to.
 fn stuck(sightings: &[Sighting]) -> BTreeSet<(i32, &String)> {
@@ -289,6 +346,35 @@ pub(super) mod tests {
         assert_eq!(charge.by_mails(), ["b.example", "a.example"]);
         assert_eq!((charge.mails, charge.hosts.len()), (6, 1));
         assert_eq!(charge.main(), (Class::PlaintextNotOffered, ""));
+    }
+
+    #[test]
+    fn a_domain_that_has_left_a_host_is_not_accused_of_it() {
+        let old = |domain: &str, day| {
+            let at = seen(domain).at("mx.h.example", "h.example").day(day);
+            at.clear(Class::PlaintextNotOffered)
+        };
+        let new = |day| {
+            let at = seen("a.example").at("mx.new.example", "new.example");
+            at.day(day).sighting()
+        };
+        let charged = |sightings: &[Sighting]| {
+            let records = records(sightings);
+            let record = &records[&(Direction::Outbound, "h.example".into())];
+            let charge = of_problem(record, Problem::NotOffered);
+            charge.domains.keys().cloned().collect::<Vec<_>>()
+        };
+        let (a, b) = (old("a.example", 100), old("b.example", 100));
+        let both = ["a.example", "b.example"];
+        // One day may be chance.
+        assert_eq!(charged(&[a.clone(), b.clone(), new(101)]), both);
+        assert_eq!(
+            charged(&[a.clone(), b.clone(), new(101), new(103)]),
+            ["b.example"]
+        );
+        // It still takes mail beside the new one.
+        let again = old("a.example", 104);
+        assert_eq!(charged(&[a, b, new(101), new(103), again]), both);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::outcome::day_of;
 use crate::output::shows_unicode;
 use crate::query::Scope;
 use crate::report::{self, Format, Page, Table};
-use crate::store::Store;
+use crate::store::{self, Store};
 
 use super::period::PeriodArgs;
 use super::{Environment, Status, alert, intake, mailed, templates};
@@ -259,6 +259,11 @@ pub(super) fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let existing = std::fs::metadata(path).ok();
     let target = match &existing {
         Some(existing) if !existing.is_file() => return std::fs::write(path, text),
+        Some(_) if store::is_store(path)? => {
+            return Err(std::io::Error::other(
+                "expected a file to be replaced, found a store; choose another name",
+            ));
+        }
         Some(_) => std::fs::canonicalize(path)?,
         None => path.to_path_buf(),
     };

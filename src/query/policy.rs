@@ -302,20 +302,22 @@ struct Peer {
     days: Days,
     /// By service, the latest mail in clear, in seconds since 1970 UTC.
     in_clear: BTreeMap<ServiceName, i64>,
-    /// By service, the latest attempt that failed because TLS was required and not to be had.
-    wanted: BTreeMap<ServiceName, i64>,
+    /// By service, when attempts failed because TLS was required and not to be had: of each day and kind the first and the last.
+    wanted: BTreeMap<ServiceName, Vec<(i64, i64)>>,
 }
 
 impl Peer {
     fn add(&mut self, service: ServiceName, day: i32, sign: Sign, group: Group) {
-        let latest = match (sign, group.is_sent()) {
-            (Sign::Clear, true) => Some(&mut self.in_clear),
-            (Sign::Clear, false) => Some(&mut self.wanted),
-            _ => None,
-        };
-        if let Some(latest) = latest {
-            let at = latest.entry(service).or_insert(group.last);
-            *at = group.last.max(*at);
+        match (sign, group.is_sent()) {
+            (Sign::Clear, true) => {
+                let at = self.in_clear.entry(service).or_insert(group.last);
+                *at = group.last.max(*at);
+            }
+            (Sign::Clear, false) => {
+                let waits = self.wanted.entry(service).or_default();
+                waits.push((group.first, group.last));
+            }
+            _ => {}
         }
         self.days.entry(day).or_default().add(sign, group);
     }
@@ -395,13 +397,17 @@ fn is_required_already(name: &str, peers: &BTreeMap<String, Peer>, in_use: &InUs
     let Some(peer) = peers.get(name).filter(|_| !in_use.ours.contains(name)) else {
         return false;
     };
-    let waits = |at: i64| at > peer.last_in_clear();
-    peer.wanted.iter().any(|(service, at)| {
+    // Since the first of these attempts on: a requirement does not end because it is tried again.
+    let clear = peer.last_in_clear();
+    peer.wanted.iter().any(|(service, waits)| {
+        let since = waits.iter().filter(|(_, last)| *last > clear);
+        let since = since.map(|(first, _)| (*first).max(clear)).min();
         let sends_in_clear = |(other, p): (&String, &Peer)| {
-            let went_since = p.in_clear.get(service).is_some_and(|last| last > at);
+            let last = p.in_clear.get(service);
+            let went_since = since.is_some_and(|at| last.is_some_and(|last| *last > at));
             went_since && other != name && !in_use.covers(other)
         };
-        waits(*at) && peers.iter().any(sends_in_clear)
+        peers.iter().any(sends_in_clear)
     })
 }
 
@@ -744,6 +750,8 @@ mod tests {
         let other = |days: &str| history("b.example", days);
         for (days, others, in_use, expected) in [
             ("TTN.", other("C"), &none, Standing::RequiredAlready),
+            // It is tried again to this day.
+            ("TNNN", other("C."), &none, Standing::RequiredAlready),
             // Nobody else goes in clear since: TLS is required of all.
             ("TTN.", other("C.."), &none, Standing::InClear),
             ("TTN.", other("T"), &none, Standing::InClear),

@@ -54,8 +54,22 @@ const AGREEMENTS: &[Agreement] = &[
     ),
 ];
 
-const EVIDENCE: &str = "SELECT COUNT(*) FROM evidence WHERE (lines <> '' AND NOT json_valid(lines)) OR peer NOT IN (SELECT id FROM peer)
- OR outcome NOT IN (SELECT id FROM outcome) OR service NOT IN (SELECT id FROM service)";
+/// What else is to hold: name, words, the number of places where it does not, and what these are.
+const ELSE: &[(&str, &str, &str, &str)] = &[
+    (
+        "peers",
+        "each peer is there once",
+        "SELECT COUNT(*) FROM (SELECT 1 FROM peer WHERE key <> 0 GROUP BY key, direction, domain, host, address, port HAVING COUNT(*) > 1)",
+        "peers that are there more than once",
+    ),
+    (
+        "evidence",
+        "the proof can be read and has its peer",
+        "SELECT COUNT(*) FROM evidence WHERE (lines <> '' AND NOT json_valid(lines)) OR peer NOT IN (SELECT id FROM peer)
+         OR outcome NOT IN (SELECT id FROM outcome) OR service NOT IN (SELECT id FROM service)",
+        "occurrences of which that is not so",
+    ),
+];
 
 /// What is kept in memory of the file while it is read from end to end, in KiB: each count is looked up in an index besides.
 const CACHE: i64 = 98_304;
@@ -86,18 +100,14 @@ impl Store {
                 Err(error) => error.to_string(),
             },
         });
-        let evidence = Check {
-            name: "evidence",
-            words: "the proof can be read and has its peer",
+        let others = ELSE.iter().map(|(name, words, sql, what)| Check {
+            name,
+            words,
             wrong: self
-                .disagreement(EVIDENCE, "occurrences of which that is not so")
+                .disagreement(sql, what)
                 .unwrap_or_else(|error| error.to_string()),
-        };
-        [file]
-            .into_iter()
-            .chain(agreements)
-            .chain([evidence])
-            .collect()
+        });
+        [file].into_iter().chain(agreements).chain(others).collect()
     }
 
     /// What SQLite finds wrong with the file; empty if nothing.
@@ -172,6 +182,11 @@ mod tests {
                 &["totals"],
             ),
             ("DELETE FROM logging", &["logging"]),
+            (
+                "INSERT INTO peer (key, direction, domain, host, address, port, organisation)
+                 SELECT key, direction, domain, host, address, port, organisation FROM peer LIMIT 1",
+                &["peers"],
+            ),
             (
                 "UPDATE evidence SET lines = 'x' WHERE id = 1",
                 &["evidence"],

@@ -76,6 +76,7 @@ pub use error::Error;
 pub use evidence::Claim;
 pub use exchanged::Exchanged;
 pub use forget::{Forgotten, Redacted};
+pub use open::is_store;
 pub use organisation::{public_suffix, registrable};
 pub use shape::Shape;
 

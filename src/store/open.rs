@@ -195,11 +195,15 @@ fn make_private(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// By the application id in the file's head (SQLite file format, section 1.3: four bytes at offset 68).
-fn is_store_or_empty(path: &Path) -> std::io::Result<bool> {
+/// Whether a file is a store, by the application id in its head (SQLite file format, section 1.3: four bytes at offset 68).
+pub fn is_store(path: &Path) -> std::io::Result<bool> {
     let mut head = Vec::new();
     fs::File::open(path)?.take(72).read_to_end(&mut head)?;
-    Ok(head.is_empty() || head.get(68..72) == Some(&APPLICATION_ID.to_be_bytes()))
+    Ok(head.get(68..72) == Some(&APPLICATION_ID.to_be_bytes()))
+}
+
+fn is_store_or_empty(path: &Path) -> std::io::Result<bool> {
+    Ok(fs::metadata(path)?.len() == 0 || is_store(path)?)
 }
 
 fn cannot_open(path: &Path, error: &std::io::Error) -> Error {

@@ -99,7 +99,7 @@ fn a_stop_without_a_token_is_heard_from_whom_we_wrote_to_and_shown_from_others()
     let said = replies(&sandbox, 10, &stop("Postmaster@a.example"))
         .ok()
         .out;
-    assert!(said.contains("a.example opt-out: nobody there"), "{said}");
+    assert!(said.contains("a.example opt-out: neither they"), "{said}");
     assert_eq!(suppressed(&sandbox), ["a.example", "postmaster@a.example"]);
     let states = ["a.example", "b.example"].map(|name| status_of(&sandbox, 10, name));
     assert_eq!(states, ["declined", "sent"]);

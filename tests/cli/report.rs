@@ -306,6 +306,13 @@ fn metrics_are_of_the_summary_only() {
     sandbox
         .run(&["report", "-o", "nowhere/tlsnag.prom"])
         .fails_with(&["cannot write nowhere/tlsnag.prom"]);
+    // The store is no report.
+    sandbox
+        .run(&["report", "summary", "-o", "store.db"])
+        .fails_with(&[
+            "cannot write store.db",
+            "found a store; choose another name",
+        ]);
     // A link stays one, and a pipe is written to.
     std::os::unix::fs::symlink("tlsnag.prom", sandbox.path("link")).expect("writable");
     sandbox.write("tlsnag.prom", "old");

@@ -70,6 +70,7 @@ fn a_whole_store_passes_each_check_and_a_damaged_one_ends_with_status_2() {
         "logging",
         "totals",
         "past",
+        "peers",
         "evidence",
         "bookmarks",
         "sessions",

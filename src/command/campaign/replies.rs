@@ -179,7 +179,9 @@ fn effects(case: &Case, reply: &Reply) -> (Effects, &'static str) {
                 Audience::Correspondents => {
                     "they are not written to any more, nor are others there"
                 }
-                Audience::Postmaster => "nobody there is written to any more",
+                Audience::Postmaster => {
+                    "neither they nor what they can speak for is written to any more"
+                }
             }
         }
         Kind::Delay(_) => "late; nothing to do",

@@ -176,7 +176,7 @@ pub fn message(session: &mut Inbound, message: &Message<'_>, cx: &mut Context<'_
         verdict = cx.weigh_silence(Direction::Inbound, &message.peer, verdict);
     }
     let domain = maillog::event::domain_of(message.sender);
-    let peer = cx.names.of(&message.peer, domain, false);
+    let peer = cx.names.of(Direction::Inbound, &message.peer, domain);
     let first = !std::mem::replace(&mut session.counted, true);
     session.ours = cx.is_ours(&message.peer);
     let messages = u32::from(message.recipients > 0);
@@ -380,7 +380,9 @@ fn settle(
         } else {
             verdict
         };
-        let named = cx.names.of(client, part.domain.as_bytes(), false);
+        let named = cx
+            .names
+            .of(Direction::Inbound, client, part.domain.as_bytes());
         // Further persons of a domain rest on the same lines as the first.
         let is_new = |p: &Part<'_>| (&p.domain, p.before_tls) != (&part.domain, part.before_tls);
         let is_proven = parts[..at].iter().all(is_new);

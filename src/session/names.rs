@@ -11,7 +11,7 @@ use maillog::Peer;
 
 #[cfg(doc)]
 use crate::outcome::Outcome;
-use crate::outcome::PeerName;
+use crate::outcome::{Direction, PeerName};
 
 use super::proof;
 
@@ -26,23 +26,32 @@ pub struct Names {
     given: u32,
 }
 
-/// A name, the hash of its parts, and its number.
+/// A name in one direction, the hash of both, and its number. One host may be an MX host and a client, and be logged without a port.
 #[derive(Debug)]
 struct Known {
     hash: u64,
+    direction: Direction,
     name: Arc<PeerName>,
     number: u32,
 }
 
-/// The parts of a name.
-type Parts<'a> = (&'a [u8], &'a [u8], &'a [u8], u16);
+/// The direction, and the parts of a name.
+type Parts<'a> = (Direction, &'a [u8], &'a [u8], &'a [u8], u16);
 
 impl Names {
-    /// The stored form of a peer and its policy domain, as [`proof::peer_name`] makes it, and its number ([`Outcome::met`]).
-    pub fn of(&mut self, peer: &Peer<'_>, domain: &[u8], with_port: bool) -> (Arc<PeerName>, u32) {
+    /// The stored form of a peer and its policy domain, as [`proof::peer_name`] makes it, and its number ([`Outcome::met`]). Ports of
+    /// clients are not kept.
+    pub fn of(
+        &mut self,
+        direction: Direction,
+        peer: &Peer<'_>,
+        domain: &[u8],
+    ) -> (Arc<PeerName>, u32) {
+        let with_port = direction == Direction::Outbound;
         let port = if with_port { peer.port.unwrap_or(0) } else { 0 };
         // Most names are logged as they are stored; the stored form of a stored form is itself.
         let logged = (
+            direction,
             proof::bare(domain),
             proof::bare(peer.name),
             peer.address,
@@ -52,7 +61,7 @@ impl Names {
             return known;
         }
         let name = Arc::new(proof::peer_name(peer, domain, with_port));
-        let hash = match self.find(parts(&name)) {
+        let hash = match self.find(parts(direction, &name)) {
             Ok(known) => return known,
             Err(hash) => hash,
         };
@@ -63,6 +72,7 @@ impl Names {
         self.given = self.given.wrapping_add(1).max(1);
         let known = Known {
             hash,
+            direction,
             name: Arc::clone(&name),
             number: self.given,
         };
@@ -70,10 +80,11 @@ impl Names {
         (name, self.given)
     }
 
-    /// The name with exactly these parts and its number, or their hash.
+    /// The name with exactly these parts in this direction and its number, or their hash.
     fn find(&self, wanted: Parts<'_>) -> Result<(Arc<PeerName>, u32), u64> {
         let hash = self.hasher.hash_one(wanted);
-        let is_wanted = |known: &Known| known.hash == hash && parts(&known.name) == wanted;
+        let is_wanted =
+            |known: &Known| known.hash == hash && parts(known.direction, &known.name) == wanted;
         let found = self.known.find(hash, is_wanted);
         found
             .map(|known| (Arc::clone(&known.name), known.number))
@@ -81,7 +92,7 @@ impl Names {
     }
 }
 
-fn parts(name: &PeerName) -> Parts<'_> {
+fn parts(direction: Direction, name: &PeerName) -> Parts<'_> {
     let PeerName {
         domain,
         host,
@@ -89,6 +100,7 @@ fn parts(name: &PeerName) -> Parts<'_> {
         port,
     } = name;
     (
+        direction,
         domain.as_bytes(),
         host.as_bytes(),
         address.as_bytes(),
@@ -112,7 +124,8 @@ mod tests {
             (peer(b"mx.a.example", b"192.0.2.1"), &b"a.example"[..]),
             (peer(b"MX.A.example.", b"192.0.2.1"), b"A.Example"),
         ];
-        let [first, second] = spellings.map(|(p, domain)| names.of(&p, domain, true));
+        let [first, second] =
+            spellings.map(|(p, domain)| names.of(Direction::Outbound, &p, domain));
         assert!(Arc::ptr_eq(&first.0, &second.0) && first.1 == second.1);
         let others = [
             (peer(b"mx.a.example", b"192.0.2.2"), &b"a.example"[..], true),
@@ -130,11 +143,30 @@ mod tests {
             (peer(b"caf\xc3\xa9.example", b"192.0.2.1"), b"", true),
         ];
         for (p, domain, with_port) in others {
-            let (name, number) = names.of(&p, domain, with_port);
+            let direction = match with_port {
+                true => Direction::Outbound,
+                false => Direction::Inbound,
+            };
+            let (name, number) = names.of(direction, &p, domain);
             assert_eq!(*name, proof::peer_name(&p, domain, with_port));
             assert_ne!(number, first.1);
-            assert_eq!(names.of(&p, domain, with_port), (name, number));
+            assert_eq!(names.of(direction, &p, domain), (name, number));
         }
+    }
+
+    #[test]
+    fn a_host_that_sends_and_takes_mail_has_a_number_for_each() {
+        let mut names = Names::default();
+        // Sendmail logs no port.
+        let peer = Peer {
+            name: b"mx.a.example",
+            address: b"192.0.2.1",
+            port: None,
+        };
+        let ways = [Direction::Outbound, Direction::Inbound];
+        let [out, inward] = ways.map(|way| names.of(way, &peer, b"a.example"));
+        assert_eq!(out.0, inward.0);
+        assert_ne!(out.1, inward.1);
     }
 
     #[test]
@@ -143,7 +175,7 @@ mod tests {
         let name = |i: usize| format!("mx{i}.example").into_bytes();
         for i in 0..=MOST {
             let host = name(i);
-            let (named, number) = names.of(&Peer::named(&host), b"", true);
+            let (named, number) = names.of(Direction::Outbound, &Peer::named(&host), b"");
             assert_eq!((named.host.as_bytes(), number as usize), (&*host, i + 1));
         }
         assert_eq!(names.known.len(), 1);

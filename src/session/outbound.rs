@@ -623,7 +623,7 @@ fn flush_attempts(
         }
         // The delivery line may know more of the same host: its name, its address, its port.
         let fuller = line.filter(|_| same_peer).map_or(view, |(peer, ..)| *peer);
-        let (peer, met) = cx.names.of(&fuller, domain, true);
+        let (peer, met) = cx.names.of(Direction::Outbound, &fuller, domain);
         let internal =
             cx.own
                 .holds_host(peer.address.as_bytes(), peer.host.as_bytes(), &cx.host.name)
@@ -678,9 +678,11 @@ fn emit(
     (handshakes, with_proof): (u32, bool),
     cx: &mut Context<'_, '_>,
 ) {
-    let (name, met) = cx
-        .names
-        .of(peer, maillog::event::domain_of(recipient), true);
+    let (name, met) = cx.names.of(
+        Direction::Outbound,
+        peer,
+        maillog::event::domain_of(recipient),
+    );
     let internal = line.transport == Transport::Lmtp && name.address.is_empty()
         || cx
             .own

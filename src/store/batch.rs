@@ -272,13 +272,14 @@ impl Batch {
     }
 
     fn peer(&mut self, outcome: &Outcome) -> u32 {
-        if let Some(number) = self.met.find(outcome.met) {
-            return number;
-        }
         let peer = Peer {
             direction: outcome.direction,
             name: Arc::clone(&outcome.peer),
         };
+        if let Some(number) = self.met.find(outcome.met) {
+            debug_assert_eq!(self.peers.values()[number as usize], peer);
+            return number;
+        }
         let number = self.peers.number(&peer, || peer.clone());
         self.met.remember(outcome.met, number);
         number

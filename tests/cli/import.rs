@@ -73,6 +73,28 @@ fn lines_nobody_reads() -> String {
 }
 
 #[test]
+fn a_host_that_takes_our_mail_and_sends_us_some_is_counted_each_way() {
+    let sandbox = Sandbox::new();
+    // Sendmail logs no port, so that host and client have the same name.
+    let log = "\
+2026-11-20T10:00:00+00:00 mail sendmail[100]: STARTTLS=client, relay=mx.a.example., version=TLSv1.3, verify=OK, cipher=TLS_AES_256_GCM_SHA384, bits=256/256
+2026-11-20T10:00:01+00:00 mail sendmail[100]: 6AKA00M0000100: to=<ann@a.example>, delay=00:00:01, xdelay=00:00:01, mailer=esmtp, pri=30000, relay=mx.a.example. [192.0.2.1], dsn=2.0.0, stat=Sent (ok)
+2026-11-20T10:05:00+00:00 mail sendmail[200]: STARTTLS=server, relay=mx.a.example [192.0.2.1], version=TLSv1.3, verify=NO, cipher=TLS_AES_256_GCM_SHA384, bits=256/256
+2026-11-20T10:05:01+00:00 mail sendmail[200]: 6AKA05M0000200: from=<bob@a.example>, size=100, class=0, nrcpts=1, msgid=<1@a.example>, proto=ESMTPS, daemon=MTA-v4, relay=mx.a.example [192.0.2.1]
+";
+    sandbox.write("mail.log", log);
+    import(&sandbox, "mail.log");
+    for (report, row) in [
+        ("hosts", "mx.a.example,192.0.2.1,1,0,"),
+        ("clients", "192.0.2.1,mx.a.example,a.example,1,0,0,0,1,0,0,"),
+    ] {
+        let rows = sandbox.run(&["report", report, "--all", "--format", "csv"]);
+        let rows = rows.ok().out;
+        assert!(rows.contains(row), "{report}: {rows}");
+    }
+}
+
+#[test]
 fn what_a_line_of_no_interest_brings_to_an_end_is_counted_though_it_is_the_last() {
     let sandbox = Sandbox::new();
     let log = "2026-11-20T08:00:00+00:00 mx1 postfix/smtpd[8]: connect from out.a.example[192.0.2.8]

@@ -3,6 +3,7 @@
 //! Data, position and open sessions are committed together, so that a run that dies is as if it had ended at its last commit.
 
 mod journal;
+mod parsed;
 mod reader;
 mod told;
 mod writer;

@@ -133,17 +133,15 @@ impl Joiner {
     }
 
     fn frame_line<'a>(&'a mut self, offset: u64, line: &'a [u8]) -> Option<(u64, Framed<'a>)> {
-        match line.first() {
-            Some(b'0'..=b'9') if is_cri(line) => match cri_parts(line) {
-                Some(part) if part.partial || self.is_unfinished(part.stream) => self.add(
-                    offset,
-                    part.stamp,
-                    part.stream.to_vec(),
-                    part.text,
-                    part.partial,
-                ),
-                _ => Some((offset, parse_line(line))),
-            },
+        let part = if stands_alone(line) { None } else { cri_parts(line) };
+        match part {
+            Some(part) if part.partial || self.is_unfinished(part.stream) => self.add(
+                offset,
+                part.stamp,
+                part.stream.to_vec(),
+                part.text,
+                part.partial,
+            ),
             _ => Some((offset, parse_line(line))),
         }
     }
@@ -208,6 +206,15 @@ fn is_restarted(boots: &mut Vec<(Vec<u8>, Vec<u8>)>, host: &[u8], boot: &[u8]) -
     }
     boots.push((host.to_vec(), boot.to_vec()));
     false
+}
+
+/// Whether [`Joiner::frame`] makes of a line what [`maillog::framing::parse_line`] does, whatever came before it.
+pub fn stands_alone(line: &[u8]) -> bool {
+    match line.first() {
+        Some(b'{') => false,
+        Some(b'0'..=b'9') => !is_cri(line),
+        _ => true,
+    }
 }
 
 /// Whether the second word is that of a CRI record.

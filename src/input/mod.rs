@@ -34,7 +34,7 @@ pub mod year;
 
 pub use compression::Compression;
 pub use identity::{Fingerprint, Match};
-pub use join::{Joined, Joiner};
+pub use join::{Joined, Joiner, stands_alone};
 pub use journal::{Entries, JOURNAL_DIRECTORIES, Journal, JournalError};
 pub use lines::{LastLine, Line, Lines};
 pub use order::{Ordered, Remembered, Timing, order};

@@ -12,10 +12,10 @@ use maillog::framing::journal::{Entry, parse_entry};
 use serde::{Deserialize, Serialize};
 
 use crate::input::{self, Clock, Entries, Found, JOURNAL_DIRECTORIES, Joiner, Journal, Zone};
-use crate::session::Place;
 use crate::store::{Bookmark, Store};
 
 use super::super::Environment;
+use super::parsed::ParsedLine;
 use super::reader::{COMMIT_BYTES, Reader, SourceState};
 use super::{ReadingArgs, Tracker};
 
@@ -269,12 +269,13 @@ impl Reader<'_> {
         }
         reading.new += 1;
         reading.bookmark.lines += 1;
-        let place = Place {
-            source: reading.bookmark.id,
-            offset,
-        };
         let (state, bookmark) = (&mut reading.state, &mut reading.bookmark);
-        self.line(state, place, line, &mut bookmark.last_seen);
+        let line = ParsedLine {
+            offset,
+            bytes: line,
+            said: None,
+        };
+        self.line(state, bookmark.id, &line, &mut bookmark.last_seen);
         match state.joiner.entry() {
             Some(entry) => state.journal.cursor = text(&entry.cursor),
             None => {

@@ -16,6 +16,7 @@ use crate::session::{Place, Tracker};
 use crate::store::{Bookmark, RunCounts};
 
 use super::journal;
+use super::parsed::{self, Ahead, End, ParsedLine};
 use super::told::Intake;
 use super::writer::{Commit, Item, Writer};
 
@@ -23,8 +24,6 @@ use super::writer::{Commit, Item, Writer};
 pub(super) const COMMIT_BYTES: u64 = 32 * 1024 * 1024;
 /// In place of a shape: there is no telling what may be in such a line.
 const NO_LOG_LINE: &str = "(not a log line)";
-/// How many bytes to read between two looks at the progress bar.
-const PROGRESS_BYTES: u64 = 1024 * 1024;
 
 /// What is remembered of a source beside its fingerprint.
 #[derive(Serialize, Deserialize)]
@@ -103,7 +102,7 @@ impl Reader<'_> {
     fn read(
         &mut self,
         ordered: &Ordered,
-        mut lines: Lines<Opened>,
+        lines: Lines<Opened>,
         mut bookmark: Bookmark,
     ) -> anyhow::Result<()> {
         // A file that came again through a pipe is still that file.
@@ -117,61 +116,13 @@ impl Reader<'_> {
             bookmark.kind = kind.to_owned();
         }
         let mut state = state_of(ordered, &bookmark)?;
-        let read = lines.reader().progress();
-        self.progress.reading(
-            &ordered
-                .source
-                .path
-                .file_name()
-                .map_or_else(String::new, |n| {
-                    n.to_string_lossy().escape_debug().to_string()
-                }),
-        );
-        let (start, mut shown, mut whole) = (lines.position(), 0, true);
-        loop {
-            let line = match lines.next_line() {
-                Ok(Some(line)) => line,
-                Ok(None) => break,
-                Err(error) => {
-                    // What came before is whole lines, and the next run goes on after them.
-                    let path = ordered.source.name();
-                    self.printer.warning(&format!(
-                        "{path} cannot be read to its end: {error}; what came before it counts"
-                    ));
-                    whole = false;
-                    break;
-                }
-            };
-            if line.offset == 0 && maillog::framing::journal::is_export(line.bytes) {
-                bail!(
-                    "expected lines of a log, found a journal in the export format; write it with: journalctl -o json --all SYSLOG_FACILITY=2"
-                );
-            }
-            let place = Place {
-                source: bookmark.id,
-                offset: line.offset,
-            };
-            bookmark.lines += 1;
-            self.line(&mut state, place, line.bytes, &mut bookmark.last_seen);
-            let length = line.bytes.len() as u64 + 1;
-            self.since_commit += length;
-            shown += length;
-            if shown >= PROGRESS_BYTES {
-                shown = 0;
-                self.progress.at(self.done + read.load(Ordering::Relaxed));
-            }
-            if self.since_commit >= COMMIT_BYTES {
-                update(&mut bookmark, lines.fingerprint(), &state)?;
-                self.bookmarks.push(bookmark.clone());
-                self.commit()?;
-            }
-        }
+        let (start, before) = (lines.position(), std::mem::take(&mut bookmark.file));
+        let end = self.read_lines(ordered, lines, &mut bookmark, &mut state)?;
         self.done += ordered.source.size;
-        let before = std::mem::take(&mut bookmark.file);
-        if let Some(file) = ordered.source.file.filter(|_| whole) {
+        if let Some(file) = ordered.source.file.filter(|_| end.error.is_none()) {
             bookmark.file = serde_json::to_string(&file)?;
         }
-        let bytes = lines.position() - start;
+        let bytes = end.position - start;
         self.intake.counts.bytes += bytes;
         if bytes == 0 {
             self.intake.unchanged += 1;
@@ -185,31 +136,73 @@ impl Reader<'_> {
         let path = &ordered.source.path;
         let guess = ordered.guessed_year.map(|year| (path.clone(), year));
         self.intake.guessed_years.extend(guess);
-        update(&mut bookmark, lines.fingerprint(), &state)?;
+        update(&mut bookmark, end.fingerprint, &state)?;
         self.bookmarks.push(bookmark);
         Ok(())
+    }
+
+    /// Takes in the lines of a source, to its end or as far as it can be read.
+    fn read_lines(
+        &mut self,
+        ordered: &Ordered,
+        lines: Lines<Opened>,
+        bookmark: &mut Bookmark,
+        state: &mut SourceState,
+    ) -> anyhow::Result<End> {
+        let path = &ordered.source.path;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        self.progress.reading(&name.escape_debug().to_string());
+        let read = lines.reader().progress();
+        let ahead = Ahead::of(lines)?;
+        loop {
+            let block = match ahead.next()? {
+                Ok(block) => block,
+                Err(end) => {
+                    if let Some(error) = &end.error {
+                        // What came before is whole lines, and the next run goes on after them.
+                        let path = ordered.source.name();
+                        self.printer.warning(&format!(
+                            "{path} cannot be read to its end: {error}; what came before it counts"
+                        ));
+                    }
+                    return Ok(end);
+                }
+            };
+            for line in block.lines() {
+                if line.offset == 0 && maillog::framing::journal::is_export(line.bytes) {
+                    bail!(
+                        "expected lines of a log, found a journal in the export format; write it with: journalctl -o json --all SYSLOG_FACILITY=2"
+                    );
+                }
+                bookmark.lines += 1;
+                self.line(state, bookmark.id, line, &mut bookmark.last_seen);
+                self.since_commit += line.bytes.len() as u64 + 1;
+            }
+            self.progress.at(self.done + read.load(Ordering::Relaxed));
+            if let Some(here) = block.stop().filter(|_| self.since_commit >= COMMIT_BYTES) {
+                update(bookmark, Some(here), state)?;
+                self.bookmarks.push(bookmark.clone());
+                self.commit()?;
+            }
+            ahead.done(block);
+        }
     }
 
     /// One line through framing, parser and session.
     pub(super) fn line(
         &mut self,
         state: &mut SourceState,
-        place: Place,
-        raw: &[u8],
+        source: i64,
+        line: &ParsedLine<'_>,
         latest: &mut i64,
     ) {
         self.intake.counts.lines += 1;
-        let Some(Joined {
-            offset,
-            framed,
-            shown: raw,
-            restarted,
-        }) = state.joiner.frame(place.offset, raw)
-        else {
+        let Some((joined, says)) = joined(&mut state.joiner, line) else {
             self.intake.counts.irrelevant += 1;
             return;
         };
-        let record = match framed {
+        let raw = joined.shown;
+        let record = match joined.framed {
             Framed::Record(record) => record,
             Framed::Repeated { .. } | Framed::Noise => {
                 self.intake.counts.irrelevant += 1;
@@ -224,29 +217,27 @@ impl Reader<'_> {
         state.first = state.first.or(resolved);
         let at = resolved.unwrap_or(*latest);
         *latest = at;
-        if restarted {
+        if joined.restarted {
             self.tracker
                 .begin_anew(record.host, at, &mut self.emissions);
         } else {
             self.tracker.see(record.host, at, &mut self.emissions);
         }
-        match maillog::mta::parse_text(&record) {
-            (_, Line::Irrelevant) => self.intake.counts.irrelevant += 1,
-            (_, Line::Unrecognised) => {
+        match says {
+            Line::Irrelevant => self.intake.counts.irrelevant += 1,
+            Line::Unrecognised => {
                 self.stranger(raw, &shape(record.program, record.text), at);
             }
-            (_, Line::Event(event)) => {
+            Line::Event(event) => {
                 self.intake.counts.understood += 1;
                 // A repetition says nothing new: what happens again has another queue id or another process.
                 if record.times == 1 {
-                    self.tracker.take(
-                        &record,
-                        &event,
-                        at,
-                        Place { offset, ..place },
-                        raw,
-                        &mut self.emissions,
-                    );
+                    let place = Place {
+                        source,
+                        offset: joined.offset,
+                    };
+                    let out = &mut self.emissions;
+                    self.tracker.take(&record, &event, at, place, raw, out);
                     self.collect();
                 }
             }
@@ -316,6 +307,24 @@ impl Reader<'_> {
         committed?;
         read
     }
+}
+
+/// A line with what it says, in the light of those before it if it takes them. `None`: a part was kept, its end is still to come.
+fn joined<'a>(
+    joiner: &'a mut Joiner,
+    line: &ParsedLine<'a>,
+) -> Option<(Joined<'a>, Line<'a>)> {
+    if let Some((framed, says)) = line.said {
+        let joined = Joined {
+            offset: line.offset,
+            framed,
+            shown: line.bytes,
+            restarted: false,
+        };
+        return Some((joined, says));
+    }
+    let joined = joiner.frame(line.offset, line.bytes)?;
+    Some((joined, parsed::parse_framed(&joined.framed)))
 }
 
 fn state_of(ordered: &Ordered, bookmark: &Bookmark) -> anyhow::Result<SourceState> {

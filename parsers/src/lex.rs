@@ -56,15 +56,22 @@ pub fn after<'a>(literal: &[u8], text: &'a [u8]) -> Option<&'a [u8]> {
 pub fn field(text: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
     let (rest, key) = take_while1(|b: u8| b.is_ascii_alphanumeric() || b == b'_').parse(text)?;
     let (rest, _) = tag("=")(rest)?;
-    let end = find(rest, b", ").unwrap_or(rest.len());
-    let (value, rest) = rest.split_at(end);
-    Ok((rest.get(2..).unwrap_or(b""), (key, value)))
+    let (value, rest) = split_value(rest);
+    Ok((rest, (key, value)))
+}
+
+/// The text up to `, `, and what follows it.
+fn split_value(text: &[u8]) -> (&[u8], &[u8]) {
+    match find(text, b", ") {
+        Some(at) => (&text[..at], &text[at + 2..]),
+        None => (text, b""),
+    }
 }
 
 /// The value of `key=` at the start of the text, up to `, ` or the end.
 pub fn value_of<'a>(key: &[u8], text: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let (rest, (found, value)) = field(text).ok()?;
-    (found == key).then_some((value, rest))
+    let rest = text.strip_prefix(key)?.strip_prefix(b"=")?;
+    Some(split_value(rest))
 }
 
 /// Digits at the start of the text as a number, 0 if there are none; numbers too large for the type stay at its end.

@@ -133,7 +133,11 @@ impl Joiner {
     }
 
     fn frame_line<'a>(&'a mut self, offset: u64, line: &'a [u8]) -> Option<(u64, Framed<'a>)> {
-        let part = if stands_alone(line) { None } else { cri_parts(line) };
+        let part = if stands_alone(line) {
+            None
+        } else {
+            cri_parts(line)
+        };
         match part {
             Some(part) if part.partial || self.is_unfinished(part.stream) => self.add(
                 offset,

@@ -3,9 +3,10 @@
 //! A log moves forward. A stamp that goes back by more than 26 hours, counted in a leap year, begins a new year; 26 hours absorb
 //! daylight saving, small clock steps and lines that overtake each other. No gap is too long: January to November is one year.
 //!
-//! Where the first year comes from, best first: `--year`; stamps in the same file that have a year; the time in queue ids; the
+//! Where the first year comes from, best first: `--year`; stamps in the same file that have a year, or the time in queue ids; the
 //! time the file was last written, as the latest possible time of its last line. For the last one the years of the whole file have
-//! to be counted before its first line can be dated: that is [`Scan`], one cheap pass, needed for yearless logs only.
+//! to be counted before its first line can be dated: that is [`Scan`], one cheap pass, needed for yearless logs only, and only up to a
+//! line that tells the year.
 //!
 //! [`Clock`] is all the state there is. Stored at a line boundary and loaded again, it goes on as if nothing had happened, whatever
 //! became of the file's own time in between.
@@ -260,13 +261,13 @@ impl Scan {
         Ok(scan)
     }
 
-    /// The stamps have a year.
+    /// The year is known: stamps have one, or a queue id tells it. The rest of a log would only say it again.
     fn is_needless(&self) -> bool {
-        matches!(self.first, Some(Stamp::Zoned(_) | Stamp::Local(_)))
+        self.hinted.is_some() || matches!(self.first, Some(Stamp::Zoned(_) | Stamp::Local(_)))
     }
 
     fn note_line(&mut self, line: &[u8], zone: Zone) {
-        let settled = self.hinted.is_some() || self.searched >= MAX_SEARCHED;
+        let settled = self.searched >= MAX_SEARCHED;
         if settled && line.get(..HOUR_BYTES) == Some(&self.hour) {
             return;
         }
@@ -276,10 +277,7 @@ impl Scan {
         if let (Stamp::Yearless { .. }, Some(hour)) = (stamp, line.first_chunk()) {
             self.hour = *hour;
         }
-        let search = self.hinted.is_none()
-            && self.searched < MAX_SEARCHED
-            && matches!(stamp, Stamp::Yearless { .. });
-        if search {
+        if !settled && matches!(stamp, Stamp::Yearless { .. }) {
             self.searched += 1;
             self.hinted = hint::year_of(line).map(|year| year - self.walk.years);
         }

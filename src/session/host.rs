@@ -14,6 +14,7 @@ use crate::outcome::{Name, Span, day_of};
 
 use super::letters::Letters;
 use super::process::Key;
+use super::proof;
 use super::tracker::name_hash;
 
 /// How many sessions of a TLS proxy are remembered.
@@ -87,10 +88,10 @@ pub struct Host {
     pub letters: Letters,
     /// Which session a queue id was opened in, and its number in the order of opening.
     #[serde(skip)]
-    ids: HashMap<Vec<u8>, (u64, Key)>,
+    ids: HashMap<Name, (u64, Key)>,
     /// The ids in the order they were opened in, also such as wait no more.
     #[serde(skip)]
-    order: VecDeque<(u64, Vec<u8>)>,
+    order: VecDeque<(u64, Name)>,
     #[serde(skip)]
     opened: u64,
     /// What was heard of it on the day of the latest record, and not given out yet.
@@ -127,6 +128,13 @@ impl Host {
     /// Takes in the time written on a record. A step back of minutes to a day is a clock that was set (the end of summer time); a
     /// larger step either way is another log, whose beginning this is.
     pub fn advance(&mut self, at: i64) -> Advance {
+        // Nothing is new in the second of the record before, as most are.
+        if at == self.latest && self.heard.is_some() {
+            return Advance {
+                steady: at + self.offset,
+                ..Advance::default()
+            };
+        }
         let heard = self.hear(at);
         let another_log = (at - self.latest).abs() > ANOTHER_LOG_SECONDS;
         let behind = self.now - (at + self.offset);
@@ -217,7 +225,7 @@ impl Host {
 
     /// The proxy connected to this address, or failed, or succeeded.
     pub fn proxy_line(&mut self, peer: &Peer<'_>, at: i64, summary: bool, failed: bool) {
-        let address = super::proof::address(peer);
+        let address = proof::address(peer);
         if (summary || failed)
             && let Some(session) = self
                 .proxy
@@ -268,8 +276,11 @@ impl Host {
     }
 
     /// This client's TLS with us works.
-    pub fn forgive(&mut self, address: &str) {
-        self.failures.remove(&name_hash(address.as_bytes()));
+    pub fn forgive(&mut self, peer: &Peer<'_>) {
+        if !self.failures.is_empty() {
+            self.failures
+                .remove(&name_hash(proof::address(peer).as_bytes()));
+        }
     }
 
     /// Why this client's TLS with us failed lately. Servers that fall back remember for hours that they had to.
@@ -301,8 +312,9 @@ impl Host {
     pub fn open_id(&mut self, id: &[u8], key: Key) {
         let opened = self.opened;
         self.opened += 1;
-        self.order.push_back((opened, id.to_vec()));
-        self.ids.insert(id.to_vec(), (opened, key));
+        let id = proof::short(id);
+        self.order.push_back((opened, id.clone()));
+        self.ids.insert(id, (opened, key));
         while self.ids.len() > WAITING_IDS
             && let Some((opened, oldest)) = self.order.pop_front()
         {
@@ -320,11 +332,11 @@ impl Host {
 
     /// The session a queue id was opened in.
     pub fn take_id(&mut self, id: &[u8]) -> Option<Key> {
-        self.ids.remove(id).map(|(_, key)| key)
+        self.ids.remove(&*proof::readable(id)).map(|(_, key)| key)
     }
 
     /// The session of the id with this number, if it was neither taken nor opened again.
-    fn waits(&self, opened: u64, id: &[u8]) -> Option<Key> {
+    fn waits(&self, opened: u64, id: &str) -> Option<Key> {
         let (latest, key) = self.ids.get(id)?;
         (*latest == opened).then_some(*key)
     }
@@ -333,7 +345,7 @@ impl Host {
     pub fn waiting_ids(&self) -> Vec<(String, Key)> {
         self.order
             .iter()
-            .filter_map(|(opened, id)| Some((super::proof::text(id), self.waits(*opened, id)?)))
+            .filter_map(|(opened, id)| Some((id.to_string(), self.waits(*opened, id)?)))
             .collect()
     }
 

@@ -73,7 +73,7 @@ pub fn handshake(session: &mut Inbound, handshake: &Handshake<'_>, cx: &mut Cont
         cx.saw_encrypted(Direction::Inbound, &handshake.peer);
     }
     cx.fact(Direction::Inbound, Fact::Logged);
-    cx.host.forgive(&proof::address(&handshake.peer));
+    cx.host.forgive(&handshake.peer);
     session.handshake = Some(cx.parameters(handshake));
     session.detail_due = false;
 }

@@ -13,7 +13,7 @@ use crate::outcome::{Direction, Service};
 
 use super::batch::{Batch, Counts, Key, Kind, Logging, RowNumbers};
 use super::bookmark::{save_bookmark, save_open_sessions, save_run, save_state};
-use super::peer_row::peer_rows;
+use super::peer_row::{newest_peer, peer_rows};
 use super::{Bookmark, Error, Result, RunCounts, Store, evidence, past};
 
 impl Store {
@@ -89,13 +89,6 @@ pub(super) fn advance_generation(connection: &Connection, expected: i64) -> Resu
         return Err(Error::Changed);
     }
     save_state(connection, "generation", &(expected + 1).to_string())
-}
-
-/// The highest number a peer has: those that are new come after it. 0 if there are none.
-fn newest_peer(connection: &Connection) -> Result<i64> {
-    Ok(connection
-        .prepare_cached("SELECT COALESCE(MAX(id), 0) FROM peer")?
-        .query_row([], |row| row.get(0))?)
 }
 
 /// Finds or makes the rows of all names the batch has met since the last commit.

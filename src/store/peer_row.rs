@@ -50,10 +50,42 @@ pub(super) fn peer_rows(connection: &Connection, peers: &[Peer]) -> Result<Vec<i
     keys.sort_unstable();
     let mut rows = vec![0; peers.len()];
     let mut statements = Statements::prepare(connection)?;
+    let stored = stored_keys(connection, peers.len())?;
     for (key, at) in keys {
-        rows[at] = statements.row(connection, key, &peers[at])?;
+        let is_new = stored
+            .as_ref()
+            .is_some_and(|s| s.binary_search(&key).is_err());
+        let found = match is_new {
+            true => None,
+            false => statements.find(key, &peers[at])?,
+        };
+        rows[at] = match found {
+            Some(row) => row,
+            None => statements.insert(connection, key, &peers[at])?,
+        };
     }
     Ok(rows)
+}
+
+/// The highest number a peer has: those that are new come after it. 0 if there are none.
+pub(super) fn newest_peer(connection: &Connection) -> Result<i64> {
+    Ok(connection
+        .prepare_cached("SELECT COALESCE(MAX(id), 0) FROM peer")?
+        .query_row([], |row| row.get(0))?)
+}
+
+/// How many keys are read in the time in which one is looked up.
+const READ_FOR_ONE: usize = 8;
+
+/// All keys of the store, sorted, if it takes less time to read them than to look so many up: of a first import most are new.
+fn stored_keys(connection: &Connection, wanted: usize) -> Result<Option<Vec<i64>>> {
+    let newest = newest_peer(connection)?;
+    if usize::try_from(newest).is_ok_and(|newest| newest > READ_FOR_ONE * wanted) {
+        return Ok(None);
+    }
+    let mut statement = connection.prepare_cached("SELECT key FROM peer ORDER BY key")?;
+    let keys = statement.query_map([], |row| row.get(0))?;
+    Ok(Some(keys.collect::<rusqlite::Result<_>>()?))
 }
 
 /// What finds and makes a row.
@@ -74,17 +106,22 @@ impl<'c> Statements<'c> {
         })
     }
 
-    fn row(&mut self, connection: &Connection, key: i64, peer: &Peer) -> Result<i64> {
+    /// The row with this key and these names.
+    fn find(&mut self, key: i64, peer: &Peer) -> Result<Option<i64>> {
         let name = &peer.name;
         let direction = peer.direction.name();
         let (domain, host, address) = (&*name.domain, &*name.host, &*name.address);
         let mut found = self
             .find
             .query(params![key, direction, domain, host, address, name.port])?;
-        if let Some(row) = found.next()? {
-            return Ok(row.get(0)?);
-        }
-        drop(found);
+        Ok(found.next()?.map(|row| row.get(0)).transpose()?)
+    }
+
+    /// Makes the row.
+    fn insert(&mut self, connection: &Connection, key: i64, peer: &Peer) -> Result<i64> {
+        let name = &peer.name;
+        let direction = peer.direction.name();
+        let (domain, host, address) = (&*name.domain, &*name.host, &*name.address);
         // Who a sender says to be is no proof of who the client is.
         let recipient_domain = match peer.direction {
             Direction::Outbound => domain,
@@ -171,7 +208,10 @@ mod tests {
         ];
         let connection = &store.connection;
         let mut statements = Statements::prepare(connection).unwrap();
-        let mut row = |peer: &Peer| statements.row(connection, 7, peer).unwrap();
+        let mut row = |peer: &Peer| match statements.find(7, peer).unwrap() {
+            Some(row) => row,
+            None => statements.insert(connection, 7, peer).unwrap(),
+        };
         let rows: Vec<i64> = peers.iter().map(&mut row).collect();
         assert_eq!(rows, [1, 2, 3, 4]);
         assert_eq!(row(&peers[2]), 3);

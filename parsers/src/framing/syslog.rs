@@ -237,14 +237,12 @@ pub(super) fn parse_number(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() {
         return None;
     }
-    digits.iter().try_fold(0_u32, |sum, b| {
-        let digit = u32::from(b.wrapping_sub(b'0'));
-        if digit < 10 {
-            sum.checked_mul(10)?.checked_add(digit)
-        } else {
-            None
-        }
-    })
+    // What has become too much for 32 bits is still far from too much for 64.
+    let number = digits.iter().try_fold(0_u64, |sum, b| {
+        let digit = u64::from(b.wrapping_sub(b'0'));
+        (digit < 10 && sum <= u32::MAX.into()).then(|| sum * 10 + digit)
+    })?;
+    u32::try_from(number).ok()
 }
 
 /// `<22>` in front of everything.

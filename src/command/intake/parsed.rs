@@ -140,11 +140,7 @@ impl Ahead {
 }
 
 /// Sends block after block, and the end.
-fn send_all<R: Read>(
-    mut lines: Lines<R>,
-    messages: &SyncSender<Message>,
-    back: &Receiver<Block>,
-) {
+fn send_all<R: Read>(mut lines: Lines<R>, messages: &SyncSender<Message>, back: &Receiver<Block>) {
     let mut next_stop = lines.position() + STOP_BYTES;
     loop {
         let mut text = back.try_recv().map(Block::into_owner).unwrap_or_default();

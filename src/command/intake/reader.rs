@@ -310,10 +310,7 @@ impl Reader<'_> {
 }
 
 /// A line with what it says, in the light of those before it if it takes them. `None`: a part was kept, its end is still to come.
-fn joined<'a>(
-    joiner: &'a mut Joiner,
-    line: &ParsedLine<'a>,
-) -> Option<(Joined<'a>, Line<'a>)> {
+fn joined<'a>(joiner: &'a mut Joiner, line: &ParsedLine<'a>) -> Option<(Joined<'a>, Line<'a>)> {
     if let Some((framed, says)) = line.said {
         let joined = Joined {
             offset: line.offset,

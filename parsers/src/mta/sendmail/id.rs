@@ -27,7 +27,8 @@ const LONGEST_PART: usize = 18 + "[4294967295]: ".len();
 
 /// The queue id before a text and the text behind `: `; an empty id if there is none.
 pub(super) fn strip_queue_id(text: &[u8]) -> (&[u8], &[u8]) {
-    match find(text, b": ") {
+    let head = &text[..text.len().min(LENGTHS.end() + 2)];
+    match find(head, b": ") {
         Some(at) if is_queue_id(&text[..at]) => (&text[..at], &text[at + 2..]),
         _ => (b"", text),
     }

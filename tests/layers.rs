@@ -59,6 +59,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("liblzma", &["src/input/compression.rs"]),
     ("zstd", &["src/input/compression.rs"]),
     ("glob", &["src/input/source.rs"]),
+    ("self_cell", &["src/command/intake/parsed.rs"]),
     ("lettre", &["src/mail"]),
     ("mail_parser", &["src/mail/reply.rs"]),
     ("idna", &["src/store/addressees.rs"]),

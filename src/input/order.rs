@@ -102,7 +102,7 @@ pub fn order(
             }),
         }
     }
-    let mut ordered = without_excerpts(ordered, &mut problems);
+    let mut ordered = without_excerpts(ordered, remembered, &mut problems);
     ordered.sort_by(|a, b| {
         // Of logs that begin in the same second, the one that was written to last is the latest; of those written to in the same
         // tick of the clock, the one rotated least.

@@ -4,7 +4,8 @@
 //! found by their lines: stamp, host, process id and text of the first record of the one stand in the other, word for word. That is
 //! looked for only where it can be: in logs of the same host and the same time that are not rotated files of each other.
 //!
-//! This compares what is read in one run. A log whose records came in by another one in an earlier run is not found out.
+//! A log is compared with the others of the run, and with those that were read before as long as they lie where they lay. What came
+//! through a pipe, or is gone, is not found out.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -14,7 +15,7 @@ use memchr::memmem::Finder;
 
 use super::join::{Joined, Joiner};
 use super::lines::{LastLine, Lines};
-use super::order::{Ordered, read_block};
+use super::order::{Ordered, Remembered, read_block};
 use super::rotation::family;
 use super::source::{Opened, Problem, ProblemKind, Source};
 
@@ -30,13 +31,37 @@ struct Extent {
     first_line: Vec<u8>,
 }
 
-/// Leaves out the logs whose records are in another one too. Of two that hold the same, the larger is kept.
-pub(super) fn without_excerpts(ordered: Vec<Ordered>, problems: &mut Vec<Problem>) -> Vec<Ordered> {
+/// A log that another one is compared with.
+struct Other<'a> {
+    source: &'a Source,
+    first: Option<i64>,
+    extent: &'a Extent,
+    /// It was read, or will be whatever the other one is.
+    counts: bool,
+}
+
+impl Other<'_> {
+    /// Whether it may hold records of a log: one of the same host that is no rotated file of the same log.
+    fn may_hold(&self, extent: &Extent) -> bool {
+        self.extent.host == extent.host && self.extent.family != extent.family
+    }
+}
+
+/// Leaves out the logs whose records are in another one too. Of two that hold the same, the one that was read before is kept, else the
+/// larger.
+pub(super) fn without_excerpts(
+    ordered: Vec<Ordered>,
+    remembered: &[Remembered],
+    problems: &mut Vec<Problem>,
+) -> Vec<Ordered> {
+    if ordered.iter().all(|o| o.known_as.is_some()) {
+        return ordered;
+    }
+    let before = read_before(&ordered, remembered);
     let mut kept: Vec<(Ordered, Option<Extent>)> = ordered
         .into_iter()
         .map(|o| {
-            // Of what is not read nothing can count twice.
-            let extent = extent(&o.source).filter(|_| !o.unchanged);
+            let extent = extent(&o.source);
             (o, extent)
         })
         .collect();
@@ -44,7 +69,7 @@ pub(super) fn without_excerpts(ordered: Vec<Ordered>, problems: &mut Vec<Problem
     kept.sort_by_key(|(o, _)| o.source.size);
     let mut at = 0;
     while at < kept.len() {
-        match found_elsewhere(&kept, at) {
+        match found_elsewhere(&kept, at, &before) {
             None => at += 1,
             Some(kind) => {
                 let path = kept.remove(at).0.source.path;
@@ -55,39 +80,87 @@ pub(super) fn without_excerpts(ordered: Vec<Ordered>, problems: &mut Vec<Problem
     kept.into_iter().map(|(ordered, _)| ordered).collect()
 }
 
-/// What is wrong with the log at `at` if its first record is in another one.
-fn found_elsewhere(logs: &[(Ordered, Option<Extent>)], at: usize) -> Option<ProblemKind> {
-    let (log, extent) = &logs[at];
-    let extent = extent.as_ref()?;
-    let of_one_host = |(other, its): &&(Ordered, Option<Extent>)| {
-        its.as_ref()
-            .is_some_and(|its| its.host == extent.host && its.family != extent.family)
-            && !std::ptr::eq(other, log)
+/// The logs that were read before, are not among those of this run, and may hold records of one that is new.
+fn read_before(
+    ordered: &[Ordered],
+    remembered: &[Remembered],
+) -> Vec<(Source, Option<i64>, Extent)> {
+    let is_of_the_time = |r: &Remembered| {
+        let mut new = ordered.iter().filter(|o| o.known_as.is_none());
+        new.any(|o| match (r.first, o.first, o.source.modified) {
+            (Some(first), Some(from), Some(to)) => {
+                first - SLACK <= to && from <= r.latest.saturating_add(SLACK)
+            }
+            _ => true,
+        })
     };
-    let others: Vec<_> = logs.iter().filter(of_one_host).collect();
-    let (first, its) = others
+    remembered
         .iter()
-        .filter(|(other, _)| is_within(log.first, other))
-        .find(|(other, _)| holds(&other.source, &extent.first_line))
-        .and_then(|(other, its)| Some((other, its.as_ref()?)))?;
-    // the last record may be in another of the rotated files
-    let last = last_line(&log.source)?;
-    let mut rotated = others.iter().filter(|(_, other)| {
-        other
-            .as_ref()
-            .is_some_and(|other| other.family == its.family)
+        .enumerate()
+        .filter(|(at, r)| ordered.iter().all(|o| o.known_as != Some(*at)) && is_of_the_time(r))
+        .filter_map(|(_, r)| {
+            let source = Source::read_before(&r.path, &r.fingerprint)?;
+            let extent = extent(&source)?;
+            Some((source, r.first, extent))
+        })
+        .collect()
+}
+
+/// What is wrong with the log at `at`, which is new, if its first record is in another one, or the first record of one that counts in it.
+fn found_elsewhere(
+    logs: &[(Ordered, Option<Extent>)],
+    at: usize,
+    before: &[(Source, Option<i64>, Extent)],
+) -> Option<ProblemKind> {
+    let (log, extent) = &logs[at];
+    let extent = extent.as_ref().filter(|_| log.known_as.is_none())?;
+    let of_this_run = logs.iter().filter(|(other, _)| !std::ptr::eq(other, log));
+    let of_this_run = of_this_run.filter_map(|(other, its)| {
+        Some(Other {
+            source: &other.source,
+            first: other.first,
+            extent: its.as_ref()?,
+            counts: other.known_as.is_some(),
+        })
     });
-    let path = first.source.path.clone();
-    Some(
-        match rotated.any(|(other, _)| holds(&other.source, &last)) {
+    let before = before.iter().map(|(source, first, extent)| Other {
+        source,
+        first: *first,
+        extent,
+        counts: true,
+    });
+    let others: Vec<Other<'_>> = of_this_run
+        .chain(before)
+        .filter(|other| other.may_hold(extent))
+        .collect();
+    let mut holders = others.iter().filter(|other| is_within(log.first, other));
+    if let Some(holder) = holders.find(|other| holds(other.source, &extent.first_line)) {
+        let path = holder.source.path.clone();
+        // the last record may be in another of the rotated files
+        let last = last_line(&log.source)?;
+        let mut rotated = others
+            .iter()
+            .filter(|other| other.extent.family == holder.extent.family);
+        return Some(match rotated.any(|other| holds(other.source, &last)) {
             true => ProblemKind::Within(path),
             false => ProblemKind::Overlaps(path),
-        },
-    )
+        });
+    }
+    let whole = Other {
+        source: &log.source,
+        first: log.first,
+        extent,
+        counts: false,
+    };
+    let mut held = others
+        .iter()
+        .filter(|other| other.counts && is_within(other.first, &whole));
+    held.find(|other| holds(&log.source, &other.extent.first_line))
+        .map(|other| ProblemKind::Overlaps(other.source.path.clone()))
 }
 
 /// Whether an instant can be in a log, by the time of its first record and of the file.
-fn is_within(instant: Option<i64>, log: &Ordered) -> bool {
+fn is_within(instant: Option<i64>, log: &Other<'_>) -> bool {
     let bounds = (instant, log.first, log.source.modified);
     match bounds {
         (Some(at), Some(first), Some(end)) => (first - SLACK..=end + SLACK).contains(&at),

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ahead::Ahead;
 use super::compression::Compression;
-use super::identity::SkipTo;
+use super::identity::{Fingerprint, Match, SkipTo};
 use super::join::Joiner;
 use super::lines::{LastLine, Lines};
 use super::rotation::{date_in_name, is_sibling, rotations};
@@ -590,6 +590,14 @@ impl Source {
             Sniffed::Text if lines_required => Err(ProblemKind::NotALog),
             Sniffed::Text | Sniffed::Log => Ok(source),
         }
+    }
+
+    /// A log that was read before, if it still lies there.
+    pub(super) fn read_before(path: &Path, known: &Fingerprint) -> Option<Source> {
+        // A pipe has nothing to look at again, and would be waited for.
+        let source = path.is_file().then(|| Source::probe(path, false).ok())??;
+        let found = known.find_in(&mut source.open().ok()?).ok()?;
+        matches!(found, Match::Same { .. }).then_some(source)
     }
 
     /// How often the file was rotated, by its name: 2 of `mail.log.2.gz`, 1 if there is a date, 0 of a log that is being written.

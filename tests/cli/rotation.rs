@@ -344,6 +344,26 @@ fn logs_of_one_server_that_hold_the_same_records_count_once() {
         "mail.log and what is taken from it",
     );
 
+    // nor in a later run, alone or beside the log that has nothing new
+    for args in [&["mail.info"][..], &["mail.log", "mail.warn"]] {
+        let ran = import(&sandbox, args);
+        assert!(!ran.err.contains("warning"), "nothing is lost: {}", ran.err);
+        assert_is(&sandbox, text.as_bytes(), "mail.log, read before");
+    }
+
+    // the part first: of the whole nobody can tell what is new
+    let sandbox = Sandbox::new();
+    sandbox.write("mail.info", some(&|n, _| (500..900).contains(&n)));
+    import(&sandbox, &["mail.info"]);
+    sandbox.write("mail.log", &text);
+    let args = [IMPORT, &["mail.log"]].concat();
+    sandbox
+        .run(&args)
+        .fails_with(&["are in", "mail.info", "only one log of each server"]);
+    // what is gone cannot be compared with, and what is another file by now is none of what was read
+    sandbox.write("mail.info", some(&|n, _| n < 3));
+    import(&sandbox, &["mail.log"]);
+
     // neither holds the other
     let sandbox = Sandbox::new();
     sandbox.write("mail.log", some(&|n, _| n < 1000));

@@ -181,3 +181,94 @@ fn fill<R: Read>(text: &mut Text, lines: &mut Lines<R>) -> io::Result<bool> {
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::LastLine;
+
+    const LINE: &str = "Nov  2 10:00:01 mail postfix/smtp[7]: 4F1A01: to=<a@b.example>, relay=none, delay=1, delays=0/0/1/0, dsn=4.4.1, status=deferred (x)";
+
+    /// Gives its text, then fails.
+    struct Failing(io::Cursor<Vec<u8>>);
+
+    impl Read for Failing {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(out)? {
+                0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                n => Ok(n),
+            }
+        }
+    }
+
+    /// Offset, length and whether it is an event, of each line; the stops; and the end.
+    fn all(reader: impl Read + Send + 'static) -> (Vec<(u64, usize, bool)>, Vec<u64>, End) {
+        let ahead = Ahead::of(Lines::new(reader, LastLine::Final)).unwrap();
+        let (mut lines, mut stops) = (Vec::new(), Vec::new());
+        loop {
+            match ahead.next().unwrap() {
+                Err(end) => return (lines, stops, end),
+                Ok(block) => {
+                    lines.extend(block.lines().iter().map(|line| {
+                        let is_event = matches!(line.said, Some((_, Line::Event(_))));
+                        (line.offset, line.bytes.len(), is_event)
+                    }));
+                    stops.extend(block.stop().map(|here| here.offset));
+                    ahead.done(block);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn all_lines_come_in_their_order_whatever_the_blocks() {
+        for count in [0, 1, 2, 500, 3 * BLOCK / LINE.len() + 7, 20_000] {
+            let text = format!("{LINE}\n").repeat(count);
+            let length = text.len() as u64;
+            let (lines, stops, end) = all(io::Cursor::new(text.into_bytes()));
+            let expected: Vec<_> = (0..count)
+                .map(|n| ((n * (LINE.len() + 1)) as u64, LINE.len(), true))
+                .collect();
+            assert!(lines == expected, "{count}");
+            assert_eq!((end.position, end.error.is_none()), (length, true));
+            assert_eq!(end.fingerprint.map_or(0, |f| f.offset), length);
+            assert_eq!(stops.len() as u64, length / (STOP_BYTES + BLOCK as u64));
+            let boundary = |at: &u64| at.is_multiple_of(LINE.len() as u64 + 1);
+            assert!(stops.iter().all(boundary), "{stops:?}");
+        }
+    }
+
+    #[test]
+    fn what_comes_before_an_error_counts() {
+        let text = format!("{LINE}\n{LINE}\ntorn");
+        let (lines, _, end) = all(Failing(io::Cursor::new(text.into_bytes())));
+        assert_eq!(lines.len(), 2);
+        assert!(end.error.is_some());
+        assert_eq!(end.position, 2 * (LINE.len() as u64 + 1));
+    }
+
+    #[test]
+    fn what_takes_the_lines_before_is_left_open() {
+        let open = [
+            r#"{"log":"Nov 02 10:00:01 h postfix/smtp[1]: one, ","stream":"stdout","time":"2025-11-02T09:00:01.1Z"}"#,
+            "2025-11-02T09:00:01.1Z stdout P Nov 02 10:00:01 h postfix/smtp[1]: a",
+        ];
+        for line in open {
+            let (lines, _, _) = all(io::Cursor::new(line.as_bytes().to_vec()));
+            assert_eq!(lines, [(0, line.len(), false)]);
+            assert!(!stands_alone(line.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_thread_that_dies_is_no_end() {
+        struct Dying;
+        impl Read for Dying {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                panic!("as a library might")
+            }
+        }
+        let ahead = Ahead::of(Lines::new(Dying, LastLine::Final)).unwrap();
+        assert!(ahead.next().is_err());
+    }
+}

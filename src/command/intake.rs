@@ -50,7 +50,7 @@ pub struct ReadingArgs {
     /// Keep the full addresses of correspondents in the store
     #[arg(long)]
     pub correspondents: bool,
-    /// Zone of stamps that name none: local, utc, or an offset such as +01:00
+    /// Zone of stamps that name none: local, utc, or an offset such as +01:00. For a place with summer time run TZ=Europe/Berlin tlsnag ...
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
     /// Year of the first line of a log that writes none [default: found from the file's age and its queue ids]
@@ -321,7 +321,7 @@ fn zone(text: Option<&str>) -> anyhow::Result<Zone> {
         Some(offset) => {
             let offset: chrono::FixedOffset = offset.parse().with_context(|| {
                 format!(
-                    "--timezone: expected local, utc or an offset such as +01:00, found `{offset}`"
+                    "--timezone: expected local, utc or an offset such as +01:00, found `{offset}`; for a place with summer time: TZ=Europe/Berlin tlsnag ..."
                 )
             })?;
             Ok(Zone::Fixed(offset.local_minus_utc()))

@@ -1,0 +1,329 @@
+//! Histories by a letter a day, and what can be said of a peer after each.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::outcome::{Class, Direction, Emission};
+use crate::store::fixture::{self, DAY as TODAY, inbound, outbound};
+use maillog::{Cause, Protocol};
+
+const RULES: Rules = Rules {
+    server: Server::Postfix,
+    days: 3,
+    messages: 3,
+    expire: 10,
+    today: TODAY,
+};
+
+/// One mail to a domain on a day, by a letter.
+fn mail(domain: &str, letter: char, days_ago: usize) -> Option<Emission> {
+    let at = -(days_ago as i64) * 86_400;
+    let start = || outbound(domain).at(at);
+    let tls = || start().encrypted(Protocol::Tls13);
+    Some(match letter {
+        'T' => tls().build(),
+        'V' => tls().verified().build(),
+        'W' => tls().bits(56).build(),
+        'C' => start().plaintext(Class::PlaintextCauseUnknown).build(),
+        'O' => start().plaintext(Class::PlaintextByPolicy).build(),
+        'B' => start().failed(Class::HandshakeFailed, Cause::Eof).build(),
+        'D' => start()
+            .failed(Class::CertVerifyFailed, Cause::CertificateExpired)
+            .build(),
+        'N' => start()
+            .failed(Class::TlsRequiredNotOffered, Cause::Unknown)
+            .build(),
+        'X' => start().failed(Class::NoSession, Cause::Unknown).build(),
+        'U' => start().silent().build(),
+        _ => return None,
+    })
+}
+
+/// A history by a letter a day, the last being today.
+fn history(domain: &str, days: &str) -> Vec<Emission> {
+    let days = days.chars().rev().enumerate();
+    days.filter_map(|(ago, letter)| mail(domain, letter, ago))
+        .collect()
+}
+
+fn standing(days: &str) -> Standing {
+    let store = fixture::store(history("a.example", days));
+    let found = find_outbound(&store, &RULES, &InUse::default()).unwrap();
+    found.subjects[0].standing
+}
+
+#[test]
+fn a_history_decides_what_can_be_said_of_a_domain() {
+    for (days, expected) in [
+        ("TTT", Standing::Proven),
+        ("T.T..T", Standing::Proven),
+        ("TT", Standing::TooLittle),
+        // The first evidence against it takes all before it back ...
+        ("TTTTTTC", Standing::InClear),
+        ("TTTTTTB", Standing::Doubtful),
+        ("TTTTTTW", Standing::Doubtful),
+        ("TTTTTTN", Standing::InClear),
+        // ... until there is enough again.
+        ("CTTT", Standing::Proven),
+        ("CTT", Standing::InClear),
+        ("C..........TT", Standing::Doubtful),
+        ("TTTBB", Standing::Broken),
+        ("BBT", Standing::Doubtful),
+        ("BBC", Standing::InClear),
+        // What the log does not tell, what is our own fault and what is not about TLS speaks neither for nor against.
+        ("TTTU", Standing::Proven),
+        ("TTTO", Standing::Proven),
+        ("TTTX", Standing::Proven),
+        ("TUT", Standing::TooLittle),
+        ("U", Standing::NoEvidence),
+        ("O", Standing::NoEvidence),
+        ("TVT", Standing::HeldToMore),
+        // Who is held to more fails where TLS cannot be had, and is held to it still.
+        ("VVVN", Standing::HeldToMore),
+        ("VVV..NN", Standing::HeldToMore),
+        ("VVVBB", Standing::HeldToMore),
+        ("VTTTNTNN", Standing::HeldToMore),
+        ("TTTTTTD", Standing::HeldToMore),
+        ("DN", Standing::HeldToMore),
+        // Mail in clear shows that it is not, and so do many days of TLS without a sign of it.
+        ("VVVC", Standing::InClear),
+        ("VVVCN", Standing::InClear),
+        ("V.........TTT", Standing::Proven),
+    ] {
+        assert_eq!(standing(days), expected, "{days}");
+    }
+}
+
+/// The standing of `a.example`, whose mail of yesterday waited for TLS, beside others and a map in use.
+fn beside(others: Vec<Emission>, own: &str, in_use: &InUse) -> Standing {
+    let store = fixture::store(history("a.example", own).into_iter().chain(others));
+    let found = find_outbound(&store, &RULES, in_use).unwrap();
+    found.subjects[0].standing
+}
+
+#[test]
+fn who_waits_for_tls_while_others_go_in_clear_has_a_requirement_of_its_own() {
+    let names = |name: &str| BTreeSet::from([name.to_string()]);
+    let none = InUse::default();
+    let excepted = InUse {
+        named: names("b.example"),
+        ours: BTreeSet::new(),
+    };
+    let ours = InUse {
+        named: names("a.example"),
+        ours: names("a.example"),
+    };
+    let other = |days: &str| history("b.example", days);
+    for (days, others, in_use, expected) in [
+        ("TTN.", other("C"), &none, Standing::RequiredAlready),
+        // It is tried again to this day.
+        ("TNNN", other("C."), &none, Standing::RequiredAlready),
+        // Nobody else goes in clear since: TLS is required of all.
+        ("TTN.", other("C.."), &none, Standing::InClear),
+        ("TTN.", other("T"), &none, Standing::InClear),
+        ("TTN.", other("O"), &none, Standing::InClear),
+        // Who has an exception shows nothing of the others.
+        ("TTN.", other("C"), &excepted, Standing::InClear),
+        // Our own entry was what required it.
+        ("TTN.", other("C"), &ours, Standing::InClear),
+        // It went in clear itself since.
+        ("TTNC", other("C"), &none, Standing::InClear),
+    ] {
+        assert_eq!(beside(others, days, in_use), expected, "{days} {in_use:?}");
+    }
+}
+
+#[test]
+fn an_entry_ends_some_days_after_its_last_evidence() {
+    let store = fixture::store(history("a.example", "TTT....."));
+    let found = &find_outbound(&store, &RULES, &InUse::default())
+        .unwrap()
+        .subjects[0];
+    assert_eq!((found.last, found.until(&RULES)), (TODAY - 5, TODAY + 5));
+    let store = fixture::store(history("a.example", "TTTBB..."));
+    let found = &find_outbound(&store, &RULES, &InUse::default())
+        .unwrap()
+        .subjects[0];
+    assert_eq!((found.standing, found.last), (Standing::Broken, TODAY - 3));
+}
+
+#[test]
+fn mails_too_long_ago_do_not_count() {
+    let strict = Rules {
+        messages: 4,
+        ..RULES
+    };
+    for (days, expected) in [
+        ("TTTT", Standing::Proven),
+        ("T..........TTT", Standing::TooLittle),
+    ] {
+        let store = fixture::store(history("a.example", days));
+        let found = &find_outbound(&store, &strict, &InUse::default())
+            .unwrap()
+            .subjects[0];
+        assert_eq!(found.standing, expected, "{days}");
+    }
+}
+
+#[test]
+fn names_that_could_mean_something_else_in_a_map_are_left_out() {
+    let long = format!("{}.example", "a".repeat(64));
+    let hostile = [
+        "a b.example",
+        "#a.example",
+        "a.example\nb.example",
+        ".example.org",
+        "a..example",
+        "a/b.example",
+        "example",
+        "192.0.2.1",
+        "[192.0.2.1]",
+        "-a.example",
+        "a-.example",
+        "a.example:25",
+        "ä.example",
+        "$a.example",
+        "a.example ",
+        "a\tb.example",
+        &long,
+    ];
+    for name in hostile {
+        assert!(!is_name(name, Server::Postfix), "{name:?}");
+        let store = fixture::store(
+            history(name, "TTT")
+                .into_iter()
+                .chain(history("b.example", "T")),
+        );
+        let found = find_outbound(&store, &RULES, &InUse::default()).unwrap();
+        let names: Vec<&str> = found.subjects.iter().map(|s| s.name.as_str()).collect();
+        assert_eq!((names, found.invalid), (vec!["b.example"], 1), "{name:?}");
+    }
+    for name in [
+        "a.example",
+        "xn--bcher-kva.example",
+        "a_b.c-d.example.org",
+        "1.example",
+    ] {
+        assert!(is_name(name, Server::Postfix), "{name}");
+    }
+    assert!(
+        !is_name("co.uk", Server::Sendmail),
+        "a public suffix speaks for strangers"
+    );
+}
+
+#[test]
+fn sendmail_is_judged_by_its_own_logs_and_by_host() {
+    let sendmail = |name: &str, host: &str| {
+        outbound(name)
+            .host(host, "192.0.2.2")
+            .tag("sm-mta")
+            .encrypted(Protocol::Tls13)
+    };
+    let days = (0..3).map(|i| {
+        sendmail("a.example", "mx.a.example")
+            .at(-i * 86_400)
+            .build()
+    });
+    let store = fixture::store(days.chain(history("b.example", "TTT")));
+    let rules = Rules {
+        server: Server::Sendmail,
+        ..RULES
+    };
+    let names = |rules| -> Vec<String> {
+        let found = find_outbound(&store, rules, &InUse::default())
+            .unwrap()
+            .subjects;
+        found.into_iter().map(|s| s.name).collect()
+    };
+    assert_eq!(names(&rules), ["mx.a.example"]);
+    assert_eq!(names(&RULES), ["b.example"]);
+}
+
+#[test]
+fn a_host_does_not_speak_for_those_below_it() {
+    let to = |host: &str, ago: i64| {
+        outbound("a.example")
+            .host(host, "192.0.2.2")
+            .tag("sm-mta")
+            .at(-ago * 86_400)
+    };
+    let days = (0..3).map(|i| to("a.example", i).encrypted(Protocol::Tls13).build());
+    let below = to("mx2.a.example", 0)
+        .plaintext(Class::PlaintextNotOffered)
+        .build();
+    let store = fixture::store(days.chain([below]));
+    let rules = Rules {
+        server: Server::Sendmail,
+        ..RULES
+    };
+    let found = find_outbound(&store, &rules, &InUse::default())
+        .unwrap()
+        .subjects;
+    let standings: Vec<Standing> = found.iter().map(|s| s.standing).collect();
+    assert_eq!(standings, [Standing::CoversOthers, Standing::InClear]);
+}
+
+#[test]
+fn without_proof_nothing_is_said() {
+    let refusal = |emissions: Vec<Emission>| {
+        find_outbound(&fixture::store(emissions), &RULES, &InUse::default())
+            .unwrap()
+            .refusal
+    };
+    assert!(matches!(
+        refusal(history("a.example", "UUU")),
+        Some(Refusal::Blind(_))
+    ));
+    assert_eq!(refusal(Vec::new()), Some(Refusal::NothingRecent(None)));
+    assert_eq!(
+        refusal(history("a.example", "TTT..........")),
+        Some(Refusal::NothingRecent(Some(TODAY - 10)))
+    );
+    let logged = fixture::fact(Direction::Outbound, crate::outcome::Fact::Logged);
+    let mut all_clear = history("a.example", "C");
+    all_clear.push(logged);
+    assert_eq!(refusal(all_clear), Some(Refusal::NoTls));
+    let relay = (0..6).map(|i| {
+        outbound(&format!("d{i}.example"))
+            .host("relay.example", "192.0.2.1")
+            .encrypted(Protocol::Tls13)
+            .build()
+    });
+    assert_eq!(
+        refusal(relay.collect()),
+        Some(Refusal::SmartHost("relay.example".into()))
+    );
+}
+
+#[test]
+fn a_client_is_broken_if_it_keeps_failing_and_brings_no_mail() {
+    let session = |letter: char, ago: usize| {
+        let start = || inbound("c.example.org", "192.0.2.9").at(-(ago as i64) * 86_400);
+        match letter {
+            'F' => Some(start().failed(Class::InHandshakeFailed, Cause::Eof).build()),
+            'O' => Some(
+                start()
+                    .failed(Class::InHandshakeFailed, Cause::OwnCertificate)
+                    .build(),
+            ),
+            'M' => Some(start().plaintext(Class::PlaintextCauseUnknown).build()),
+            'T' => Some(start().encrypted(Protocol::Tls13).build()),
+            _ => None,
+        }
+    };
+    for (days, expected) in [
+        ("FFF", Some(Standing::Broken)),
+        ("MTFFF", Some(Standing::Broken)),
+        ("F", Some(Standing::TooLittle)),
+        ("FFFM", Some(Standing::FellBack)),
+        ("FFFT", Some(Standing::Proven)),
+        ("OOO", None),
+        ("MMM", None),
+    ] {
+        let letters = days.chars().rev().enumerate();
+        let store = fixture::store(letters.filter_map(|(ago, l)| session(l, ago)));
+        let found = find_inbound(&store, &RULES).unwrap().subjects;
+        assert_eq!(found.first().map(|s| s.standing), expected, "{days}");
+    }
+}

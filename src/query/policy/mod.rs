@@ -127,15 +127,19 @@ pub enum Standing {
     Proven,
     /// Mail to it goes in clear.
     InClear,
+    /// Some mail to it goes in clear and some is verified, by DANE of some of its hosts or by an entry of the operator's own.
+    PartlyVerified,
     /// TLS with it fails and has not worked since.
     Broken,
+    /// The connection ends at STARTTLS, where Postfix never falls back to clear text: no entry but `none` would help.
+    Stuck,
     /// Something spoke against TLS, and too few clean days have passed since.
     Doubtful,
     /// Nothing speaks against it; too few days or mails speak for it.
     TooLittle,
     /// More than TLS is required of it already (DANE, verify, secure), which an entry would take back.
     HeldToMore,
-    /// TLS could not be had of it and is required of it already, though not of all: an exception would take that back.
+    /// TLS could not be had of it, or failed, and is required of it already, though not of all: an exception would take that back.
     RequiredAlready,
     /// Names below this one stand differently, and an entry would hold for them too.
     CoversOthers,

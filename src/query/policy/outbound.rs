@@ -2,19 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::outcome::Direction;
+use crate::outcome::{Class, Direction};
 use crate::store::{Result, Store};
 
 use super::super::ask_one_way;
 use super::super::tally::{Group, Problem};
 use super::refusal::{find_refusal, own_services};
-use super::signs::{Days, Seen, Sign, outbound_sign};
+use super::signs::{BREAKS, Days, Seen, Sign, outbound_sign};
 use super::{Evidence, InUse, Rules, Server, Standing, Subject, is_name};
 
 /// Seconds in a day.
 const DAY: i64 = 86_400;
 /// So many failed attempts make a server broken; once may be chance.
 const BROKEN_ATTEMPTS: u64 = 2;
+/// Where TLS is not required, Postfix falls back to clear text from the second attempt on that is made `minimal_backoff_time` (5 minutes) after the
+/// first. Whose mail has gone on failing for longer than this, in seconds, is not allowed to.
+const FALLBACK_TAKES: i64 = 7200;
 
 /// A log host and a syslog tag: what one of them requires, another may not.
 type ServiceName = (String, String);
@@ -25,19 +28,31 @@ struct Peer {
     days: Days,
     /// By service, the latest mail in clear, in seconds since 1970 UTC.
     in_clear: BTreeMap<ServiceName, i64>,
+    /// By service, the latest mail that got through in whatever way.
+    passed: BTreeMap<ServiceName, i64>,
     /// By service, when attempts failed because TLS was required and not to be had: of each day and kind the first and the last.
     wanted: BTreeMap<ServiceName, Vec<(i64, i64)>>,
+    /// The same of attempts whose TLS broke in a way that ends in clear text where TLS is not required.
+    broke: BTreeMap<ServiceName, Vec<(i64, i64)>>,
 }
 
 impl Peer {
     fn add(&mut self, service: ServiceName, day: i32, sign: Sign, group: Group) {
+        let latest = |of: &mut BTreeMap<ServiceName, i64>| {
+            let at = of.entry(service.clone()).or_insert(group.last);
+            *at = group.last.max(*at);
+        };
+        if group.is_sent() {
+            latest(&mut self.passed);
+        }
         match (sign, group.is_sent()) {
-            (Sign::Clear, true) => {
-                let at = self.in_clear.entry(service).or_insert(group.last);
-                *at = group.last.max(*at);
-            }
+            (Sign::Clear, true) => latest(&mut self.in_clear),
             (Sign::Clear, false) => {
                 let waits = self.wanted.entry(service).or_default();
+                waits.push((group.first, group.last));
+            }
+            (Sign::Breaks, _) if group.class != Class::StarttlsLostConnection => {
+                let waits = self.broke.entry(service).or_default();
                 waits.push((group.first, group.last));
             }
             _ => {}
@@ -67,8 +82,8 @@ pub fn find_outbound(store: &Store, rules: &Rules, in_use: &InUse) -> Result<Evi
     let invalid = (all - peers.len()) as u64;
     let judged = peers.iter().map(|(name, peer)| {
         let mut subject = judge_outbound(name.clone(), peer, rules);
-        if subject.standing == Standing::InClear && is_required_already(name, &peers, in_use) {
-            subject.standing = Standing::RequiredAlready;
+        if let Some(standing) = held_by_others(&subject, &peers, rules, in_use) {
+            subject.standing = standing;
         }
         subject
     });
@@ -107,24 +122,51 @@ fn load_peers(store: &Store, rules: &Rules) -> Result<BTreeMap<String, Peer>> {
     Ok(peers)
 }
 
-/// Whether mail waited for TLS that could not be had, while the same service went on sending in clear to others that no entry excepts: then
-/// TLS is not required of all, but of this one, by an entry or a table that is not ours.
-fn is_required_already(name: &str, peers: &BTreeMap<String, Peer>, in_use: &InUse) -> bool {
-    let Some(peer) = peers.get(name).filter(|_| !in_use.ours.contains(name)) else {
-        return false;
+/// What a peer is whose mail waits, where the same service goes on sending in clear to others that no entry excepts: TLS is not required of all
+/// then, but of this one, by an entry or a table that is not ours. `None` if there is no sign of that.
+fn held_by_others(
+    subject: &Subject,
+    peers: &BTreeMap<String, Peer>,
+    rules: &Rules,
+    in_use: &InUse,
+) -> Option<Standing> {
+    let name = &subject.name;
+    let peer = peers.get(name).filter(|_| !in_use.ours.contains(name))?;
+    let went_since = |service: &ServiceName, since: i64| {
+        peers.iter().any(|(other, p)| {
+            let last = p.in_clear.get(service);
+            last.is_some_and(|last| *last > since) && other != name && !in_use.covers(other)
+        })
     };
     // Since the first of these attempts on: a requirement does not end because it is tried again.
     let clear = peer.last_in_clear();
-    peer.wanted.iter().any(|(service, waits)| {
-        let since = waits.iter().filter(|(_, last)| *last > clear);
-        let since = since.map(|(first, _)| (*first).max(clear)).min();
-        let sends_in_clear = |(other, p): (&String, &Peer)| {
-            let last = p.in_clear.get(service);
-            let went_since = since.is_some_and(|at| last.is_some_and(|last| *last > at));
-            went_since && other != name && !in_use.covers(other)
-        };
-        peers.iter().any(sends_in_clear)
-    })
+    let is_wanted = peer.wanted.iter().any(|(service, waits)| {
+        waiting(waits, clear).is_some_and(|(since, _)| went_since(service, since))
+    });
+    match subject.standing {
+        Standing::InClear | Standing::Broken if is_wanted => Some(Standing::RequiredAlready),
+        // Sendmail does not fall back, so that what breaks waits whatever is required.
+        Standing::Broken if rules.server == Server::Postfix => {
+            let waits = peer.broke.iter().filter_map(|(service, waits)| {
+                let passed = peer.passed.get(service).copied().unwrap_or(i64::MIN);
+                let (since, until) = waiting(waits, passed)?;
+                went_since(service, since).then_some(until - since)
+            });
+            waits.max().map(|waited| match waited {
+                FALLBACK_TAKES.. => Standing::RequiredAlready,
+                _ => Standing::Doubtful,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The first and the last of the attempts after a time.
+fn waiting(waits: &[(i64, i64)], after: i64) -> Option<(i64, i64)> {
+    let left = || waits.iter().filter(|(_, last)| *last > after);
+    let first = left().map(|(first, _)| (*first).max(after)).min()?;
+    let last = left().map(|(_, last)| *last).max()?;
+    Some((first, last))
 }
 
 fn judge_outbound(name: String, peer: &Peer, rules: &Rules) -> Subject {
@@ -147,12 +189,21 @@ fn judge_outbound(name: String, peer: &Peer, rules: &Rules) -> Subject {
             Standing::HeldToMore
         }
         _ if enough => Standing::Proven,
+        Some(Standing::Broken) if rules.server == Server::Postfix && is_stuck(days, rules) => {
+            Standing::Stuck
+        }
+        Some(Standing::InClear) if rules.server == Server::Postfix && is_verified(days, rules) => {
+            Standing::PartlyVerified
+        }
         Some(standing) => standing,
         None if against.is_some() => Standing::Doubtful,
         None if clean.is_empty() => Standing::NoEvidence,
         None => Standing::TooLittle,
     };
-    let faulty = matches!(standing, Standing::InClear | Standing::Broken);
+    let faulty = matches!(
+        standing,
+        Standing::InClear | Standing::PartlyVerified | Standing::Broken | Standing::Stuck
+    );
     Subject {
         name,
         standing,
@@ -200,6 +251,22 @@ fn fault_of(days: &Days, rules: &Rules) -> Option<Standing> {
         (_, 1..) => Some(Standing::InClear),
         _ => None,
     }
+}
+
+/// Whether all that breaks is a connection that ends at STARTTLS: there Postfix never falls back to clear text, whatever is required.
+fn is_stuck(days: &Days, rules: &Rules) -> bool {
+    let recent = days.range(rules.today - rules.expire..);
+    let mut breaks = recent
+        .flat_map(|(_, seen)| &seen.against)
+        .filter(|group| BREAKS.contains(&group.class))
+        .peekable();
+    breaks.peek().is_some() && breaks.all(|group| group.class == Class::StarttlsLostConnection)
+}
+
+/// Whether some mail was verified lately, which says that more than TLS is required where it can be had.
+fn is_verified(days: &Days, rules: &Rules) -> bool {
+    let mut recent = days.range(rules.today - rules.expire..);
+    recent.any(|(_, seen)| seen.more > 0)
 }
 
 /// Sendmail looks a host up by its own name, then by each name above it: an entry for a name above others speaks for them.

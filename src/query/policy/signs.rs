@@ -39,7 +39,7 @@ const UNFIT: &[Class] = &[
     Class::StsMxMismatch,
 ];
 /// Failures of TLS itself.
-const BREAKS: &[Class] = &[
+pub(super) const BREAKS: &[Class] = &[
     Class::HandshakeFailed,
     Class::StarttlsLostConnection,
     Class::PostHandshakeFailure,

@@ -27,6 +27,9 @@ fn mail(domain: &str, letter: char, days_ago: usize) -> Option<Emission> {
         'C' => start().plaintext(Class::PlaintextCauseUnknown).build(),
         'O' => start().plaintext(Class::PlaintextByPolicy).build(),
         'B' => start().failed(Class::HandshakeFailed, Cause::Eof).build(),
+        'L' => start()
+            .failed(Class::StarttlsLostConnection, Cause::Unknown)
+            .build(),
         'D' => start()
             .failed(Class::CertVerifyFailed, Cause::CertificateExpired)
             .build(),
@@ -86,8 +89,13 @@ fn a_history_decides_what_can_be_said_of_a_domain() {
         ("TTTTTTD", Standing::HeldToMore),
         ("DN", Standing::HeldToMore),
         // Mail in clear shows that it is not, and so do many days of TLS without a sign of it.
-        ("VVVC", Standing::InClear),
-        ("VVVCN", Standing::InClear),
+        // What was verified lately may be DANE of some of its hosts.
+        ("VVVC", Standing::PartlyVerified),
+        ("VVVCN", Standing::PartlyVerified),
+        ("V..........C", Standing::InClear),
+        // At STARTTLS itself there is no fallback.
+        ("TLL", Standing::Stuck),
+        ("TLB", Standing::Broken),
         ("V.........TTT", Standing::Proven),
     ] {
         assert_eq!(standing(days), expected, "{days}");
@@ -128,8 +136,57 @@ fn who_waits_for_tls_while_others_go_in_clear_has_a_requirement_of_its_own() {
         ("TTN.", other("C"), &ours, Standing::InClear),
         // It went in clear itself since.
         ("TTNC", other("C"), &none, Standing::InClear),
+        // Whose handshake has failed for days and never ended in clear text is not allowed to either ...
+        ("TBBB", other("C"), &none, Standing::RequiredAlready),
+        ("TBBB", other("T"), &none, Standing::Broken),
+        ("TBBB", other("C"), &excepted, Standing::Broken),
+        ("TBBB", other("C"), &ours, Standing::Broken),
+        // ... but one that ends at STARTTLS, as nobody's does.
+        ("TLLL", other("C"), &none, Standing::Stuck),
+        ("TBBC", other("C"), &none, Standing::InClear),
     ] {
         assert_eq!(beside(others, days, in_use), expected, "{days} {in_use:?}");
+    }
+}
+
+#[test]
+fn a_handshake_that_failed_just_now_is_no_sign_of_a_requirement_nor_of_none() {
+    let failed = |minutes: i64| {
+        let at = outbound("a.example").at(minutes * 60);
+        at.failed(Class::HandshakeFailed, Cause::Eof).build()
+    };
+    let clear = |minutes: i64| {
+        let at = outbound("b.example").at(minutes * 60);
+        at.plaintext(Class::PlaintextNotOffered).build()
+    };
+    let passed = |minutes: i64| {
+        let at = outbound("a.example").at(minutes * 60);
+        at.encrypted(Protocol::Tls13).build()
+    };
+    for (emissions, expected) in [
+        // Postfix falls back some minutes after the first attempt.
+        (vec![failed(0), failed(10), clear(20)], Standing::Doubtful),
+        (
+            vec![failed(0), failed(300), clear(310)],
+            Standing::RequiredAlready,
+        ),
+        (vec![failed(0), failed(10)], Standing::Broken),
+        // What failed before a mail that got through is not waiting any more.
+        (
+            vec![
+                failed(-3000),
+                failed(-2000),
+                passed(-1500),
+                failed(0),
+                failed(10),
+                clear(20),
+            ],
+            Standing::Doubtful,
+        ),
+    ] {
+        let store = fixture::store(emissions.clone());
+        let found = find_outbound(&store, &RULES, &InUse::default()).unwrap();
+        assert_eq!(found.subjects[0].standing, expected, "{emissions:?}");
     }
 }
 

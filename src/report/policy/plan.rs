@@ -68,6 +68,13 @@ const LINES: &[(Server, Base, Standing, &[Line])] = &[
         Standing::InClear,
         &[("", "may")],
     ),
+    // Like `may`, but for hosts that publish DANE; without DNSSEC it is `may`.
+    (
+        Server::Postfix,
+        Base::Encrypt,
+        Standing::PartlyVerified,
+        &[("", "dane")],
+    ),
     (
         Server::Postfix,
         Base::Encrypt,
@@ -285,6 +292,11 @@ fn reason(subject: &Subject, question: &Question) -> String {
         ),
         (_, Standing::Proven) => clean(),
         (_, Standing::InClear | Standing::Broken) => against(),
+        (_, Standing::PartlyVerified) => format!(
+            "{}; other mail was verified, and what DANE requires of its hosts stays required",
+            against()
+        ),
+        (_, Standing::Stuck) => format!("{}; {STUCK}", against()),
         (_, Standing::Doubtful) => format!(
             "{}; {} since",
             against(),
@@ -307,7 +319,11 @@ fn reason(subject: &Subject, question: &Question) -> String {
 }
 
 /// Said of those with a requirement of their own.
-pub(super) const WAITING: &str = "wait for TLS that cannot be had, while mail goes in clear to others: an entry of their own requires it";
+pub(super) const WAITING: &str = "wait for TLS that cannot be had or fails, while mail goes in clear to others: an entry of their own requires it";
+/// The same in general.
+const STUCK_IN_GENERAL: &str = "the connection ends at STARTTLS, and Postfix never falls back to clear text there: only none, an entry of your own, would send their mail, in clear";
+/// Said of those whom no entry that allows TLS helps.
+const STUCK: &str = "Postfix never falls back to clear text there, so that may would not help; none would, in clear";
 
 /// The reason in general, for counting.
 fn left_out(standing: Standing, question: &Question, is_over: bool) -> Option<&'static str> {
@@ -315,6 +331,8 @@ fn left_out(standing: Standing, question: &Question, is_over: bool) -> Option<&'
         Standing::Proven if is_over => "the evidence is too old",
         Standing::Proven => return None,
         Standing::InClear => "mail goes in clear",
+        Standing::PartlyVerified => "some mail goes in clear, some is verified",
+        Standing::Stuck => STUCK_IN_GENERAL,
         Standing::Broken => "TLS fails",
         Standing::Doubtful => "something spoke against TLS, too few clean days since",
         Standing::TooLittle if question.direction == Direction::Inbound => {

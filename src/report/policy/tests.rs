@@ -158,6 +158,72 @@ fn an_exception_in_the_map_in_use_shows_nothing_of_those_it_does_not_cover() {
 }
 
 #[test]
+fn an_operators_own_requirement_is_not_lowered_for_a_handshake_that_fails() {
+    let own = |at: i64| {
+        let failed = outbound("own.example").at(at);
+        failed.failed(Class::HandshakeFailed, Cause::Eof).build()
+    };
+    let ends_at_starttls = |at: i64| {
+        let failed = outbound("stuck.example").at(at);
+        let failed = failed.failed(Class::StarttlsLostConnection, Cause::Unknown);
+        failed.build()
+    };
+    let mut all = emissions();
+    let hours = [-86_400, -43_200, -3600];
+    all.extend(
+        hours
+            .into_iter()
+            .flat_map(|at| [own(at), ends_at_starttls(at)]),
+    );
+    let store = fixture::store(all);
+    let asked = question(Server::Postfix, Base::Encrypt);
+    let answer = build(&store, &asked, None).unwrap();
+    assert_eq!(entries(&text(&answer)), ["clear.example may"]);
+    let reason = |name: &str| {
+        let rows = &answer.table.sections[0].rows;
+        let row = rows.iter().find(|row| row[1] == Value::text(name));
+        match &row.unwrap()[8] {
+            Value::Text(reason) => reason.clone(),
+            other => format!("{other:?}"),
+        }
+    };
+    for (name, words) in [
+        (
+            "own.example",
+            "TLS is required of it already, though not of all",
+        ),
+        ("stuck.example", "may would not help"),
+    ] {
+        assert!(reason(name).contains(words), "{}", reason(name));
+    }
+    assert!(
+        text(&answer).contains("# tlsnag: Left out: 1: wait for TLS that cannot be had or fails")
+    );
+}
+
+#[test]
+fn an_exception_keeps_the_dane_of_some_of_its_hosts() {
+    let verified = outbound("good.example").at(-50).encrypted(Protocol::Tls13);
+    let clear = outbound("good.example").plaintext(Class::PlaintextNotOffered);
+    let later = outbound("good.example").at(86_400);
+    let store = fixture::store(
+        emissions()
+            .into_iter()
+            .chain([verified.verified().build(), clear.clone().build()])
+            .chain([later.plaintext(Class::PlaintextNotOffered).build()]),
+    );
+    let mut asked = question(Server::Postfix, Base::Encrypt);
+    asked.rules.today += 1;
+    let answer = build(&store, &asked, None).unwrap();
+    let map = text(&answer);
+    assert_eq!(entries(&map), ["clear.example may", "good.example dane"]);
+    assert!(
+        map.contains("other mail was verified, and what DANE requires of its hosts stays required"),
+        "{map}"
+    );
+}
+
+#[test]
 fn clients_get_no_starttls_by_their_address() {
     let failing = |address: &str, ago: i64| {
         let session = inbound("c.example.org", address).at(-ago * 86_400);

@@ -147,6 +147,8 @@ pub struct Exception {
     pub lost: u64,
     /// Of this, in clear. The rest went over TLS that is less than required.
     pub in_clear: u64,
+    /// Mail under this name with a certificate that satisfied more than a look at its chain, lost or not.
+    pub verified: u64,
 }
 
 /// Peers of the time before the period that are not in it: there is no evidence either way.
@@ -284,7 +286,9 @@ struct Tally {
     totals: Vec<Total>,
     peers: BTreeMap<Key, Loss>,
     lost: BTreeMap<Key, Vec<Group>>,
-    exceptions: BTreeMap<(Direction, bool, String), Exception>,
+    exceptions: BTreeMap<(bool, String), Exception>,
+    /// Verified mail by the name an exception would have.
+    verified: BTreeMap<(bool, String), u64>,
 }
 
 impl Tally {
@@ -297,6 +301,7 @@ impl Tally {
             peers: BTreeMap::new(),
             lost: BTreeMap::new(),
             exceptions: BTreeMap::new(),
+            verified: BTreeMap::new(),
         }
     }
 
@@ -311,6 +316,11 @@ impl Tally {
             .find(|t| t.direction == mail.direction)
         {
             total.add(&mail, judgement, is_weak);
+        }
+        if mail.verification == "verified"
+            && let Some((key, _)) = name_in_map(&mail)
+        {
+            *self.verified.entry(key).or_default() += mail.group.n;
         }
         let key = (mail.direction, mail.peer.clone());
         let loss = self
@@ -330,23 +340,15 @@ impl Tally {
     }
 
     fn except(&mut self, mail: &Mail) {
-        let name = match mail.server {
-            Server::Postfix => &mail.peer,
-            Server::Sendmail => &mail.host,
-        };
-        if mail.direction == Direction::Inbound || !mail.server.can_look_up(name) {
+        let Some((key, name)) = name_in_map(mail) else {
             return;
-        }
-        let key = (
-            mail.direction,
-            mail.server == Server::Sendmail,
-            name.clone(),
-        );
+        };
         let exception = self.exceptions.entry(key).or_insert_with(|| Exception {
             server: mail.server,
-            name: name.clone(),
+            name,
             lost: 0,
             in_clear: 0,
+            verified: 0,
         });
         exception.lost += mail.group.n;
         if &*mail.group.tls == "plaintext" {
@@ -378,9 +380,23 @@ impl Tally {
             .losses
             .sort_by_key(|l| Reverse((cut_off(l), l.fate.lost)));
         answer.unknown.sort_by_key(|l| Reverse(l.fate.unknown));
+        for (key, exception) in &mut self.exceptions {
+            exception.verified = self.verified.get(key).copied().unwrap_or(0);
+        }
         answer.exceptions = self.exceptions.into_values().collect();
         answer.exceptions.sort_by_key(|e| Reverse(e.lost));
     }
+}
+
+/// The name by which the map of its server would except mail, and a key for it; `None` if it can stand in no map.
+fn name_in_map(mail: &Mail) -> Option<((bool, String), String)> {
+    let name = match mail.server {
+        Server::Postfix => &mail.peer,
+        Server::Sendmail => &mail.host,
+    };
+    let is_sendmail = mail.server == Server::Sendmail;
+    let can_stand = mail.direction == Direction::Outbound && mail.server.can_look_up(name);
+    can_stand.then(|| ((is_sendmail, name.clone()), name.clone()))
 }
 
 fn certainty(problem: &Problem) -> Certainty {
@@ -736,6 +752,24 @@ mod tests {
             (beside.exceptions[0].lost, beside.exceptions[0].in_clear),
             (1, 0)
         );
+    }
+
+    #[test]
+    fn what_was_verified_of_a_domain_that_goes_in_clear_is_counted() {
+        let clear = || outbound("half.example").plaintext(Class::PlaintextNotOffered);
+        let tls = |name: &str| outbound(name).encrypted(Protocol::Tls13);
+        let store = fixture::store([
+            tls("half.example").verified().times(3).build(),
+            clear().times(2).build(),
+            tls("good.example").verified().build(),
+        ]);
+        let answer = ask_for(Requirement::Tls, &store);
+        let short: Vec<_> = answer
+            .exceptions
+            .iter()
+            .map(|e| (e.name.as_str(), e.lost, e.in_clear, e.verified))
+            .collect();
+        assert_eq!(short, [("half.example", 2, 2, 3)]);
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn whatif(sandbox: &Sandbox, more: &[&str]) -> String {
 fn lines(text: &str) -> Vec<&str> {
     let lines = text.lines().filter(|l| l.starts_with("    "));
     let settings = [
-        "postconf", " may", " encrypt", " secure", "TLS_Srv", "define(",
+        "postconf", " may", " encrypt", " secure", " dane", "TLS_Srv", "define(",
     ];
     lines
         .map(str::trim)
@@ -126,6 +126,39 @@ fn requiring_tls_loses_exactly_what_went_in_clear() {
             .map(|r| number(r, "lost"))
             .sum();
         assert_eq!(persons, number(mail, "lost"), "{log}: each person is named");
+    }
+}
+
+#[test]
+fn an_exception_does_not_give_up_what_is_verified() {
+    let tls = "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384";
+    let mut log = String::new();
+    for day in 1..=6 {
+        // One of its hosts publishes DANE, the other offers no TLS; beside it one in clear alone, and one that is verified alone.
+        log += &session("half.example", day, "Verified", tls);
+        log += &delivery("half.example", "mx2.half.example", day + 6, false);
+        log += &in_clear("clear.example", day);
+    }
+    for day in 1..=12 {
+        log += &session("dane.example", day, "Verified", tls);
+    }
+    let sandbox = with_log(&log);
+    let found = whatif(&sandbox, &["--require", "tls"]);
+    let entries: Vec<&str> = lines(&found)
+        .into_iter()
+        .filter(|line| !line.starts_with("postconf"))
+        .collect();
+    assert_eq!(
+        entries,
+        ["clear.example may", "half.example dane"],
+        "{found}"
+    );
+    assert!(found.contains("may would give up"), "{found}");
+    // The map says the same, with the evidence of the same days.
+    let args = ["policy", "--for", "postfix", "--base", "encrypt"];
+    let map = sandbox.run(&args).ok().out;
+    for entry in ["\nclear.example may\n", "\nhalf.example dane\n"] {
+        assert!(map.contains(entry), "{map}");
     }
 }
 

@@ -126,15 +126,28 @@ fn map_value(case: &Case<'_>) -> String {
     value
 }
 
-/// An exception no wider than it must be: who has TLS keeps it.
-fn exceptions_of_losses(case: &Case<'_>) -> Vec<Note> {
-    let value = |e: &Exception| match case.question.require {
-        _ if e.in_clear > 0 => "may",
-        Requirement::Version(_) => "encrypt protocols=!SSLv2:!SSLv3",
-        _ => "encrypt",
+/// An exception no wider than it must be: who has TLS keeps it, and who has DANE keeps that. `dane` is `may` for hosts that publish none.
+fn value_of_exception(e: &Exception, case: &Case<'_>) -> String {
+    let level = match () {
+        () if is_partly_verified(e) => "dane",
+        () if e.in_clear > 0 => "may",
+        () => "encrypt",
     };
+    let is_old = e.lost > e.in_clear && matches!(case.question.require, Requirement::Version(_));
+    match is_old && level != "may" {
+        true => format!("{level} protocols=!SSLv2:!SSLv3"),
+        false => level.into(),
+    }
+}
+
+/// Mail in clear beside verified mail, which `may` would give up.
+fn is_partly_verified(e: &Exception) -> bool {
+    e.in_clear > 0 && e.verified > 0
+}
+
+fn exceptions_of_losses(case: &Case<'_>) -> Vec<Note> {
     let entries = exceptions(case, Server::Postfix, |e| {
-        vec![format!("{} {}", e.name, value(e))]
+        vec![format!("{} {}", e.name, value_of_exception(e, case))]
     });
     if entries.is_empty() {
         return entries;
@@ -143,6 +156,16 @@ fn exceptions_of_losses(case: &Case<'_>) -> Vec<Note> {
         "To go on reaching those who would be lost, an exception for each, in the table that smtp_tls_policy_maps names:",
     )];
     notes.extend(entries);
+    let own = case.answer.exceptions.iter();
+    if own
+        .clone()
+        .any(|e| e.server == Server::Postfix && is_partly_verified(e))
+    {
+        notes.push(say(
+            "Where it says dane, some of the mail was verified and some went in clear. dane requires of a host the certificate that it publishes, and is may for hosts that publish \
+             none; may would give up what was verified. If a line of your own verified it, it needs no exception: that line goes on deciding.",
+        ));
+    }
     let nameless = case.answer.losses.iter().filter(|l| {
         let named = |e: &Exception| e.name == l.peer;
         l.direction == Direction::Outbound

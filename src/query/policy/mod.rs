@@ -18,7 +18,7 @@ mod outbound;
 mod refusal;
 mod signs;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::store::registrable;
 
@@ -107,17 +107,27 @@ pub struct InUse {
     pub named: BTreeSet<String>,
     /// Those whose entry is ours.
     pub ours: BTreeSet<String>,
+    /// Sendmail: the hosts of which the operator's own `TLS_Srv` lines say whether TLS is required.
+    pub required: BTreeMap<String, bool>,
 }
 
 impl InUse {
     /// Whether an entry holds for this name: its own, or one of a name above it.
     fn covers(&self, name: &str) -> bool {
-        let above = name.match_indices('.').map(|(dot, _)| &name[dot + 1..]);
-        [name]
-            .into_iter()
-            .chain(above)
-            .any(|n| self.named.contains(n))
+        self_and_above(name).any(|n| self.named.contains(n))
     }
+
+    /// Whether a line of the operator's own requires TLS of this host: the nearest decides.
+    fn requires(&self, name: &str) -> bool {
+        let nearest = self_and_above(name).find_map(|n| self.required.get(n));
+        nearest.copied().unwrap_or(false)
+    }
+}
+
+/// A name, then each above it, in the order in which Sendmail looks them up.
+fn self_and_above(name: &str) -> impl Iterator<Item = &str> {
+    let above = name.match_indices('.').map(|(dot, _)| &name[dot + 1..]);
+    [name].into_iter().chain(above)
 }
 
 /// What can be said of a peer.

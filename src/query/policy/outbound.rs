@@ -9,7 +9,7 @@ use super::super::ask_one_way;
 use super::super::tally::{Group, Problem};
 use super::refusal::{find_refusal, own_services};
 use super::signs::{BREAKS, Days, Seen, Sign, outbound_sign};
-use super::{Evidence, InUse, Rules, Server, Standing, Subject, is_name};
+use super::{Evidence, InUse, Rules, Server, Standing, Subject, is_name, self_and_above};
 
 /// Seconds in a day.
 const DAY: i64 = 86_400;
@@ -145,8 +145,12 @@ fn held_by_others(
     });
     match subject.standing {
         Standing::InClear | Standing::Broken if is_wanted => Some(Standing::RequiredAlready),
-        // Sendmail does not fall back, so that what breaks waits whatever is required.
-        Standing::Broken if rules.server == Server::Postfix => {
+        // Sendmail does not fall back, so that what breaks waits whatever is required: only the map in use can tell.
+        Standing::Broken if rules.server == Server::Sendmail => {
+            let is_held = in_use.requires(name);
+            is_held.then_some(Standing::RequiredAlready)
+        }
+        Standing::Broken => {
             let waits = peer.broke.iter().filter_map(|(service, waits)| {
                 let passed = peer.passed.get(service).copied().unwrap_or(i64::MIN);
                 let (since, until) = waiting(waits, passed)?;
@@ -277,7 +281,7 @@ fn spare_names_below(subjects: &mut [Subject]) {
         .collect();
     let mut covering: BTreeSet<String> = BTreeSet::new();
     for (name, standing) in &standings {
-        let above = name.match_indices('.').map(|(dot, _)| &name[dot + 1..]);
+        let above = self_and_above(name).skip(1);
         let differing = above.filter(|n| standings.get(n).is_some_and(|s| s != standing));
         covering.extend(differing.map(str::to_string));
     }

@@ -115,11 +115,12 @@ fn who_waits_for_tls_while_others_go_in_clear_has_a_requirement_of_its_own() {
     let none = InUse::default();
     let excepted = InUse {
         named: names("b.example"),
-        ours: BTreeSet::new(),
+        ..InUse::default()
     };
     let ours = InUse {
         named: names("a.example"),
         ours: names("a.example"),
+        ..InUse::default()
     };
     let other = |days: &str| history("b.example", days);
     for (days, others, in_use, expected) in [

@@ -111,6 +111,10 @@ fn caution(question: &Question) -> Option<&'static str> {
         (Direction::Outbound, Server::Postfix) => Some(
             "An entry takes the place of smtp_tls_security_level for its domain, of dane too. Tables that smtp_tls_policy_maps names already are asked first.",
         ),
+        (Direction::Outbound, Server::Sendmail) if question.path.is_none() => Some(
+            "An entry holds for the host and for all names below it. Name the map in use with --current: where a TLS_Srv line of your own requires TLS of a host, its mail \
+             would wait for ever beside Try_TLS.",
+        ),
         (Direction::Outbound, Server::Sendmail) => {
             Some("An entry holds for the host and for all names below it.")
         }

@@ -202,6 +202,44 @@ fn an_operators_own_requirement_is_not_lowered_for_a_handshake_that_fails() {
 }
 
 #[test]
+fn where_an_own_line_requires_tls_of_a_host_whose_tls_is_broken_nothing_is_added_beside_it() {
+    let broken = |at: i64| {
+        let mail = outbound("b.example").at(at).tag("sm-mta");
+        let mail = mail.host("mx.broken.example", "192.0.2.1");
+        mail.failed(Class::HandshakeFailed, Cause::Eof).build()
+    };
+    let good = outbound("s.example").tag("sm-mta");
+    let good = good.encrypted(Protocol::Tls13).build();
+    let store = fixture::store([broken(0), broken(-86_400), good]);
+    let added = |base, current: &str| -> Vec<String> {
+        let asked = question(Server::Sendmail, base);
+        let answer = build(&store, &asked, Some(current.as_bytes())).unwrap();
+        let map = text(&answer);
+        let lines = entries(&map).into_iter().map(str::to_string);
+        lines.filter(|l| !current.contains(l.as_str())).collect()
+    };
+    let both = [
+        "TLS_Srv:mx.broken.example OK",
+        "Try_TLS:mx.broken.example NO",
+    ];
+    for (current, may, encrypt) in [
+        ("", &both[1..], &both[..]),
+        ("TLS_Srv:mx.broken.example ENCR:112\n", &[], &[]),
+        ("TLS_Srv:broken.example VERIFY\n", &[], &[]),
+        // The nearest decides; what holds for all is what --base speaks of.
+        (
+            "TLS_Srv:broken.example VERIFY\nTLS_Srv:mx.broken.example OK\n",
+            &both[1..],
+            &both[1..],
+        ),
+        ("TLS_Srv: ENCR:112\n", &both[1..], &both[..]),
+    ] {
+        assert_eq!(added(Base::May, current), may, "{current}");
+        assert_eq!(added(Base::Encrypt, current), encrypt, "{current}");
+    }
+}
+
+#[test]
 fn an_exception_keeps_the_dane_of_some_of_its_hosts() {
     let verified = outbound("good.example").at(-50).encrypted(Protocol::Tls13);
     let clear = outbound("good.example").plaintext(Class::PlaintextNotOffered);

@@ -30,6 +30,8 @@ struct Peer {
     in_clear: BTreeMap<ServiceName, i64>,
     /// By service, the latest mail that got through in whatever way.
     passed: BTreeMap<ServiceName, i64>,
+    /// When mail was verified: of each day and service the first and the last.
+    verified: Vec<(i64, i64)>,
     /// By service, when attempts failed because TLS was required and not to be had: of each day and kind the first and the last.
     wanted: BTreeMap<ServiceName, Vec<(i64, i64)>>,
     /// The same of attempts whose TLS broke in a way that ends in clear text where TLS is not required.
@@ -46,6 +48,7 @@ impl Peer {
             latest(&mut self.passed);
         }
         match (sign, group.is_sent()) {
+            (Sign::Verified, _) => self.verified.push((group.first, group.last)),
             (Sign::Clear, true) => latest(&mut self.in_clear),
             (Sign::Clear, false) => {
                 let waits = self.wanted.entry(service).or_default();
@@ -189,15 +192,15 @@ fn judge_outbound(name: String, peer: &Peer, rules: &Rules) -> Subject {
     let messages = lately.map(|(_, seen)| seen.works).sum();
     let enough = clean.len() >= rules.days as usize && messages >= rules.messages;
     let standing = match fault_of(days, rules) {
+        _ if rules.server == Server::Postfix && is_partly_verified(peer, rules) && !enough => {
+            Standing::PartlyVerified
+        }
         _ if rules.server == Server::Postfix && is_held_to_more(peer, rules) => {
             Standing::HeldToMore
         }
         _ if enough => Standing::Proven,
         Some(Standing::Broken) if rules.server == Server::Postfix && is_stuck(days, rules) => {
             Standing::Stuck
-        }
-        Some(Standing::InClear) if rules.server == Server::Postfix && is_verified(days, rules) => {
-            Standing::PartlyVerified
         }
         Some(standing) => standing,
         None if against.is_some() => Standing::Doubtful,
@@ -267,10 +270,14 @@ fn is_stuck(days: &Days, rules: &Rules) -> bool {
     breaks.peek().is_some() && breaks.all(|group| group.class == Class::StarttlsLostConnection)
 }
 
-/// Whether some mail was verified lately, which says that more than TLS is required where it can be had.
-fn is_verified(days: &Days, rules: &Rules) -> bool {
-    let mut recent = days.range(rules.today - rules.expire..);
-    recent.any(|(_, seen)| seen.more > 0)
+/// Whether some mail went in clear lately after some was verified: where more than TLS is required of all mail, none does.
+fn is_partly_verified(peer: &Peer, rules: &Rules) -> bool {
+    let (clear, recent) = (
+        peer.last_in_clear(),
+        i64::from(rules.today - rules.expire) * DAY,
+    );
+    let before = |(first, last): &(i64, i64)| *first < clear && *last >= recent;
+    clear >= recent && peer.verified.iter().any(before)
 }
 
 /// Sendmail looks a host up by its own name, then by each name above it: an entry for a name above others speaks for them.

@@ -93,6 +93,9 @@ fn a_history_decides_what_can_be_said_of_a_domain() {
         ("VVVC", Standing::PartlyVerified),
         ("VVVCN", Standing::PartlyVerified),
         ("V..........C", Standing::InClear),
+        ("VCV", Standing::PartlyVerified),
+        ("CCV", Standing::HeldToMore),
+        ("VCVVV", Standing::HeldToMore),
         // At STARTTLS itself there is no fallback.
         ("TLL", Standing::Stuck),
         ("TLB", Standing::Broken),

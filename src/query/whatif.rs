@@ -177,6 +177,8 @@ pub struct Answer {
     pub people: Vec<Person>,
     /// What would have to be excepted, by how much would be lost; outbound only.
     pub exceptions: Vec<Exception>,
+    /// Names that would be lost and can stand in no map.
+    pub nameless: Vec<(Server, String)>,
     /// Who was not heard of in the period.
     pub unseen: Vec<Unseen>,
     /// Servers that have found no certificate good.
@@ -287,6 +289,7 @@ struct Tally {
     peers: BTreeMap<Key, Loss>,
     lost: BTreeMap<Key, Vec<Group>>,
     exceptions: BTreeMap<(bool, String), Exception>,
+    nameless: Vec<(Server, String)>,
     /// Verified mail by the name an exception would have.
     verified: BTreeMap<(bool, String), u64>,
 }
@@ -301,6 +304,7 @@ impl Tally {
             peers: BTreeMap::new(),
             lost: BTreeMap::new(),
             exceptions: BTreeMap::new(),
+            nameless: Vec::new(),
             verified: BTreeMap::new(),
         }
     }
@@ -341,6 +345,10 @@ impl Tally {
 
     fn except(&mut self, mail: &Mail) {
         let Some((key, name)) = name_in_map(mail) else {
+            let name = (mail.server, name_of(mail).to_owned());
+            if mail.direction == Direction::Outbound && !self.nameless.contains(&name) {
+                self.nameless.push(name);
+            }
             return;
         };
         let exception = self.exceptions.entry(key).or_insert_with(|| Exception {
@@ -368,6 +376,7 @@ impl Tally {
             total.peers = of.count() as u64;
         }
         answer.totals = self.totals;
+        answer.nameless = self.nameless;
         for loss in self.peers.into_values() {
             match loss.fate {
                 Fate { lost: 1.., .. } => answer.losses.push(loss),
@@ -390,13 +399,18 @@ impl Tally {
 
 /// The name by which the map of its server would except mail, and a key for it; `None` if it can stand in no map.
 fn name_in_map(mail: &Mail) -> Option<((bool, String), String)> {
-    let name = match mail.server {
-        Server::Postfix => &mail.peer,
-        Server::Sendmail => &mail.host,
-    };
+    let name = name_of(mail);
     let is_sendmail = mail.server == Server::Sendmail;
     let can_stand = mail.direction == Direction::Outbound && mail.server.can_look_up(name);
-    can_stand.then(|| ((is_sendmail, name.clone()), name.clone()))
+    can_stand.then(|| ((is_sendmail, name.to_owned()), name.to_owned()))
+}
+
+/// The name by which its server looks up what is required of mail.
+fn name_of(mail: &Mail) -> &str {
+    match mail.server {
+        Server::Postfix => &mail.peer,
+        Server::Sendmail => &mail.host,
+    }
 }
 
 fn certainty(problem: &Problem) -> Certainty {

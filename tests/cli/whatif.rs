@@ -71,6 +71,9 @@ fn whatif(sandbox: &Sandbox, more: &[&str]) -> String {
         .out
 }
 
+/// The line that puts the exceptions behind the tables there are.
+const POSTMAP: &str = "postmap /etc/postfix/tls_policy && postconf -e \"smtp_tls_policy_maps=$(postconf -h smtp_tls_policy_maps) \\$default_database_type:/etc/postfix/tls_policy\"";
+
 /// The lines to be copied.
 fn lines(text: &str) -> Vec<&str> {
     let lines = text.lines().filter(|l| l.starts_with("    "));
@@ -146,7 +149,7 @@ fn an_exception_does_not_give_up_what_is_verified() {
     let found = whatif(&sandbox, &["--require", "tls"]);
     let entries: Vec<&str> = lines(&found)
         .into_iter()
-        .filter(|line| !line.starts_with("postconf"))
+        .filter(|line| !line.starts_with("post"))
         .collect();
     assert_eq!(
         entries,
@@ -272,25 +275,31 @@ fn the_answer_reads_so() {
     Clients that do not meet it would be refused (530 5.7.0 Must issue a STARTTLS command first); their
     servers return the mail to its sender.
 
-    For sent mail, in Postfix:
-        postconf -e 'smtp_tls_security_level=encrypt'
-
-    Some certificates were verified, so more than TLS is required of some already. Lines of the policy
-    map stay; but where postconf smtp_tls_security_level says dane now, this takes DANE from all.
-
-    To go on reaching those who would be lost, an exception for each, in the table that
-    smtp_tls_policy_maps names:
+    For sent mail, in Postfix: to go on reaching those who would be lost, first an exception for each,
+    in a table of their own, here /etc/postfix/tls_policy:
         broken.example may
         new311.example may
         plain.example may
         plain2.example may
 
+    It is put behind the tables that smtp_tls_policy_maps names already, which are asked first (once;
+    postmap again after each change):
+        postmap /etc/postfix/tls_policy && postconf -e "smtp_tls_policy_maps=$(postconf -h smtp_tls_policy_maps) \$default_database_type:/etc/postfix/tls_policy"
+
     `tlsnag policy --for postfix --base encrypt` writes this table, with a reason and an end for each
-    entry.
+    entry, and leaves out who has had nothing but TLS for long since.
+
+    Then, for all others:
+        postconf -e 'smtp_tls_security_level=encrypt'
+        postfix reload
+
+    Some certificates were verified, so more than TLS is required of some already. Lines of the policy
+    map stay; but where postconf smtp_tls_security_level says dane now, this takes DANE from all.
 
     For received mail, in Postfix (RFC 3207 forbids it to servers that strangers have to reach; an
     exception for one client takes a listener of its own):
         postconf -e 'smtpd_tls_security_level=encrypt'
+        postfix reload
 
     Peers not heard of in this period are in no number here.
     "##);
@@ -371,8 +380,9 @@ fn what_one_service_leaves_untold_is_said_beside_the_setting() {
     assert_eq!(
         lines(&out),
         [
-            "postconf -e 'smtp_tls_security_level=encrypt'",
             "clear.example may",
+            POSTMAP,
+            "postconf -e 'smtp_tls_security_level=encrypt'",
             "postconf -e smtp_tls_loglevel=1"
         ],
         "{out}"
@@ -439,10 +449,11 @@ fn to_deny_ciphers_besides_loses_no_less_and_says_what_goes_in_clear_without_a_r
     assert_eq!(
         lines(&out),
         [
+            "old.example encrypt protocols=!SSLv2:!SSLv3",
+            POSTMAP,
             "postconf -e 'smtp_tls_security_level=encrypt'",
             "postconf -e 'smtp_tls_mandatory_protocols=>=TLSv1.2'",
             "# before Postfix 3.6: postconf -e 'smtp_tls_mandatory_protocols=!SSLv2, !SSLv3, !TLSv1, !TLSv1.1'",
-            "old.example encrypt protocols=!SSLv2:!SSLv3",
         ],
         "{out}"
     );
@@ -509,9 +520,10 @@ fn who_is_known_to_be_verified_lets_all_be_held_to_it_with_exceptions_as_narrow_
     assert_eq!(
         lines(&out),
         [
-            "postconf -e 'smtp_tls_security_level=secure'",
             "clear.example may",
-            "self.example encrypt"
+            "self.example encrypt",
+            POSTMAP,
+            "postconf -e 'smtp_tls_security_level=secure'",
         ],
         "{out}"
     );

@@ -52,7 +52,7 @@ fn lines(question: &Question, plan: &Plan) -> Vec<String> {
     let waiting = plan
         .left_out
         .get(WAITING)
-        .filter(|_| question.path.is_none());
+        .filter(|_| question.path.is_none() && question.base == Base::Encrypt);
     lines.extend(waiting.map(|n| {
         format!(
             "Left out: {n}: {WAITING}. If a map in use excepts those others, name it with --current, and ask again."
@@ -176,7 +176,7 @@ fn switch(question: &Question) -> Vec<String> {
 }
 
 /// The commands that add a table to those a setting of Postfix names, and that take just that one out again.
-fn listed(setting: &str, kind: &str, path: &str) -> (String, String) {
+pub(in crate::report) fn listed(setting: &str, kind: &str, path: &str) -> (String, String) {
     let (in_double_quotes, in_pattern) = (kind.replace('$', "\\$"), kind.replace('$', "[$]"));
     (
         format!("postconf -e \"{setting}=$(postconf -h {setting}) {in_double_quotes}:{path}\""),

@@ -319,7 +319,7 @@ fn reason(subject: &Subject, question: &Question) -> String {
 }
 
 /// Said of those with a requirement of their own.
-pub(super) const WAITING: &str = "wait for TLS that cannot be had or fails, while mail goes in clear to others: an entry of their own requires it";
+pub(super) const WAITING: &str = "wait for TLS that cannot be had or fails, while mail goes in clear to others: an entry of your own requires it of them";
 /// The same in general.
 const STUCK_IN_GENERAL: &str = "the connection ends at STARTTLS, and Postfix never falls back to clear text there: only none, an entry of your own, would send their mail, in clear";
 /// Said of those whom no entry that allows TLS helps.

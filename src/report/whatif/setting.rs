@@ -133,6 +133,17 @@ pub(super) fn exceptions(
     notes
 }
 
+/// Who would be lost and cannot be excepted.
+pub(super) fn nameless(case: &Case<'_>, server: Server) -> Option<Note> {
+    let n = case.answer.nameless.iter().filter(|(s, _)| *s == server);
+    let n = n.count() as u64;
+    let names = match server {
+        Server::Postfix => count(n, "name", "names"),
+        Server::Sendmail => count(n, "MX host", "MX hosts"),
+    };
+    (n > 0).then(|| say(format!("{names} that would be lost can stand in no table.")))
+}
+
 const OLD_TO_NEW: [&str; 6] = ["SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"];
 
 /// The versions before the least, as Postfix of any version excludes them.

@@ -27,6 +27,7 @@
 //! | `peer` | everything about one name |
 //! | `servers` | which mail servers wrote the logs |
 //! | `policy` | of whom can TLS be required, and of whom not |
+//! | `own_entry` | who is in clear by an entry of our own that the log does not tell |
 //! | `whatif` | whom would we lose if we required TLS |
 //! | `requirement` | does a session meet what would be required |
 //! | `sightings` | what was seen of each peer, day by day |
@@ -59,6 +60,7 @@ pub mod hosts;
 pub mod limits;
 pub mod logging;
 pub mod news;
+pub mod own_entry;
 pub mod parts;
 pub mod peer;
 pub mod people;

@@ -12,6 +12,7 @@ use crate::store::{Result, Store, natural, registrable};
 
 use super::certainty::Certainty;
 use super::failures::who;
+use super::own_entry::find_own_entries;
 use super::policy::Server;
 use super::requirement::{Judgement, Session};
 use super::servers::find_servers;
@@ -117,6 +118,8 @@ pub struct Loss {
     pub last_lost: i64,
     /// The latest mail that would have been kept; 0 if there is none.
     pub last_kept: i64,
+    /// It is rather in clear by an entry of our own, which would stay.
+    pub is_own_entry: bool,
 }
 
 /// A person whose mail would be lost.
@@ -254,6 +257,7 @@ type Key = (Direction, String);
 pub fn find_losses(store: &Store, scope: &Scope, question: &Question) -> Result<Answer> {
     let mails = load_mail(store, scope, question)?;
     let distrustful = find_distrustful(&mails);
+    let own = find_own_entries(store, scope, &alone_in_clear(&mails))?;
     let mut tally = Tally::new(scope, question);
     for mail in mails {
         tally.add(mail, question, &distrustful);
@@ -268,7 +272,25 @@ pub fn find_losses(store: &Store, scope: &Scope, question: &Question) -> Result<
         ..Answer::default()
     };
     tally.finish(&mut answer);
+    for loss in &mut answer.losses {
+        loss.is_own_entry = loss.direction == Direction::Outbound && own.contains(&loss.peer);
+    }
     Ok(answer)
+}
+
+/// Domains that are in clear for no reason that the log tells, with a server that takes TLS for another: only of these there is more to ask.
+fn alone_in_clear(mails: &[Mail]) -> BTreeSet<String> {
+    let sent = || mails.iter().filter(|m| m.direction == Direction::Outbound);
+    let takes_tls: BTreeSet<&str> = sent()
+        .filter(|m| &*m.group.tls == "encrypted")
+        .map(|m| m.host.as_str())
+        .collect();
+    let is_untold = |m: &&Mail| {
+        let is_clear = &*m.group.tls == "plaintext";
+        let is_untold = is_clear && m.group.class == Class::PlaintextCauseUnknown;
+        is_untold && m.server == Server::Postfix && takes_tls.contains(m.host.as_str())
+    };
+    sent().filter(is_untold).map(|m| m.peer.clone()).collect()
 }
 
 /// Servers with certificates before them of which they found none good.
@@ -428,6 +450,7 @@ impl Loss {
             certainty: Certainty::CannotTell,
             last_lost: 0,
             last_kept: 0,
+            is_own_entry: false,
         }
     }
 }

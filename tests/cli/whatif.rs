@@ -652,3 +652,75 @@ fn a_person_has_a_reason_a_certainty_and_a_remedy() {
         }
     }
 }
+
+/// A day of one server that takes mail for two domains: over TLS for `other`, in clear for `none`, in turn.
+fn shared(day: u32) -> String {
+    let host = "mx.shared.example";
+    let mail = |domain: &str, minute: u32, over_tls: bool| {
+        let at = format!("T12:{minute:02}:");
+        let mail = delivery(domain, host, day, over_tls).replace("T12:00:", &at);
+        // One server has one address, and each message a process of its own.
+        let mail = mail.replace("postfix/smtp[1", &format!("postfix/smtp[{minute}1"));
+        let pieces: Vec<&str> = mail.split("[192.0.2.").collect();
+        let rest = |piece: &&str| {
+            piece
+                .split_once(']')
+                .map_or("", |(_, rest)| rest)
+                .to_string()
+        };
+        let rest: Vec<String> = pieces[1..].iter().map(rest).collect();
+        [pieces[0].to_string()]
+            .into_iter()
+            .chain(rest)
+            .collect::<Vec<_>>()
+            .join("[192.0.2.77]")
+    };
+    let minutes = [10, 12, 14, 16, 18, 20, 22];
+    let is_other = |minute: &u32| ![14, 18].contains(minute);
+    minutes
+        .iter()
+        .map(|m| match is_other(m) {
+            true => mail("other.example", *m, true),
+            false => mail("none.example", *m, false),
+        })
+        .collect()
+}
+
+#[test]
+fn a_domain_that_only_our_own_map_keeps_in_clear_is_told_and_nobody_is_accused() {
+    let log: String = (1..=5).map(shared).collect();
+    let sandbox = with_log(&log);
+    let out = whatif(&sandbox, &[]);
+    for words in [
+        "none.example: rather in clear by an entry of your own (none)",
+        "rather by an entry of our own, see below",
+        "`postmap -q none.example TABLE`",
+    ] {
+        let flat = out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(words), "{words}: {out}");
+    }
+    let found = rows(&sandbox, &["whatif", "--direction", "out"]);
+    let row = found.iter().find(|r| r["name"] == "none.example");
+    assert_eq!(row.map(|r| number(r, "own_entry")), Some(1), "{found:?}");
+    for report in ["domains", "plaintext"] {
+        let found = rows(&sandbox, &["report", report, "--direction", "out"]);
+        let of = |r: &&Value| r["domain"] == "none.example" || r["peer"] == "none.example";
+        let row = found.iter().find(of).unwrap_or_else(|| panic!("{found:?}"));
+        assert_eq!(row["fault"], "either", "{report}: {row}");
+    }
+    let peer = sandbox.run(&["peer", "none.example"]).ok().out;
+    assert!(
+        peer.contains("rather in clear by an entry of your own"),
+        "{peer}"
+    );
+    // Without the others nothing tells.
+    let alone: String = log
+        .split_inclusive('\n')
+        .filter(|l| !l.contains("other.example"))
+        .collect();
+    let good: String = (1..=5)
+        .map(|day| delivery("good.example", "mx.good.example", day, true))
+        .collect();
+    let out = whatif(&with_log(&(alone + &good)), &[]);
+    assert!(!out.contains("entry of your own (none)"), "{out}");
+}

@@ -4,7 +4,7 @@ use crate::outcome::Direction;
 use crate::query::whatif::{CipherClass, Requirement, Total, Unseen};
 
 use super::super::table::{Note, Value};
-use super::super::words::count;
+use super::super::words::{OWN_ENTRY, count};
 use super::{Case, to_keep, why};
 
 /// What it would take to keep those who would be lost, once for each reason.
@@ -145,11 +145,24 @@ pub(super) fn doubts(case: &Case<'_>) -> Vec<Note> {
             count(case.answer.strangers, "session", "sessions")
         ));
     }
+    texts.extend(own_entries(case));
     texts.extend(case.answer.unseen.iter().map(unseen));
     if case.answer.unseen.is_empty() {
         texts.push("Peers not heard of in this period are in no number here.".into());
     }
     texts.into_iter().map(Note::Paragraph).collect()
+}
+
+/// Who is rather in clear by an entry of our own: `none` in a policy map, of which Postfix logs nothing before 3.11.
+fn own_entries(case: &Case<'_>) -> Option<String> {
+    let own = case.answer.losses.iter().filter(|l| l.is_own_entry);
+    let names: Vec<&str> = own.map(|l| l.peer.as_str()).collect();
+    let first = names.first()?;
+    Some(format!(
+        "{}: {OWN_ENTRY} `postmap -q {first} TABLE`, for each table that smtp_tls_policy_maps names, shows it. Such mail stays in clear whatever is required of all, \
+         and needs no exception.",
+        names.join(", ")
+    ))
 }
 
 /// What a log tells of certificates.

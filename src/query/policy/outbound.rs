@@ -15,6 +15,8 @@ use super::{Evidence, InUse, Rules, Server, Standing, Subject, is_name, self_and
 const DAY: i64 = 86_400;
 /// So many failed attempts make a server broken; once may be chance.
 const BROKEN_ATTEMPTS: u64 = 2;
+/// With Sendmail on so many days besides: once it is told not to try TLS with a host, nothing shows that its TLS works again.
+const BROKEN_DAYS: usize = 2;
 /// Where TLS is not required, Postfix falls back to clear text from the second attempt on that is made `minimal_backoff_time` (5 minutes) after the
 /// first. Whose mail has gone on failing for longer than this, in seconds, is not allowed to.
 const FALLBACK_TAKES: i64 = 7200;
@@ -199,6 +201,11 @@ fn judge_outbound(name: String, peer: &Peer, rules: &Rules) -> Subject {
             Standing::HeldToMore
         }
         _ if enough => Standing::Proven,
+        Some(Standing::Broken)
+            if rules.server == Server::Sendmail && days_broken(days, rules) < BROKEN_DAYS =>
+        {
+            Standing::Doubtful
+        }
         Some(Standing::Broken) if rules.server == Server::Postfix && is_stuck(days, rules) => {
             Standing::Stuck
         }
@@ -258,6 +265,13 @@ fn fault_of(days: &Days, rules: &Rules) -> Option<Standing> {
         (_, 1..) => Some(Standing::InClear),
         _ => None,
     }
+}
+
+/// On how many days TLS broke lately since mail last got through.
+fn days_broken(days: &Days, rules: &Rules) -> usize {
+    let recent = days.range(rules.today - rules.expire..).rev();
+    let since = recent.take_while(|(_, seen)| seen.works + seen.clear == 0);
+    since.filter(|(_, seen)| seen.breaks > 0).count()
 }
 
 /// Whether all that breaks is a connection that ends at STARTTLS: there Postfix never falls back to clear text, whatever is required.

@@ -302,6 +302,31 @@ fn sendmail_is_judged_by_its_own_logs_and_by_host() {
 }
 
 #[test]
+fn a_bad_day_does_not_take_tls_from_a_host_of_sendmail_for_weeks() {
+    let to = |ago: i64| {
+        let mail = outbound("a.example").host("mx.a.example", "192.0.2.2");
+        mail.tag("sm-mta").at(-ago * 86_400)
+    };
+    let failed = |ago: i64| to(ago).failed(Class::HandshakeFailed, Cause::Eof);
+    let rules = Rules {
+        server: Server::Sendmail,
+        ..RULES
+    };
+    let standing = |emissions: Vec<Emission>| {
+        let store = fixture::store(emissions);
+        let found = find_outbound(&store, &rules, &InUse::default()).unwrap();
+        found.subjects[0].standing
+    };
+    let one_day = failed(0).times(9).build();
+    assert_eq!(standing(vec![one_day.clone()]), Standing::Doubtful);
+    let days = vec![one_day.clone(), failed(1).build()];
+    assert_eq!(standing(days), Standing::Broken);
+    let works = to(1).encrypted(Protocol::Tls13).build();
+    let days = vec![one_day, works, failed(2).build()];
+    assert_eq!(standing(days), Standing::Doubtful);
+}
+
+#[test]
 fn a_host_does_not_speak_for_those_below_it() {
     let to = |host: &str, ago: i64| {
         outbound("a.example")

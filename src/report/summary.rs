@@ -170,11 +170,18 @@ pub(super) fn headline(summary: &Summary) -> String {
     let acting = match (summary.to_do.len() as u64, ours) {
         (0, _) => "nothing to act on".to_string(),
         (n, 0) => count(n, "thing to act on", "things to act on"),
+        (n, ours) if n == ours => format!(
+            "{}, our own",
+            count(n, "thing to act on", "things to act on")
+        ),
         (n, ours) => format!(
             "{}, {ours} of them our own",
             count(n, "thing to act on", "things to act on")
         ),
     };
+    if total == 0 {
+        return format!("No message got across; {acting}.");
+    }
     format!(
         "{clear} of {} crossed in clear; {acting}.",
         count(total, "message", "messages")

@@ -724,3 +724,11 @@ fn a_domain_that_only_our_own_map_keeps_in_clear_is_told_and_nobody_is_accused()
     let out = whatif(&with_log(&(alone + &good)), &[]);
     assert!(!out.contains("entry of your own (none)"), "{out}");
 }
+
+#[test]
+fn several_classes_of_ciphers_can_stand_in_one_word() {
+    let sandbox = with("edge/rivals.log");
+    let one = whatif(&sandbox, &["--deny", "cbc,dhe"]);
+    assert!(one.contains("denying CBC, DHE below 2048 bits"), "{one}");
+    assert_eq!(one, whatif(&sandbox, &["--deny", "cbc", "--deny", "dhe"]));
+}

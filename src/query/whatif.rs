@@ -7,6 +7,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use maillog::Protocol;
+
 use crate::outcome::{Class, Direction};
 use crate::store::{Result, Store, natural, registrable};
 
@@ -63,6 +65,8 @@ pub struct Total {
     pub encrypted: u64,
     /// Over TLS of a version or with a cipher that would no longer do: where TLS is not required, up to so many would go in clear instead.
     pub weak: u64,
+    /// Of Postfix, over TLS older than 1.2: where TLS is required it takes the versions of another setting than where it is not.
+    pub old: u64,
     /// Of which the log does not tell whether TLS was used at all.
     pub untold: u64,
     /// With a certificate that satisfied more than a look at its chain.
@@ -77,6 +81,7 @@ impl Total {
             peers: 0,
             encrypted: 0,
             weak: 0,
+            old: 0,
             untold: 0,
             verified: 0,
         }
@@ -95,6 +100,10 @@ impl Total {
         }
         if mail.verification == "verified" {
             self.verified += n;
+        }
+        let protocol = Protocol::parse(mail.protocol.as_bytes());
+        if mail.server == Server::Postfix && protocol.is_some_and(|p| p < Protocol::Tls12) {
+            self.old += n;
         }
     }
 }
@@ -602,7 +611,7 @@ mod tests {
     use super::*;
     use crate::query::Period;
     use crate::store::fixture::{self, inbound, outbound};
-    use maillog::{Cause, Protocol};
+    use maillog::Cause;
 
     fn ask_for(require: Requirement, store: &Store) -> Answer {
         let question = Question {

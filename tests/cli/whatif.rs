@@ -272,6 +272,10 @@ fn the_answer_reads_so() {
     Sent mail that does not meet it would wait in the queue and go back to its sender after
     maximal_queue_lifetime (5 days).
 
+    1 message sent went over TLS older than 1.2. Where TLS is required, Postfix takes the versions of
+    smtp_tls_mandatory_protocols in place of smtp_tls_protocols: if postconf
+    smtp_tls_mandatory_protocols asks for more, this mail is lost too.
+
     Clients that do not meet it would be refused (530 5.7.0 Must issue a STARTTLS command first); their
     servers return the mail to its sender.
 
@@ -731,4 +735,18 @@ fn several_classes_of_ciphers_can_stand_in_one_word() {
     let one = whatif(&sandbox, &["--deny", "cbc,dhe"]);
     assert!(one.contains("denying CBC, DHE below 2048 bits"), "{one}");
     assert_eq!(one, whatif(&sandbox, &["--deny", "cbc", "--deny", "dhe"]));
+}
+
+#[test]
+fn that_old_versions_are_lost_with_a_stricter_setting_is_told() {
+    let mut log = session("old.example", 1, "Trusted", "TLSv1 with cipher AES256-SHA");
+    log += &in_clear("clear.example", 2);
+    for day in 1..=3 {
+        log += &delivery("good.example", "mx.good.example", day, true);
+    }
+    let sandbox = with_log(&log);
+    let told = "if postconf smtp_tls_mandatory_protocols asks for more";
+    let flat = |out: String| out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat(whatif(&sandbox, &[])).contains(told));
+    assert!(!flat(whatif(&sandbox, &["--require", "tls1.2"])).contains(told));
 }

@@ -135,6 +135,8 @@ fn self_and_above(name: &str) -> impl Iterator<Item = &str> {
 pub enum Standing {
     /// TLS can be required of it.
     Proven,
+    /// As proven, but over TLS older than 1.2: where Postfix asks for more of those of whom TLS is required, an entry would hold its mail back.
+    OldVersion,
     /// Mail to it goes in clear.
     InClear,
     /// Some mail to it goes in clear and some is verified, by DANE of some of its hosts or by an entry of the operator's own.

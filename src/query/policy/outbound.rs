@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use maillog::Protocol;
+
 use crate::outcome::{Class, Direction};
 use crate::store::{Result, Store};
 
@@ -32,6 +34,8 @@ struct Peer {
     in_clear: BTreeMap<ServiceName, i64>,
     /// By service, the latest mail that got through in whatever way.
     passed: BTreeMap<ServiceName, i64>,
+    /// The last day with mail over TLS older than 1.2.
+    last_old: i32,
     /// When mail was verified: of each day and service the first and the last.
     verified: Vec<(i64, i64)>,
     /// By service, when attempts failed because TLS was required and not to be had: of each day and kind the first and the last.
@@ -72,12 +76,12 @@ impl Peer {
 }
 
 const SENT: &str =
-    "SELECT domain, host, service_host, service_tag, day, bits, verification, tls, class, cause, fault, delivery,
+    "SELECT domain, host, service_host, service_tag, day, bits, verification, protocol, tls, class, cause, fault, delivery,
          SUM(n), SUM(messages), SUM(handshakes), MIN(first_seen), MAX(last_seen)
   FROM facts
   WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4)
-  GROUP BY domain, host, service_host, service_tag, day, bits, verification, tls, class, cause, fault, delivery
-  ORDER BY domain, host, service_host, service_tag, day, bits, verification, tls, class, cause, fault, delivery";
+  GROUP BY domain, host, service_host, service_tag, day, bits, verification, protocol, tls, class, cause, fault, delivery
+  ORDER BY domain, host, service_host, service_tag, day, bits, verification, protocol, tls, class, cause, fault, delivery";
 
 /// Peers we send to.
 pub fn find_outbound(store: &Store, rules: &Rules, in_use: &InUse) -> Result<Evidence> {
@@ -113,14 +117,19 @@ fn load_peers(store: &Store, rules: &Rules) -> Result<BTreeMap<String, Peer>> {
         };
         let service: ServiceName = (row.get(2)?, row.get(3)?);
         let verification: String = row.get(6)?;
-        let group = Group::read(row, 7)?;
+        let protocol: String = row.get(7)?;
+        let is_old = Protocol::parse(protocol.as_bytes()).is_some_and(|p| p < Protocol::Tls12);
+        let group = Group::read(row, 8)?;
         let sign = outbound_sign(&group, row.get::<_, i64>(5)?.unsigned_abs(), &verification);
-        Ok((name, service, row.get(4)?, sign, group))
+        Ok((name, service, row.get(4)?, (sign, is_old), group))
     })?;
     let mut peers: BTreeMap<String, Peer> = BTreeMap::new();
-    for (name, service, day, sign, group) in rows {
+    for (name, service, day, (sign, is_old), group) in rows {
         if rules.server.wrote(&service.1) && sign != Sign::Nothing && !name.is_empty() {
             let peer = peers.entry(name).or_default();
+            if is_old && group.is_sent() {
+                peer.last_old = peer.last_old.max(day);
+            }
             peer.add(service, day, sign, group);
         }
     }
@@ -199,6 +208,13 @@ fn judge_outbound(name: String, peer: &Peer, rules: &Rules) -> Subject {
         }
         _ if rules.server == Server::Postfix && is_held_to_more(peer, rules) => {
             Standing::HeldToMore
+        }
+        // Where TLS is required, Postfix asks for the versions of another setting than where it is not.
+        _ if enough
+            && rules.server == Server::Postfix
+            && peer.last_old > last_clean - rules.expire =>
+        {
+            Standing::OldVersion
         }
         _ if enough => Standing::Proven,
         Some(Standing::Broken)

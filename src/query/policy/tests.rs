@@ -23,6 +23,7 @@ fn mail(domain: &str, letter: char, days_ago: usize) -> Option<Emission> {
     Some(match letter {
         'T' => tls().build(),
         'V' => tls().verified().build(),
+        'A' => start().encrypted(Protocol::Tls10).build(),
         'W' => tls().bits(56).build(),
         'C' => start().plaintext(Class::PlaintextCauseUnknown).build(),
         'O' => start().plaintext(Class::PlaintextByPolicy).build(),
@@ -59,6 +60,9 @@ fn standing(days: &str) -> Standing {
 fn a_history_decides_what_can_be_said_of_a_domain() {
     for (days, expected) in [
         ("TTT", Standing::Proven),
+        ("AAA", Standing::OldVersion),
+        ("TATTTTT", Standing::OldVersion),
+        ("A..........TTT", Standing::Proven),
         ("T.T..T", Standing::Proven),
         ("TT", Standing::TooLittle),
         // The first evidence against it takes all before it back ...

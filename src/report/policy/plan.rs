@@ -225,6 +225,7 @@ impl Plan {
 fn may_stay(subject: &Subject, prefix: &str, question: &Question) -> bool {
     match subject.standing {
         Standing::TooLittle | Standing::NoEvidence | Standing::FellBack => true,
+        Standing::OldVersion => question.base == Base::May,
         // Something that worked once is no reason to hold mail back again.
         Standing::Doubtful => {
             question.direction == Direction::Outbound
@@ -291,6 +292,7 @@ fn reason(subject: &Subject, question: &Question) -> String {
             count(mails, "session", "sessions")
         ),
         (_, Standing::Proven) => clean(),
+        (_, Standing::OldVersion) => format!("{}; {OLD_VERSION}", clean()),
         (_, Standing::InClear | Standing::Broken) => against(),
         (_, Standing::PartlyVerified) => format!(
             "{}; other mail was verified, and what DANE requires of its hosts stays required",
@@ -318,6 +320,8 @@ fn reason(subject: &Subject, question: &Question) -> String {
     }
 }
 
+/// Said of those whose TLS is old.
+const OLD_VERSION: &str = "over TLS older than 1.2: if postconf smtp_tls_mandatory_protocols asks for more, mail is held back where TLS is required";
 /// Said of those with a requirement of their own.
 pub(super) const WAITING: &str = "wait for TLS that cannot be had or fails, while mail goes in clear to others: an entry of your own requires it of them";
 /// The same in general.
@@ -330,6 +334,7 @@ fn left_out(standing: Standing, question: &Question, is_over: bool) -> Option<&'
     Some(match standing {
         Standing::Proven if is_over => "the evidence is too old",
         Standing::Proven => return None,
+        Standing::OldVersion => OLD_VERSION,
         Standing::InClear => "mail goes in clear",
         Standing::PartlyVerified => "some mail goes in clear, some is verified",
         Standing::Stuck => STUCK_IN_GENERAL,

@@ -44,6 +44,7 @@ pub(super) fn consequences(case: &Case<'_>) -> Vec<Note> {
             "Sent mail that does not meet it would wait in the queue and go back to its sender after {after}."
         ));
         texts.extend(weak_sent(case, total));
+        texts.extend(old_versions(case, total));
     }
     if let Some(total) = case.answer.total(Direction::Inbound) {
         texts.push(
@@ -51,6 +52,7 @@ pub(super) fn consequences(case: &Case<'_>) -> Vec<Note> {
                 .into(),
         );
         texts.extend(weak_received(case, total));
+        texts.extend(old_versions(case, total));
     }
     if !case.question.deny.is_empty() {
         texts.push(
@@ -115,6 +117,21 @@ fn weak_received(case: &Case<'_>, total: &Total) -> Option<String> {
     Some(format!(
         "{weak} came over TLS {too_little}. Where TLS is not required, it is up to the client whether such mail then comes in clear or not at all."
     ))
+}
+
+/// Mail that is kept only if what is required of versions is no more than it is.
+fn old_versions(case: &Case<'_>, total: &Total) -> Option<String> {
+    (total.old > 0 && case.question.require == Requirement::Tls).then(|| {
+        let (side, way) = match total.direction {
+            Direction::Outbound => ("smtp", "sent"),
+            Direction::Inbound => ("smtpd", "received"),
+        };
+        format!(
+            "{} {way} went over TLS older than 1.2. Where TLS is required, Postfix takes the versions of {side}_tls_mandatory_protocols in place of {side}_tls_protocols: \
+             if postconf {side}_tls_mandatory_protocols asks for more, this mail is lost too.",
+            count(total.old, "message", "messages")
+        )
+    })
 }
 
 /// Whom the answer is about, if that is not those the mail is for.

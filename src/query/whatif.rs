@@ -189,8 +189,8 @@ pub struct Answer {
     pub people: Vec<Person>,
     /// What would have to be excepted, by how much would be lost; outbound only.
     pub exceptions: Vec<Exception>,
-    /// Names that would be lost and can stand in no map.
-    pub nameless: Vec<(Server, String)>,
+    /// How many names that would be lost can stand in no map, of Postfix and of Sendmail.
+    pub nameless: [u64; 2],
     /// Who was not heard of in the period.
     pub unseen: Vec<Unseen>,
     /// Servers that have found no certificate good.
@@ -320,7 +320,7 @@ struct Tally {
     peers: BTreeMap<Key, Loss>,
     lost: BTreeMap<Key, Vec<Group>>,
     exceptions: BTreeMap<(bool, String), Exception>,
-    nameless: Vec<(Server, String)>,
+    nameless: BTreeSet<(bool, String)>,
     /// Verified mail by the name an exception would have.
     verified: BTreeMap<(bool, String), u64>,
 }
@@ -335,7 +335,7 @@ impl Tally {
             peers: BTreeMap::new(),
             lost: BTreeMap::new(),
             exceptions: BTreeMap::new(),
-            nameless: Vec::new(),
+            nameless: BTreeSet::new(),
             verified: BTreeMap::new(),
         }
     }
@@ -376,9 +376,10 @@ impl Tally {
 
     fn except(&mut self, mail: &Mail) {
         let Some((key, name)) = name_in_map(mail) else {
-            let name = (mail.server, name_of(mail).to_owned());
-            if mail.direction == Direction::Outbound && !self.nameless.contains(&name) {
-                self.nameless.push(name);
+            if mail.direction == Direction::Outbound {
+                let is_sendmail = mail.server == Server::Sendmail;
+                let name = name_of(mail).to_owned();
+                self.nameless.insert((is_sendmail, name));
             }
             return;
         };
@@ -407,7 +408,12 @@ impl Tally {
             total.peers = of.count() as u64;
         }
         answer.totals = self.totals;
-        answer.nameless = self.nameless;
+        let servers = [Server::Postfix, Server::Sendmail];
+        answer.nameless = servers.map(|server| {
+            let is_sendmail = server == Server::Sendmail;
+            let own = self.nameless.iter().filter(|(is, _)| *is == is_sendmail);
+            own.count() as u64
+        });
         for loss in self.peers.into_values() {
             match loss.fate {
                 Fate { lost: 1.., .. } => answer.losses.push(loss),

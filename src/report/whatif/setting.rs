@@ -135,11 +135,10 @@ pub(super) fn exceptions(
 
 /// Who would be lost and cannot be excepted.
 pub(super) fn nameless(case: &Case<'_>, server: Server) -> Option<Note> {
-    let n = case.answer.nameless.iter().filter(|(s, _)| *s == server);
-    let n = n.count() as u64;
-    let names = match server {
-        Server::Postfix => count(n, "name", "names"),
-        Server::Sendmail => count(n, "MX host", "MX hosts"),
+    let [postfix, sendmail] = case.answer.nameless;
+    let (n, names) = match server {
+        Server::Postfix => (postfix, count(postfix, "name", "names")),
+        Server::Sendmail => (sendmail, count(sendmail, "MX host", "MX hosts")),
     };
     (n > 0).then(|| say(format!("{names} that would be lost can stand in no table.")))
 }

@@ -32,7 +32,7 @@ struct Peer {
     days: Days,
     /// By service, the latest mail in clear, in seconds since 1970 UTC.
     in_clear: BTreeMap<ServiceName, i64>,
-    /// By service, the latest mail that got through in whatever way.
+    /// By service, the latest mail that got through in whatever way, or would have in clear if the server had taken it so.
     passed: BTreeMap<ServiceName, i64>,
     /// The last day with mail over TLS older than 1.2.
     last_old: i32,
@@ -50,7 +50,8 @@ impl Peer {
             let at = of.entry(service.clone()).or_insert(group.last);
             *at = group.last.max(*at);
         };
-        if group.is_sent() {
+        // A server that demands TLS of us was asked without: that is no sign that our side requires it.
+        if group.is_sent() || group.class == Class::PeerRequiresTls {
             latest(&mut self.passed);
         }
         match (sign, group.is_sent()) {
@@ -201,35 +202,17 @@ fn judge_outbound(name: String, peer: &Peer, rules: &Rules) -> Subject {
         .iter()
         .filter(|(day, _)| *day > last_clean - rules.expire);
     let messages = lately.map(|(_, seen)| seen.works).sum();
-    let enough = clean.len() >= rules.days as usize && messages >= rules.messages;
-    let standing = match fault_of(days, rules) {
-        _ if rules.server == Server::Postfix && is_partly_verified(peer, rules) && !enough => {
-            Standing::PartlyVerified
-        }
-        _ if rules.server == Server::Postfix && is_held_to_more(peer, rules) => {
-            Standing::HeldToMore
-        }
-        // Where TLS is required, Postfix asks for the versions of another setting than where it is not.
-        _ if enough
-            && rules.server == Server::Postfix
-            && peer.last_old > last_clean - rules.expire =>
-        {
-            Standing::OldVersion
-        }
-        _ if enough => Standing::Proven,
-        Some(Standing::Broken)
-            if rules.server == Server::Sendmail && days_broken(days, rules) < BROKEN_DAYS =>
-        {
-            Standing::Doubtful
-        }
-        Some(Standing::Broken) if rules.server == Server::Postfix && is_stuck(days, rules) => {
-            Standing::Stuck
-        }
-        Some(standing) => standing,
-        None if against.is_some() => Standing::Doubtful,
-        None if clean.is_empty() => Standing::NoEvidence,
-        None => Standing::TooLittle,
+    let is_enough = clean.len() >= rules.days as usize && messages >= rules.messages;
+    let standing = match rules.server {
+        Server::Postfix => standing_in_postfix(peer, rules, is_enough.then_some(last_clean)),
+        Server::Sendmail => standing_in_sendmail(days, rules, is_enough),
     };
+    let standing = standing.unwrap_or(match () {
+        () if is_enough => Standing::Proven,
+        () if against.is_some() => Standing::Doubtful,
+        () if clean.is_empty() => Standing::NoEvidence,
+        () => Standing::TooLittle,
+    });
     let faulty = matches!(
         standing,
         Standing::InClear | Standing::PartlyVerified | Standing::Broken | Standing::Stuck
@@ -242,6 +225,33 @@ fn judge_outbound(name: String, peer: &Peer, rules: &Rules) -> Subject {
         last: if faulty { last_fault(days) } else { last_clean },
         against,
     }
+}
+
+/// `enough`: the last of enough clean days.
+fn standing_in_postfix(peer: &Peer, rules: &Rules, enough: Option<i32>) -> Option<Standing> {
+    if enough.is_none() && is_partly_verified(peer, rules) {
+        return Some(Standing::PartlyVerified);
+    }
+    if is_held_to_more(peer, rules) {
+        return Some(Standing::HeldToMore);
+    }
+    if let Some(last_clean) = enough {
+        // Where TLS is required, Postfix asks for the versions of another setting than where it is not.
+        let is_old = peer.last_old > last_clean - rules.expire;
+        return is_old.then_some(Standing::OldVersion);
+    }
+    fault_of(&peer.days, rules).map(|standing| match standing {
+        Standing::Broken if is_stuck(&peer.days, rules) => Standing::Stuck,
+        standing => standing,
+    })
+}
+
+fn standing_in_sendmail(days: &Days, rules: &Rules, is_enough: bool) -> Option<Standing> {
+    let fault = fault_of(days, rules).filter(|_| !is_enough);
+    fault.map(|standing| match standing {
+        Standing::Broken if days_broken(days, rules) < BROKEN_DAYS => Standing::Doubtful,
+        standing => standing,
+    })
 }
 
 /// Whether more than TLS was required when TLS was last seen. Nothing that fails later ends that: a policy that requires more makes it fail. Only

@@ -167,6 +167,10 @@ fn a_handshake_that_failed_just_now_is_no_sign_of_a_requirement_nor_of_none() {
         let at = outbound("b.example").at(minutes * 60);
         at.plaintext(Class::PlaintextNotOffered).build()
     };
+    let demanded = |minutes: i64| {
+        let at = outbound("a.example").at(minutes * 60);
+        at.failed(Class::PeerRequiresTls, Cause::Unknown).build()
+    };
     let passed = |minutes: i64| {
         let at = outbound("a.example").at(minutes * 60);
         at.encrypted(Protocol::Tls13).build()
@@ -179,6 +183,11 @@ fn a_handshake_that_failed_just_now_is_no_sign_of_a_requirement_nor_of_none() {
             Standing::RequiredAlready,
         ),
         (vec![failed(0), failed(10)], Standing::Broken),
+        // A server that wants TLS was asked without.
+        (
+            vec![failed(0), demanded(200), failed(290), clear(310)],
+            Standing::Doubtful,
+        ),
         // What failed before a mail that got through is not waiting any more.
         (
             vec![

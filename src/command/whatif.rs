@@ -17,8 +17,8 @@ pub struct WhatifArgs {
     /// What would be required
     #[arg(long, value_enum, default_value = "tls")]
     pub require: RequireArg,
-    /// Ciphers that would no longer be accepted; may be given more than once
-    #[arg(long, value_enum, value_name = "CIPHER-CLASS")]
+    /// Ciphers that would no longer be accepted: several with commas between, or given more than once
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "CIPHER-CLASS")]
     pub deny: Vec<DenyArg>,
     /// Which span of time and direction.
     #[command(flatten)]

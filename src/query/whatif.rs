@@ -7,11 +7,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use maillog::Protocol;
+
 use crate::outcome::{Class, Direction};
 use crate::store::{Result, Store, natural, registrable};
 
 use super::certainty::Certainty;
 use super::failures::who;
+use super::own_entry::find_own_entries;
 use super::policy::Server;
 use super::requirement::{Judgement, Session};
 use super::servers::find_servers;
@@ -62,6 +65,8 @@ pub struct Total {
     pub encrypted: u64,
     /// Over TLS of a version or with a cipher that would no longer do: where TLS is not required, up to so many would go in clear instead.
     pub weak: u64,
+    /// Of Postfix, over TLS older than 1.2: where TLS is required it takes the versions of another setting than where it is not.
+    pub old: u64,
     /// Of which the log does not tell whether TLS was used at all.
     pub untold: u64,
     /// With a certificate that satisfied more than a look at its chain.
@@ -76,6 +81,7 @@ impl Total {
             peers: 0,
             encrypted: 0,
             weak: 0,
+            old: 0,
             untold: 0,
             verified: 0,
         }
@@ -94,6 +100,10 @@ impl Total {
         }
         if mail.verification == "verified" {
             self.verified += n;
+        }
+        let protocol = Protocol::parse(mail.protocol.as_bytes());
+        if mail.server == Server::Postfix && protocol.is_some_and(|p| p < Protocol::Tls12) {
+            self.old += n;
         }
     }
 }
@@ -117,6 +127,8 @@ pub struct Loss {
     pub last_lost: i64,
     /// The latest mail that would have been kept; 0 if there is none.
     pub last_kept: i64,
+    /// It is rather in clear by an entry of our own, which would stay.
+    pub is_own_entry: bool,
 }
 
 /// A person whose mail would be lost.
@@ -147,6 +159,8 @@ pub struct Exception {
     pub lost: u64,
     /// Of this, in clear. The rest went over TLS that is less than required.
     pub in_clear: u64,
+    /// Mail under this name with a certificate that satisfied more than a look at its chain, lost or not.
+    pub verified: u64,
 }
 
 /// Peers of the time before the period that are not in it: there is no evidence either way.
@@ -175,6 +189,8 @@ pub struct Answer {
     pub people: Vec<Person>,
     /// What would have to be excepted, by how much would be lost; outbound only.
     pub exceptions: Vec<Exception>,
+    /// How many names that would be lost can stand in no map, of Postfix and of Sendmail.
+    pub nameless: [u64; 2],
     /// Who was not heard of in the period.
     pub unseen: Vec<Unseen>,
     /// Servers that have found no certificate good.
@@ -250,6 +266,7 @@ type Key = (Direction, String);
 pub fn find_losses(store: &Store, scope: &Scope, question: &Question) -> Result<Answer> {
     let mails = load_mail(store, scope, question)?;
     let distrustful = find_distrustful(&mails);
+    let own = find_own_entries(store, scope, &alone_in_clear(&mails))?;
     let mut tally = Tally::new(scope, question);
     for mail in mails {
         tally.add(mail, question, &distrustful);
@@ -264,7 +281,25 @@ pub fn find_losses(store: &Store, scope: &Scope, question: &Question) -> Result<
         ..Answer::default()
     };
     tally.finish(&mut answer);
+    for loss in &mut answer.losses {
+        loss.is_own_entry = loss.direction == Direction::Outbound && own.contains(&loss.peer);
+    }
     Ok(answer)
+}
+
+/// Domains that are in clear for no reason that the log tells, with a server that takes TLS for another: only of these there is more to ask.
+fn alone_in_clear(mails: &[Mail]) -> BTreeSet<String> {
+    let sent = || mails.iter().filter(|m| m.direction == Direction::Outbound);
+    let takes_tls: BTreeSet<&str> = sent()
+        .filter(|m| &*m.group.tls == "encrypted")
+        .map(|m| m.host.as_str())
+        .collect();
+    let is_untold = |m: &&Mail| {
+        let is_clear = &*m.group.tls == "plaintext";
+        let is_untold = is_clear && m.group.class == Class::PlaintextCauseUnknown;
+        is_untold && m.server == Server::Postfix && takes_tls.contains(m.host.as_str())
+    };
+    sent().filter(is_untold).map(|m| m.peer.clone()).collect()
 }
 
 /// Servers with certificates before them of which they found none good.
@@ -284,7 +319,10 @@ struct Tally {
     totals: Vec<Total>,
     peers: BTreeMap<Key, Loss>,
     lost: BTreeMap<Key, Vec<Group>>,
-    exceptions: BTreeMap<(Direction, bool, String), Exception>,
+    exceptions: BTreeMap<(bool, String), Exception>,
+    nameless: BTreeSet<(bool, String)>,
+    /// Verified mail by the name an exception would have.
+    verified: BTreeMap<(bool, String), u64>,
 }
 
 impl Tally {
@@ -297,6 +335,8 @@ impl Tally {
             peers: BTreeMap::new(),
             lost: BTreeMap::new(),
             exceptions: BTreeMap::new(),
+            nameless: BTreeSet::new(),
+            verified: BTreeMap::new(),
         }
     }
 
@@ -311,6 +351,11 @@ impl Tally {
             .find(|t| t.direction == mail.direction)
         {
             total.add(&mail, judgement, is_weak);
+        }
+        if mail.verification == "verified"
+            && let Some((key, _)) = name_in_map(&mail)
+        {
+            *self.verified.entry(key).or_default() += mail.group.n;
         }
         let key = (mail.direction, mail.peer.clone());
         let loss = self
@@ -330,23 +375,20 @@ impl Tally {
     }
 
     fn except(&mut self, mail: &Mail) {
-        let name = match mail.server {
-            Server::Postfix => &mail.peer,
-            Server::Sendmail => &mail.host,
-        };
-        if mail.direction == Direction::Inbound || !mail.server.can_look_up(name) {
+        let Some((key, name)) = name_in_map(mail) else {
+            if mail.direction == Direction::Outbound {
+                let is_sendmail = mail.server == Server::Sendmail;
+                let name = name_of(mail).to_owned();
+                self.nameless.insert((is_sendmail, name));
+            }
             return;
-        }
-        let key = (
-            mail.direction,
-            mail.server == Server::Sendmail,
-            name.clone(),
-        );
+        };
         let exception = self.exceptions.entry(key).or_insert_with(|| Exception {
             server: mail.server,
-            name: name.clone(),
+            name,
             lost: 0,
             in_clear: 0,
+            verified: 0,
         });
         exception.lost += mail.group.n;
         if &*mail.group.tls == "plaintext" {
@@ -366,6 +408,12 @@ impl Tally {
             total.peers = of.count() as u64;
         }
         answer.totals = self.totals;
+        let servers = [Server::Postfix, Server::Sendmail];
+        answer.nameless = servers.map(|server| {
+            let is_sendmail = server == Server::Sendmail;
+            let own = self.nameless.iter().filter(|(is, _)| *is == is_sendmail);
+            own.count() as u64
+        });
         for loss in self.peers.into_values() {
             match loss.fate {
                 Fate { lost: 1.., .. } => answer.losses.push(loss),
@@ -378,8 +426,27 @@ impl Tally {
             .losses
             .sort_by_key(|l| Reverse((cut_off(l), l.fate.lost)));
         answer.unknown.sort_by_key(|l| Reverse(l.fate.unknown));
+        for (key, exception) in &mut self.exceptions {
+            exception.verified = self.verified.get(key).copied().unwrap_or(0);
+        }
         answer.exceptions = self.exceptions.into_values().collect();
         answer.exceptions.sort_by_key(|e| Reverse(e.lost));
+    }
+}
+
+/// The name by which the map of its server would except mail, and a key for it; `None` if it can stand in no map.
+fn name_in_map(mail: &Mail) -> Option<((bool, String), String)> {
+    let name = name_of(mail);
+    let is_sendmail = mail.server == Server::Sendmail;
+    let can_stand = mail.direction == Direction::Outbound && mail.server.can_look_up(name);
+    can_stand.then(|| ((is_sendmail, name.to_owned()), name.to_owned()))
+}
+
+/// The name by which its server looks up what is required of mail.
+fn name_of(mail: &Mail) -> &str {
+    match mail.server {
+        Server::Postfix => &mail.peer,
+        Server::Sendmail => &mail.host,
     }
 }
 
@@ -398,6 +465,7 @@ impl Loss {
             certainty: Certainty::CannotTell,
             last_lost: 0,
             last_kept: 0,
+            is_own_entry: false,
         }
     }
 }
@@ -549,7 +617,7 @@ mod tests {
     use super::*;
     use crate::query::Period;
     use crate::store::fixture::{self, inbound, outbound};
-    use maillog::{Cause, Protocol};
+    use maillog::Cause;
 
     fn ask_for(require: Requirement, store: &Store) -> Answer {
         let question = Question {
@@ -736,6 +804,24 @@ mod tests {
             (beside.exceptions[0].lost, beside.exceptions[0].in_clear),
             (1, 0)
         );
+    }
+
+    #[test]
+    fn what_was_verified_of_a_domain_that_goes_in_clear_is_counted() {
+        let clear = || outbound("half.example").plaintext(Class::PlaintextNotOffered);
+        let tls = |name: &str| outbound(name).encrypted(Protocol::Tls13);
+        let store = fixture::store([
+            tls("half.example").verified().times(3).build(),
+            clear().times(2).build(),
+            tls("good.example").verified().build(),
+        ]);
+        let answer = ask_for(Requirement::Tls, &store);
+        let short: Vec<_> = answer
+            .exceptions
+            .iter()
+            .map(|e| (e.name.as_str(), e.lost, e.in_clear, e.verified))
+            .collect();
+        assert_eq!(short, [("half.example", 2, 2, 3)]);
     }
 
     #[test]

@@ -21,6 +21,25 @@ const NEARLY_ALL: f64 = 0.8;
 /// With so many messages in both periods our other services can tell that it is not the peers.
 const ENOUGH: u64 = 20;
 
+/// A share that moved by so much, in per cent, is not called steady, though chance may have done it.
+const NOT_STEADY: f64 = 3.0;
+
+/// What is said of a share that no change was found in: of two parts of the time, and of all of it. `parts` names them.
+pub(super) fn unchanged(
+    way: &str,
+    (before, now): (Option<f64>, f64),
+    all: f64,
+    parts: [&str; 2],
+) -> String {
+    match before {
+        Some(before) if (now - before).abs() >= NOT_STEADY => format!(
+            "{way} mail went from {before:.1} %{} to {now:.1} %{} over TLS, on too few occasions to tell it from chance",
+            parts[0], parts[1]
+        ),
+        _ => format!("{way} mail is steady at {all:.1} % over TLS"),
+    }
+}
+
 /// Which mail, at the beginning of a sentence.
 pub(super) fn which(direction: Direction) -> &'static str {
     match direction {

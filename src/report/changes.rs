@@ -10,7 +10,7 @@ use crate::query::shifts::Shift;
 use crate::query::verdict::Shape;
 use crate::store::{Result, Store};
 
-use super::change_words::{becomes, course, explanation, shape_name};
+use super::change_words::{becomes, course, explanation, shape_name, unchanged};
 use super::format::date;
 use super::table::{Column, Kind, Note, Section, Table, Value};
 use super::words::{sentence_case, way};
@@ -182,7 +182,7 @@ fn sentence(change: &Change) -> Option<String> {
         Shape::Steady if !change.found.is_empty() => {
             format!("{way} mail is at {now:.1} % over TLS, and was not so on all days between")
         }
-        Shape::Steady => format!("{way} mail is steady at {now:.1} % over TLS"),
+        Shape::Steady => unchanged(way, (Some(before), now), now, ["", ""]),
         Shape::Cancelling => format!(
             "{way} mail is at {now:.1} % over TLS as before, but peers changed in both directions"
         ),

@@ -1,9 +1,10 @@
 //! Everything about one name, with the log lines that prove it. Not in [`super::ALL`]: it needs to be told the name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::outcome::{Class, Direction, ProofLine};
 use crate::query::Scope;
+use crate::query::own_entry::find_own_entries;
 use crate::query::peer::{Day, Event, Peer, find_peer};
 use crate::query::servers::find_servers;
 use crate::store::{Claim, Result, Store};
@@ -11,7 +12,7 @@ use crate::store::{Claim, Result, Store};
 use super::advice::what_to_do;
 use super::share_line;
 use super::table::{Column, Kind, Note, Section, Table, Value};
-use super::words::{count, way, what, whose};
+use super::words::{OWN_ENTRY, count, way, what, whose};
 
 /// How many days people see, unless they ask for all.
 const MOST_DAYS: usize = 14;
@@ -108,10 +109,25 @@ pub fn build(
     scope: &Scope,
     retention: Retention,
 ) -> Result<Option<Table>> {
-    match find_peer(store, name, scope)? {
-        Some(peer) => table(store, &peer, scope, retention).map(Some),
-        None => Ok(None),
-    }
+    let Some(peer) = find_peer(store, name, scope)? else {
+        return Ok(None);
+    };
+    let mut table = table(store, &peer, scope, retention)?;
+    table.notes.splice(0..0, own_entries(store, &peer, scope)?);
+    Ok(Some(table))
+}
+
+/// Domains among these that are rather in clear by an entry of our own.
+fn own_entries(store: &Store, peer: &Peer, scope: &Scope) -> Result<Option<Note>> {
+    let untold = peer.events.iter().filter(|e| {
+        e.direction == Direction::Outbound && e.group.class == Class::PlaintextCauseUnknown
+    });
+    let asked: BTreeSet<String> = untold.map(|e| e.domain.clone()).collect();
+    let own: Vec<String> = find_own_entries(store, scope, &asked)?
+        .into_iter()
+        .collect();
+    let text = format!("{}: {OWN_ENTRY}", own.join(", "));
+    Ok((!own.is_empty()).then_some(Note::Paragraph(text)))
 }
 
 /// What is known of a peer.

@@ -2,6 +2,7 @@
 
 use crate::outcome::Direction;
 use crate::query::Scope;
+use crate::query::days::{DayMail, find_days};
 use crate::query::limits::{Limits, find_limits};
 use crate::query::servers::find_servers;
 use crate::query::summary::{Summary, ToDo, Totals, find_summary};
@@ -9,6 +10,7 @@ use crate::store::{Result, Store};
 
 use super::advice::{logging_cure, what_to_do};
 use super::format::rfc3339;
+use super::share_line::{self, bar};
 use super::table::{Column, Kind, Note, Section, Table, Value};
 use super::words::{count, how, way, what};
 
@@ -41,6 +43,7 @@ const FIELDS: &[Column] = &[
 
 const TOTALS: &[Column] = &[
     Column::prose("mail"),
+    Column::picture("over TLS"),
     Column {
         name: "",
         title: "encrypted",
@@ -80,6 +83,7 @@ const TOTALS: &[Column] = &[
 
 const DOMAINS: &[Column] = &[
     Column::prose("mail goes"),
+    Column::picture("of all"),
     Column {
         name: "",
         title: "domains",
@@ -95,9 +99,10 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
     } else {
         &summary.domains
     };
+    let all = domains.iter().map(|(_, n)| n).sum();
     let verdicts = domains
         .iter()
-        .map(|(v, n)| vec![Value::text(how(*v)), Value::Number(*n)]);
+        .map(|(v, n)| vec![Value::text(how(*v)), bar(*n, all), Value::Number(*n)]);
     let totals = summary
         .totals
         .iter()
@@ -112,6 +117,11 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
             title: "Mail",
             columns: TOTALS,
             rows: totals.map(totals_row).collect(),
+        },
+        Section {
+            title: "Share over TLS",
+            columns: share_line::COLUMNS,
+            rows: lines(&find_days(store, scope)?),
         },
         Section {
             title: "Recipient domains",
@@ -160,11 +170,18 @@ pub(super) fn headline(summary: &Summary) -> String {
     let acting = match (summary.to_do.len() as u64, ours) {
         (0, _) => "nothing to act on".to_string(),
         (n, 0) => count(n, "thing to act on", "things to act on"),
+        (n, ours) if n == ours => format!(
+            "{}, our own",
+            count(n, "thing to act on", "things to act on")
+        ),
         (n, ours) => format!(
             "{}, {ours} of them our own",
             count(n, "thing to act on", "things to act on")
         ),
     };
+    if total == 0 {
+        return format!("No message got across; {acting}.");
+    }
     format!(
         "{clear} of {} crossed in clear; {acting}.",
         count(total, "message", "messages")
@@ -175,6 +192,7 @@ fn totals_row(t: &Totals) -> Vec<Value> {
     let total = t.total();
     vec![
         Value::text(way(t.direction)),
+        bar(t.encrypted, total),
         Value::Number(t.encrypted),
         Value::share(t.encrypted, total),
         Value::Number(t.plaintext),
@@ -183,6 +201,21 @@ fn totals_row(t: &Totals) -> Vec<Value> {
         Value::share(t.unknown, total),
         Value::Number(t.failed_tls),
     ]
+}
+
+/// The share of each direction from day to day, where there are two days or more.
+fn lines(days: &[DayMail]) -> Vec<Vec<Value>> {
+    let of = |direction: Direction| -> Vec<(i32, f64)> {
+        let one_way = days.iter().filter(|d| d.direction == direction);
+        let share = |d: &DayMail| Some((d.day, d.share()? / 100.0));
+        one_way.filter_map(share).collect()
+    };
+    [Direction::Outbound, Direction::Inbound]
+        .map(|direction| (direction, of(direction)))
+        .into_iter()
+        .filter(|(_, shares)| shares.len() > 1)
+        .map(|(direction, shares)| share_line::row(direction, &shares))
+        .collect()
 }
 
 /// The first so many problems, those of each side under a heading.

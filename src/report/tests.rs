@@ -252,17 +252,17 @@ fn summary_as_text() {
     Period: 2026-11-19 to 2026-11-20 (days in UTC)
 
     Mail:
-    mail      encrypted     %  in clear    %  cannot tell     %  failed for TLS
-    --------  ---------  ----  --------  ---  -----------  ----  --------------
-    sent             41  93.2         3  6.8            0   0.0               2
-    received          1  50.0         0  0.0            1  50.0               1
+    mail      over TLS    encrypted     %  in clear    %  cannot tell     %  failed for TLS
+    --------  ----------  ---------  ----  --------  ---  -----------  ----  --------------
+    sent      █████████▁         41  93.2         3  6.8            0   0.0               2
+    received  █████▁▁▁▁▁          1  50.0         0  0.0            1  50.0               1
 
     Recipient domains:
-    mail goes        domains
-    ---------------  -------
-    encrypted              1
-    partly in clear        1
-    not delivered          2
+    mail goes        of all      domains
+    ---------------  ----------  -------
+    encrypted        ███▁▁▁▁▁▁▁        1
+    partly in clear  ███▁▁▁▁▁▁▁        1
+    not delivered    █████▁▁▁▁▁        2
 
     Our own faults, which only we can mend:
       - from example.org, once: the client's TLS handshake with us fails: the two sides have no cipher

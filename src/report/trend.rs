@@ -7,7 +7,7 @@ use crate::query::shifts::{Course, Shift};
 use crate::query::trend::{Trend, TrendDay, find_trend};
 use crate::store::{Result, Store};
 
-use super::change_words::course;
+use super::change_words::{course, unchanged};
 use super::changes::{share, sure};
 use super::chart::Mark;
 use super::share_line;
@@ -140,17 +140,23 @@ fn headline(trends: &[Trend]) -> String {
 /// What one direction did: its last change, if there was one.
 pub(super) fn sentence(trend: &Trend) -> String {
     let way = way(trend.direction);
-    let all = trend.days.iter().fold(Known::default(), |sum, day| Known {
-        encrypted: sum.encrypted + day.known.encrypted,
-        plaintext: sum.plaintext + day.known.plaintext,
-    });
+    let share = |days: &[TrendDay]| {
+        let all = days.iter().fold(Known::default(), |sum, day| Known {
+            encrypted: sum.encrypted + day.known.encrypted,
+            plaintext: sum.plaintext + day.known.plaintext,
+        });
+        all.share().map(|share| 100.0 * share)
+    };
     match (&trend.course, trend.course.shifts().last()) {
         (Course::TooFew, _) => format!("{way} mail: too few messages to say"),
         (_, Some(shift)) => format!("{way} mail: {}", course(shift)),
-        _ => format!(
-            "{way} mail is steady at {:.1} % over TLS",
-            100.0 * all.share().unwrap_or(0.0)
-        ),
+        _ => {
+            let (first, second) = trend.days.split_at(trend.days.len() / 2);
+            let halves = (share(first), share(second).unwrap_or(0.0));
+            let all = share(&trend.days).unwrap_or(0.0);
+            let parts = [" in the first half of the days", " in the second"];
+            unchanged(way, halves, all, parts)
+        }
     }
 }
 

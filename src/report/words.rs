@@ -69,3 +69,7 @@ pub(super) fn sentence_case(text: &str) -> String {
     let first = letters.next().map(|c| c.to_uppercase().collect::<String>());
     first.unwrap_or_default() + letters.as_str()
 }
+
+/// Said of a domain that is rather in clear by an entry of our own.
+pub(super) const OWN_ENTRY: &str = "rather in clear by an entry of your own (none) than by the doing of the server, which took TLS from the same service for others, before and after, on the same days; \
+     it offers STARTTLS before it is told a domain.";

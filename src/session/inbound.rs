@@ -78,20 +78,28 @@ pub fn handshake(session: &mut Inbound, handshake: &Handshake<'_>, cx: &mut Cont
     session.detail_due = false;
 }
 
-/// The handshake failed.
-pub fn handshake_failed(session: &mut Inbound, failed: &HandshakeFailed<'_>, cx: &Context<'_, '_>) {
+/// The handshake failed. A client that falls back may be through with its mail before this session ends, so that is remembered now.
+pub fn handshake_failed(
+    session: &mut Inbound,
+    failed: &HandshakeFailed<'_>,
+    cx: &mut Context<'_, '_>,
+) {
     session.failed = Some(failed.cause);
+    let address = proof::address(&session.peer.view());
+    cx.host.note_failure(&address, failed.cause, cx.steady);
     session.keep(cx.proof());
     session.detail_due = true;
 }
 
 /// What the TLS library said about it.
-pub fn detail(session: &mut Inbound, detail: &Detail<'_>, cx: &Context<'_, '_>) {
+pub fn detail(session: &mut Inbound, detail: &Detail<'_>, cx: &mut Context<'_, '_>) {
     if !session.detail_due {
         return;
     }
     if detail.cause != Cause::Unknown {
         session.failed = Some(detail.cause);
+        let address = proof::address(&session.peer.view());
+        cx.host.note_failure(&address, detail.cause, cx.steady);
     }
     session.keep(cx.proof());
 }

@@ -404,6 +404,21 @@ CREATE INDEX peer_by_key ON peer (key);
 PRAGMA legacy_alter_table = OFF;
 ";
 
+/// Before the version that has this step, whoever was named in mail that we refused was counted as if the mail were theirs. Of a day on which nothing
+/// was taken in such sessions nobody sent any, and nobody sent more than all that was taken.
+const REFUSED_IS_NOT_SENT: &str = "
+DELETE FROM correspondent
+WHERE peer IN (SELECT id FROM peer WHERE direction = 'inbound')
+  AND NOT EXISTS (SELECT 1 FROM daily AS d
+    WHERE d.day = correspondent.day AND d.peer = correspondent.peer AND d.outcome = correspondent.outcome
+      AND d.service = correspondent.service AND d.messages > 0);
+UPDATE correspondent
+SET n = (SELECT MIN(correspondent.n, d.messages) FROM daily AS d
+  WHERE d.day = correspondent.day AND d.peer = correspondent.peer AND d.outcome = correspondent.outcome
+    AND d.service = correspondent.service)
+WHERE peer IN (SELECT id FROM peer WHERE direction = 'inbound');
+";
+
 const STEPS: &[M<'static>] = &[
     M::up(TABLES),
     M::up(HEALTH),
@@ -416,6 +431,7 @@ const STEPS: &[M<'static>] = &[
     M::up(AUDIENCE),
     M::up(PACKED),
     M::up(PEERS_BY_KEY),
+    M::up(REFUSED_IS_NOT_SENT),
 ];
 
 /// Every step so far, oldest first.
@@ -451,5 +467,37 @@ mod tests {
             MIGRATIONS.to_latest(&mut old).unwrap();
             assert_eq!(shape(&old), shape(&fresh), "from version {version}");
         }
+    }
+    #[test]
+    fn who_was_named_in_mail_that_was_refused_is_no_correspondent_any_more() {
+        let mut old = Connection::open_in_memory().unwrap();
+        MIGRATIONS.to_version(&mut old, 11).unwrap();
+        // Two clients and one server of theirs; a day each on which 0, 2 and 5 messages were taken, or 3 recipients reached.
+        old.execute_batch(
+            "PRAGMA foreign_keys = OFF;
+             INSERT INTO peer (id, key, direction, domain, host, address, port, organisation) VALUES
+               (1, 1, 'inbound', 'a.example', '', '192.0.2.1', 0, 'a.example'), (2, 2, 'outbound', 'a.example', '', '192.0.2.1', 25, 'a.example');
+             INSERT INTO daily (day, peer, outcome, service, n, messages, handshakes, first_seen, last_seen) VALUES
+               (1, 1, 1, 1, 9, 0, 0, 1, 1), (2, 1, 1, 1, 9, 2, 0, 1, 1), (3, 1, 1, 1, 9, 5, 0, 1, 1), (1, 2, 1, 1, 3, 0, 0, 1, 1);
+             INSERT INTO correspondent (day, address, peer, outcome, service, n, first_seen, last_seen) VALUES
+               (1, 'forged@a.example', 1, 1, 1, 9, 1, 1), (2, 'ann@a.example', 1, 1, 1, 9, 1, 1), (3, 'ben@a.example', 1, 1, 1, 1, 1, 1),
+               (1, 'ann@a.example', 2, 1, 1, 3, 1, 1);",
+        )
+        .unwrap();
+        MIGRATIONS.to_latest(&mut old).unwrap();
+        let mut statement = old
+            .prepare("SELECT address, day, peer, n FROM correspondent ORDER BY day, peer")
+            .unwrap();
+        let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)));
+        let rows: Vec<(String, i64, i64, i64)> = rows.unwrap().map(Result::unwrap).collect();
+        let left = |address: &str, day, peer, n| (address.to_string(), day, peer, n);
+        assert_eq!(
+            rows,
+            [
+                left("ann@a.example", 1, 2, 3),
+                left("ann@a.example", 2, 1, 2),
+                left("ben@a.example", 3, 1, 1),
+            ]
+        );
     }
 }

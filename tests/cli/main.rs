@@ -8,6 +8,7 @@ mod damaged;
 mod doctor;
 mod faults;
 mod forget;
+mod golden;
 mod history;
 mod hostile;
 mod import;

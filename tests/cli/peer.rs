@@ -147,3 +147,35 @@ fn where_the_line_that_proves_the_logging_was_forgotten_it_says_so() {
         "{said}"
     );
 }
+
+#[test]
+fn a_client_that_falls_back_before_its_failed_session_has_ended_is_not_blamed() {
+    // As a real Postfix logged it: the client does not know who issued our certificate, and its mail is through in clear 30 ms before the
+    // session whose handshake failed has ended.
+    let log = "\
+2026-11-20T15:45:58.000000+00:00 relay postfix/smtpd[550]: connect from out.good.example[198.19.0.2]
+2026-11-20T15:45:58.100000+00:00 relay postfix/smtpd[550]: Anonymous TLS connection established from out.good.example[198.19.0.2]: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)
+2026-11-20T15:45:58.200000+00:00 relay postfix/smtpd[550]: 7733F511: client=out.good.example[198.19.0.2]
+2026-11-20T15:45:58.300000+00:00 relay postfix/smtpd[550]: disconnect from out.good.example[198.19.0.2] ehlo=2 starttls=1 mail=1 rcpt=1 data=1 quit=1 commands=7
+2026-11-20T15:46:07.496736+00:00 relay postfix/smtpd[557]: connect from out.falls.example[198.19.0.9]
+2026-11-20T15:46:07.562643+00:00 relay postfix/smtpd[562]: connect from out.falls.example[198.19.0.9]
+2026-11-20T15:46:07.565212+00:00 relay postfix/smtpd[557]: SSL_accept error from out.falls.example[198.19.0.9]: -1
+2026-11-20T15:46:07.565225+00:00 relay postfix/smtpd[557]: warning: TLS library problem: error:0A000418:SSL routines::tlsv1 alert unknown ca:../ssl/record/rec_layer_s3.c:1602:SSL alert number 48:
+2026-11-20T15:46:07.605010+00:00 relay postfix/smtpd[562]: 93B02513: client=out.falls.example[198.19.0.9]
+2026-11-20T15:46:07.606917+00:00 relay postfix/smtpd[562]: disconnect from out.falls.example[198.19.0.9] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5
+2026-11-20T15:46:07.637159+00:00 relay postfix/smtpd[557]: lost connection after STARTTLS from out.falls.example[198.19.0.9]
+2026-11-20T15:46:07.637168+00:00 relay postfix/smtpd[557]: disconnect from out.falls.example[198.19.0.9] ehlo=1 starttls=0/1 commands=1/2
+";
+    let sandbox = Sandbox::new();
+    sandbox.write("mail.log", log);
+    sandbox.run(&["import", "mail.log"]).ok();
+    let json = sandbox
+        .run(&["report", "clients", "--all", "--format", "json"])
+        .ok()
+        .json();
+    let rows = json["rows"].as_array().cloned().unwrap_or_default();
+    let row = rows.iter().find(|row| row["address"] == "198.19.0.9");
+    let row = row.unwrap_or_else(|| panic!("{json}"));
+    assert_eq!(row["messages_plaintext"], 1, "{row}");
+    assert_eq!(row["fault"], "us", "{row}");
+}

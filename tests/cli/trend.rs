@@ -1,6 +1,7 @@
 //! The trend and its changes through the binary: a fall found with its days and its bearer, the answer for programs, and the alert that tells
 //! it once.
 
+use crate::policy::delivery;
 use crate::sandbox::{Ran, Sandbox};
 
 /// Numbers that look random.
@@ -639,4 +640,32 @@ fn failures_draw_how_the_peer_went_and_a_picture_gives_way_to_a_long_name() {
         mx.a-name-so-long-that-there-is-hardly-any-room.example; the TLS handshake fails: only TLS
         versions were offered that are too old for the other side's settings; certain
     ");
+}
+
+#[test]
+fn what_too_few_occasions_show_is_not_called_steady() {
+    // One message a day to a peer that had TLS for four days and has none since: half of the mail.
+    let tls = |day: u32| delivery("good.example", "mx.good.example", day, true);
+    let log: String = (1..=8)
+        .map(|day| tls(day) + &delivery("fell.example", "mx.fell.example", day, day <= 4))
+        .collect();
+    let sandbox = Sandbox::new();
+    sandbox.write("mail.log", log);
+    sandbox.run(&["import", "--quiet", "mail.log"]).ok();
+    let headline = |args: &[&str]| {
+        let out = sandbox.run(args).ok().out;
+        out.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let trend = headline(&["report", "trend"]);
+    let changes = headline(&[
+        "report",
+        "changes",
+        "--since",
+        "2026-11-05",
+        "--until",
+        "2026-11-08",
+    ]);
+    for said in [trend, changes] {
+        assert!(!said.contains("steady"), "{said}");
+    }
 }

@@ -71,11 +71,14 @@ fn whatif(sandbox: &Sandbox, more: &[&str]) -> String {
         .out
 }
 
+/// The line that puts the exceptions behind the tables there are.
+const POSTMAP: &str = "postmap /etc/postfix/tls_policy && postconf -e \"smtp_tls_policy_maps=$(postconf -h smtp_tls_policy_maps) \\$default_database_type:/etc/postfix/tls_policy\"";
+
 /// The lines to be copied.
 fn lines(text: &str) -> Vec<&str> {
     let lines = text.lines().filter(|l| l.starts_with("    "));
     let settings = [
-        "postconf", " may", " encrypt", " secure", "TLS_Srv", "define(",
+        "postconf", " may", " encrypt", " secure", " dane", "TLS_Srv", "define(",
     ];
     lines
         .map(str::trim)
@@ -126,6 +129,39 @@ fn requiring_tls_loses_exactly_what_went_in_clear() {
             .map(|r| number(r, "lost"))
             .sum();
         assert_eq!(persons, number(mail, "lost"), "{log}: each person is named");
+    }
+}
+
+#[test]
+fn an_exception_does_not_give_up_what_is_verified() {
+    let tls = "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384";
+    let mut log = String::new();
+    for day in 1..=6 {
+        // One of its hosts publishes DANE, the other offers no TLS; beside it one in clear alone, and one that is verified alone.
+        log += &session("half.example", day, "Verified", tls);
+        log += &delivery("half.example", "mx2.half.example", day + 6, false);
+        log += &in_clear("clear.example", day);
+    }
+    for day in 1..=12 {
+        log += &session("dane.example", day, "Verified", tls);
+    }
+    let sandbox = with_log(&log);
+    let found = whatif(&sandbox, &["--require", "tls"]);
+    let entries: Vec<&str> = lines(&found)
+        .into_iter()
+        .filter(|line| !line.starts_with("post"))
+        .collect();
+    assert_eq!(
+        entries,
+        ["clear.example may", "half.example dane"],
+        "{found}"
+    );
+    assert!(found.contains("may would give up"), "{found}");
+    // The map says the same, with the evidence of the same days.
+    let args = ["policy", "--for", "postfix", "--base", "encrypt"];
+    let map = sandbox.run(&args).ok().out;
+    for entry in ["\nclear.example may\n", "\nhalf.example dane\n"] {
+        assert!(map.contains(entry), "{map}");
     }
 }
 
@@ -236,28 +272,38 @@ fn the_answer_reads_so() {
     Sent mail that does not meet it would wait in the queue and go back to its sender after
     maximal_queue_lifetime (5 days).
 
+    1 message sent went over TLS older than 1.2. Where TLS is required, Postfix takes the versions of
+    smtp_tls_mandatory_protocols in place of smtp_tls_protocols: if postconf
+    smtp_tls_mandatory_protocols asks for more, this mail is lost too.
+
     Clients that do not meet it would be refused (530 5.7.0 Must issue a STARTTLS command first); their
     servers return the mail to its sender.
 
-    For sent mail, in Postfix:
-        postconf -e 'smtp_tls_security_level=encrypt'
-
-    Some certificates were verified, so more than TLS is required of some already. Lines of the policy
-    map stay; but where postconf smtp_tls_security_level says dane now, this takes DANE from all.
-
-    To go on reaching those who would be lost, an exception for each, in the table that
-    smtp_tls_policy_maps names:
+    For sent mail, in Postfix: to go on reaching those who would be lost, first an exception for each,
+    in a table of their own, here /etc/postfix/tls_policy:
         broken.example may
         new311.example may
         plain.example may
         plain2.example may
 
+    It is put behind the tables that smtp_tls_policy_maps names already, which are asked first (once;
+    postmap again after each change):
+        postmap /etc/postfix/tls_policy && postconf -e "smtp_tls_policy_maps=$(postconf -h smtp_tls_policy_maps) \$default_database_type:/etc/postfix/tls_policy"
+
     `tlsnag policy --for postfix --base encrypt` writes this table, with a reason and an end for each
-    entry.
+    entry, and leaves out who has had nothing but TLS for long since.
+
+    Then, for all others:
+        postconf -e 'smtp_tls_security_level=encrypt'
+        postfix reload
+
+    Some certificates were verified, so more than TLS is required of some already. Lines of the policy
+    map stay; but where postconf smtp_tls_security_level says dane now, this takes DANE from all.
 
     For received mail, in Postfix (RFC 3207 forbids it to servers that strangers have to reach; an
     exception for one client takes a listener of its own):
         postconf -e 'smtpd_tls_security_level=encrypt'
+        postfix reload
 
     Peers not heard of in this period are in no number here.
     "##);
@@ -338,8 +384,9 @@ fn what_one_service_leaves_untold_is_said_beside_the_setting() {
     assert_eq!(
         lines(&out),
         [
-            "postconf -e 'smtp_tls_security_level=encrypt'",
             "clear.example may",
+            POSTMAP,
+            "postconf -e 'smtp_tls_security_level=encrypt'",
             "postconf -e smtp_tls_loglevel=1"
         ],
         "{out}"
@@ -406,10 +453,11 @@ fn to_deny_ciphers_besides_loses_no_less_and_says_what_goes_in_clear_without_a_r
     assert_eq!(
         lines(&out),
         [
+            "old.example encrypt protocols=!SSLv2:!SSLv3",
+            POSTMAP,
             "postconf -e 'smtp_tls_security_level=encrypt'",
             "postconf -e 'smtp_tls_mandatory_protocols=>=TLSv1.2'",
             "# before Postfix 3.6: postconf -e 'smtp_tls_mandatory_protocols=!SSLv2, !SSLv3, !TLSv1, !TLSv1.1'",
-            "old.example encrypt protocols=!SSLv2:!SSLv3",
         ],
         "{out}"
     );
@@ -476,9 +524,10 @@ fn who_is_known_to_be_verified_lets_all_be_held_to_it_with_exceptions_as_narrow_
     assert_eq!(
         lines(&out),
         [
-            "postconf -e 'smtp_tls_security_level=secure'",
             "clear.example may",
-            "self.example encrypt"
+            "self.example encrypt",
+            POSTMAP,
+            "postconf -e 'smtp_tls_security_level=secure'",
         ],
         "{out}"
     );
@@ -606,4 +655,98 @@ fn a_person_has_a_reason_a_certainty_and_a_remedy() {
             }
         }
     }
+}
+
+/// A day of one server that takes mail for two domains: over TLS for `other`, in clear for `none`, in turn.
+fn shared(day: u32) -> String {
+    let host = "mx.shared.example";
+    let mail = |domain: &str, minute: u32, over_tls: bool| {
+        let at = format!("T12:{minute:02}:");
+        let mail = delivery(domain, host, day, over_tls).replace("T12:00:", &at);
+        // One server has one address, and each message a process of its own.
+        let mail = mail.replace("postfix/smtp[1", &format!("postfix/smtp[{minute}1"));
+        let pieces: Vec<&str> = mail.split("[192.0.2.").collect();
+        let rest = |piece: &&str| {
+            piece
+                .split_once(']')
+                .map_or("", |(_, rest)| rest)
+                .to_string()
+        };
+        let rest: Vec<String> = pieces[1..].iter().map(rest).collect();
+        [pieces[0].to_string()]
+            .into_iter()
+            .chain(rest)
+            .collect::<Vec<_>>()
+            .join("[192.0.2.77]")
+    };
+    let minutes = [10, 12, 14, 16, 18, 20, 22];
+    let is_other = |minute: &u32| ![14, 18].contains(minute);
+    minutes
+        .iter()
+        .map(|m| match is_other(m) {
+            true => mail("other.example", *m, true),
+            false => mail("none.example", *m, false),
+        })
+        .collect()
+}
+
+#[test]
+fn a_domain_that_only_our_own_map_keeps_in_clear_is_told_and_nobody_is_accused() {
+    let log: String = (1..=5).map(shared).collect();
+    let sandbox = with_log(&log);
+    let out = whatif(&sandbox, &[]);
+    for words in [
+        "none.example: rather in clear by an entry of your own (none)",
+        "rather by an entry of our own, see below",
+        "`postmap -q none.example TABLE`",
+    ] {
+        let flat = out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(words), "{words}: {out}");
+    }
+    let found = rows(&sandbox, &["whatif", "--direction", "out"]);
+    let row = found.iter().find(|r| r["name"] == "none.example");
+    assert_eq!(row.map(|r| number(r, "own_entry")), Some(1), "{found:?}");
+    for report in ["domains", "plaintext"] {
+        let found = rows(&sandbox, &["report", report, "--direction", "out"]);
+        let of = |r: &&Value| r["domain"] == "none.example" || r["peer"] == "none.example";
+        let row = found.iter().find(of).unwrap_or_else(|| panic!("{found:?}"));
+        assert_eq!(row["fault"], "either", "{report}: {row}");
+    }
+    let peer = sandbox.run(&["peer", "none.example"]).ok().out;
+    assert!(
+        peer.contains("rather in clear by an entry of your own"),
+        "{peer}"
+    );
+    // Without the others nothing tells.
+    let alone: String = log
+        .split_inclusive('\n')
+        .filter(|l| !l.contains("other.example"))
+        .collect();
+    let good: String = (1..=5)
+        .map(|day| delivery("good.example", "mx.good.example", day, true))
+        .collect();
+    let out = whatif(&with_log(&(alone + &good)), &[]);
+    assert!(!out.contains("entry of your own (none)"), "{out}");
+}
+
+#[test]
+fn several_classes_of_ciphers_can_stand_in_one_word() {
+    let sandbox = with("edge/rivals.log");
+    let one = whatif(&sandbox, &["--deny", "cbc,dhe"]);
+    assert!(one.contains("denying CBC, DHE below 2048 bits"), "{one}");
+    assert_eq!(one, whatif(&sandbox, &["--deny", "cbc", "--deny", "dhe"]));
+}
+
+#[test]
+fn that_old_versions_are_lost_with_a_stricter_setting_is_told() {
+    let mut log = session("old.example", 1, "Trusted", "TLSv1 with cipher AES256-SHA");
+    log += &in_clear("clear.example", 2);
+    for day in 1..=3 {
+        log += &delivery("good.example", "mx.good.example", day, true);
+    }
+    let sandbox = with_log(&log);
+    let told = "if postconf smtp_tls_mandatory_protocols asks for more";
+    let flat = |out: String| out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat(whatif(&sandbox, &[])).contains(told));
+    assert!(!flat(whatif(&sandbox, &["--require", "tls1.2"])).contains(told));
 }

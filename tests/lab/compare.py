@@ -48,6 +48,8 @@ class Comparison:
                   "--own-network", "127.0.0.0/8", self.out + "/mail.log")
         report = lambda name, key: {row[key]: row for row in json.loads(self.call("report", name, "--all", "--format", "json"))["rows"]}
         self.domains, self.hosts, self.clients = report("domains", "domain"), report("hosts", "host"), report("clients", "address")
+        losses = json.loads(self.call("whatif", "--require", "tls", "--direction", "out", "--all", "--format", "json"))["rows"]
+        self.lost = {row["name"]: (row["lost"], row["unknown"]) for row in losses if row["item"] in ("peer", "person")}
         self.recipients = collections.defaultdict(lambda: dict.fromkeys(STATES, 0))
         with sqlite3.connect(self.store) as store:
             for address, tls, n in store.execute(RECIPIENTS):
@@ -82,6 +84,15 @@ class Comparison:
             said = row.get("handshakes_failed", 0)
             fewer = self.profile.get("unnamed") and said < broken
             self.check("failed handshakes", name, broken if fewer else said, broken)
+
+    def whatif(self):
+        """Whom we would lose if we required TLS: each domain and each person whose mail was taken in clear, with as much as was."""
+        for name in sorted(self.truth.recipients | {s.domain for s in self.truth.scenarios} | set(self.lost)):
+            lost, unknown = self.lost.get(name, (0, 0))
+            plain = self.truth.mail[name][1]
+            # Where TLS leaves no line, not knowing is right.
+            vague = self.profile.get("silent") and lost <= plain <= lost + unknown
+            self.check("lost if TLS is required", name, plain if vague else lost, plain)
 
     def verdicts(self):
         """What kept the mail back, and that nobody innocent is blamed."""
@@ -145,6 +156,7 @@ def main():
     comparison = Comparison(*sys.argv[1:4])
     comparison.read()
     comparison.outbound()
+    comparison.whatif()
     comparison.verdicts()
     comparison.inbound()
     return comparison.show()

@@ -137,6 +137,8 @@ def table():
         S("dane-mx1-other-mx2-good", dict(cert="self", tlsa="other"), dict(cert="self", tlsa="good"), policy="dane", only="postfix"),
         S("dane-none", policy="dane", only="postfix"),
         S("dane-only-none", policy="dane-only", only="postfix", failed="tls"),
+        # Verified and in clear: the first two sessions with the host that publishes DANE end with mail for the other one.
+        S("dane-mx1-good-mx2-plain", dict(tlsa="good", mail="451 4.3.0 Try the other host", times=2), dict(offer=False), n=4, policy="dane", only="postfix"),
     ]
 
 

@@ -96,8 +96,17 @@ pub(super) fn in_use(question: &Question, current: &[u8]) -> InUse {
         name.trim_start_matches('.').to_string()
     };
     let ours: BTreeSet<String> = known.ours.keys().map(name).collect();
+    let own_hosts = known.keys.iter().filter_map(|key| {
+        let host = key.strip_prefix("tls_srv:").filter(|h| !h.is_empty())?;
+        let is_required = known.required.contains(key);
+        Some((host.trim_start_matches('.').to_string(), is_required))
+    });
     InUse {
         named: known.keys.iter().map(name).chain(ours.clone()).collect(),
+        required: match question.rules.server {
+            Server::Sendmail => own_hosts.collect(),
+            Server::Postfix => BTreeMap::new(),
+        },
         ours,
     }
 }
@@ -243,6 +252,8 @@ struct Known {
     first: Option<usize>,
     /// Keys of the operator's entries, in lower case.
     keys: BTreeSet<String>,
+    /// Those of them whose value is not `OK`.
+    required: BTreeSet<String>,
     /// Entries of ours by key, in lower case.
     ours: BTreeMap<String, Mark>,
 }
@@ -298,6 +309,9 @@ impl Known {
             }
             None => {
                 self.keys.insert(key.to_ascii_lowercase());
+                if !value.first().is_some_and(|v| v.eq_ignore_ascii_case("OK")) {
+                    self.required.insert(key.to_ascii_lowercase());
+                }
                 self.yours.extend(bytes);
             }
         }

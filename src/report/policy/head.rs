@@ -52,7 +52,7 @@ fn lines(question: &Question, plan: &Plan) -> Vec<String> {
     let waiting = plan
         .left_out
         .get(WAITING)
-        .filter(|_| question.path.is_none());
+        .filter(|_| question.path.is_none() && question.base == Base::Encrypt);
     lines.extend(waiting.map(|n| {
         format!(
             "Left out: {n}: {WAITING}. If a map in use excepts those others, name it with --current, and ask again."
@@ -110,6 +110,10 @@ fn caution(question: &Question) -> Option<&'static str> {
     match (question.direction, question.rules.server) {
         (Direction::Outbound, Server::Postfix) => Some(
             "An entry takes the place of smtp_tls_security_level for its domain, of dane too. Tables that smtp_tls_policy_maps names already are asked first.",
+        ),
+        (Direction::Outbound, Server::Sendmail) if question.path.is_none() => Some(
+            "An entry holds for the host and for all names below it. Name the map in use with --current: where a TLS_Srv line of your own requires TLS of a host, its mail \
+             would wait for ever beside Try_TLS.",
         ),
         (Direction::Outbound, Server::Sendmail) => {
             Some("An entry holds for the host and for all names below it.")
@@ -172,7 +176,7 @@ fn switch(question: &Question) -> Vec<String> {
 }
 
 /// The commands that add a table to those a setting of Postfix names, and that take just that one out again.
-fn listed(setting: &str, kind: &str, path: &str) -> (String, String) {
+pub(in crate::report) fn listed(setting: &str, kind: &str, path: &str) -> (String, String) {
     let (in_double_quotes, in_pattern) = (kind.replace('$', "\\$"), kind.replace('$', "[$]"));
     (
         format!("postconf -e \"{setting}=$(postconf -h {setting}) {in_double_quotes}:{path}\""),

@@ -16,6 +16,8 @@ mod plan;
 pub mod reject;
 mod shown;
 
+pub(in crate::report) use head::listed;
+
 pub use crate::query::policy::{Rules, Server};
 
 use crate::query::policy::InUse;

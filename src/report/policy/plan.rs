@@ -68,6 +68,13 @@ const LINES: &[(Server, Base, Standing, &[Line])] = &[
         Standing::InClear,
         &[("", "may")],
     ),
+    // Like `may`, but for hosts that publish DANE; without DNSSEC it is `may`.
+    (
+        Server::Postfix,
+        Base::Encrypt,
+        Standing::PartlyVerified,
+        &[("", "dane")],
+    ),
     (
         Server::Postfix,
         Base::Encrypt,
@@ -218,6 +225,7 @@ impl Plan {
 fn may_stay(subject: &Subject, prefix: &str, question: &Question) -> bool {
     match subject.standing {
         Standing::TooLittle | Standing::NoEvidence | Standing::FellBack => true,
+        Standing::OldVersion => question.base == Base::May,
         // Something that worked once is no reason to hold mail back again.
         Standing::Doubtful => {
             question.direction == Direction::Outbound
@@ -284,7 +292,13 @@ fn reason(subject: &Subject, question: &Question) -> String {
             count(mails, "session", "sessions")
         ),
         (_, Standing::Proven) => clean(),
+        (_, Standing::OldVersion) => format!("{}; {OLD_VERSION}", clean()),
         (_, Standing::InClear | Standing::Broken) => against(),
+        (_, Standing::PartlyVerified) => format!(
+            "{}; other mail was verified, and what DANE requires of its hosts stays required",
+            against()
+        ),
+        (_, Standing::Stuck) => format!("{}; {STUCK}", against()),
         (_, Standing::Doubtful) => format!(
             "{}; {} since",
             against(),
@@ -306,15 +320,24 @@ fn reason(subject: &Subject, question: &Question) -> String {
     }
 }
 
+/// Said of those whose TLS is old.
+const OLD_VERSION: &str = "over TLS older than 1.2: if postconf smtp_tls_mandatory_protocols asks for more, mail is held back where TLS is required";
 /// Said of those with a requirement of their own.
-pub(super) const WAITING: &str = "wait for TLS that cannot be had, while mail goes in clear to others: an entry of their own requires it";
+pub(super) const WAITING: &str = "wait for TLS that cannot be had or fails, while mail goes in clear to others: an entry of your own requires it of them";
+/// The same in general.
+const STUCK_IN_GENERAL: &str = "the connection ends at STARTTLS, and Postfix never falls back to clear text there: only none, an entry of your own, would send their mail, in clear";
+/// Said of those whom no entry that allows TLS helps.
+const STUCK: &str = "Postfix never falls back to clear text there, so that may would not help; none would, in clear";
 
 /// The reason in general, for counting.
 fn left_out(standing: Standing, question: &Question, is_over: bool) -> Option<&'static str> {
     Some(match standing {
         Standing::Proven if is_over => "the evidence is too old",
         Standing::Proven => return None,
+        Standing::OldVersion => OLD_VERSION,
         Standing::InClear => "mail goes in clear",
+        Standing::PartlyVerified => "some mail goes in clear, some is verified",
+        Standing::Stuck => STUCK_IN_GENERAL,
         Standing::Broken => "TLS fails",
         Standing::Doubtful => "something spoke against TLS, too few clean days since",
         Standing::TooLittle if question.direction == Direction::Inbound => {

@@ -158,6 +158,110 @@ fn an_exception_in_the_map_in_use_shows_nothing_of_those_it_does_not_cover() {
 }
 
 #[test]
+fn an_operators_own_requirement_is_not_lowered_for_a_handshake_that_fails() {
+    let own = |at: i64| {
+        let failed = outbound("own.example").at(at);
+        failed.failed(Class::HandshakeFailed, Cause::Eof).build()
+    };
+    let ends_at_starttls = |at: i64| {
+        let failed = outbound("stuck.example").at(at);
+        let failed = failed.failed(Class::StarttlsLostConnection, Cause::Unknown);
+        failed.build()
+    };
+    let mut all = emissions();
+    let hours = [-86_400, -43_200, -3600];
+    all.extend(
+        hours
+            .into_iter()
+            .flat_map(|at| [own(at), ends_at_starttls(at)]),
+    );
+    let store = fixture::store(all);
+    let asked = question(Server::Postfix, Base::Encrypt);
+    let answer = build(&store, &asked, None).unwrap();
+    assert_eq!(entries(&text(&answer)), ["clear.example may"]);
+    let reason = |name: &str| {
+        let rows = &answer.table.sections[0].rows;
+        let row = rows.iter().find(|row| row[1] == Value::text(name));
+        match &row.unwrap()[8] {
+            Value::Text(reason) => reason.clone(),
+            other => format!("{other:?}"),
+        }
+    };
+    for (name, words) in [
+        (
+            "own.example",
+            "TLS is required of it already, though not of all",
+        ),
+        ("stuck.example", "may would not help"),
+    ] {
+        assert!(reason(name).contains(words), "{}", reason(name));
+    }
+    assert!(
+        text(&answer).contains("# tlsnag: Left out: 1: wait for TLS that cannot be had or fails")
+    );
+}
+
+#[test]
+fn where_an_own_line_requires_tls_of_a_host_whose_tls_is_broken_nothing_is_added_beside_it() {
+    let broken = |at: i64| {
+        let mail = outbound("b.example").at(at).tag("sm-mta");
+        let mail = mail.host("mx.broken.example", "192.0.2.1");
+        mail.failed(Class::HandshakeFailed, Cause::Eof).build()
+    };
+    let good = outbound("s.example").tag("sm-mta");
+    let good = good.encrypted(Protocol::Tls13).build();
+    let store = fixture::store([broken(0), broken(-86_400), good]);
+    let added = |base, current: &str| -> Vec<String> {
+        let asked = question(Server::Sendmail, base);
+        let answer = build(&store, &asked, Some(current.as_bytes())).unwrap();
+        let map = text(&answer);
+        let lines = entries(&map).into_iter().map(str::to_string);
+        lines.filter(|l| !current.contains(l.as_str())).collect()
+    };
+    let both = [
+        "TLS_Srv:mx.broken.example OK",
+        "Try_TLS:mx.broken.example NO",
+    ];
+    for (current, may, encrypt) in [
+        ("", &both[1..], &both[..]),
+        ("TLS_Srv:mx.broken.example ENCR:112\n", &[], &[]),
+        ("TLS_Srv:broken.example VERIFY\n", &[], &[]),
+        // The nearest decides; what holds for all is what --base speaks of.
+        (
+            "TLS_Srv:broken.example VERIFY\nTLS_Srv:mx.broken.example OK\n",
+            &both[1..],
+            &both[1..],
+        ),
+        ("TLS_Srv: ENCR:112\n", &both[1..], &both[..]),
+    ] {
+        assert_eq!(added(Base::May, current), may, "{current}");
+        assert_eq!(added(Base::Encrypt, current), encrypt, "{current}");
+    }
+}
+
+#[test]
+fn an_exception_keeps_the_dane_of_some_of_its_hosts() {
+    let verified = outbound("good.example").at(-50).encrypted(Protocol::Tls13);
+    let clear = outbound("good.example").plaintext(Class::PlaintextNotOffered);
+    let later = outbound("good.example").at(86_400);
+    let store = fixture::store(
+        emissions()
+            .into_iter()
+            .chain([verified.verified().build(), clear.clone().build()])
+            .chain([later.plaintext(Class::PlaintextNotOffered).build()]),
+    );
+    let mut asked = question(Server::Postfix, Base::Encrypt);
+    asked.rules.today += 1;
+    let answer = build(&store, &asked, None).unwrap();
+    let map = text(&answer);
+    assert_eq!(entries(&map), ["clear.example may", "good.example dane"]);
+    assert!(
+        map.contains("other mail was verified, and what DANE requires of its hosts stays required"),
+        "{map}"
+    );
+}
+
+#[test]
 fn clients_get_no_starttls_by_their_address() {
     let failing = |address: &str, ago: i64| {
         let session = inbound("c.example.org", address).at(-ago * 86_400);

@@ -25,6 +25,7 @@ pub(super) const FIELDS: &[Column] = &[
     Column::field("peers", Kind::Number),
     Column::field("organisation", Kind::Text),
     Column::field("to_keep", Kind::Text),
+    Column::field("own_entry", Kind::Number),
 ];
 
 /// One row for programs. What it has not, stays empty.
@@ -40,6 +41,8 @@ struct Row<'r> {
     weak: u64,
     peers: u64,
     organisation: &'r str,
+    /// Rather in clear by an entry of our own.
+    is_own_entry: bool,
 }
 
 impl Row<'_> {
@@ -66,6 +69,7 @@ impl Row<'_> {
             Value::Number(self.peers),
             Value::text(self.organisation),
             Value::text(to_keep(&self.problem, case)),
+            Value::Number(self.is_own_entry.into()),
         ]
     }
 }
@@ -106,6 +110,7 @@ pub(super) fn rows(case: &Case<'_>) -> Vec<Vec<Value>> {
             last: (l.last_lost, l.last_kept),
             peers: 1,
             organisation: &l.organisation,
+            is_own_entry: l.is_own_entry,
             ..Row::default()
         };
         row.cells(l.direction, case)

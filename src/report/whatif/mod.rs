@@ -297,10 +297,13 @@ fn whom(answer: &Answer, direction: Direction) -> String {
 }
 
 fn loss_row(l: &Loss) -> Vec<Value> {
-    let why = match l.last_kept > l.last_lost {
-        true => format!("{}; its latest mail would have been kept", why(&l.problem)),
-        false => why(&l.problem),
-    };
+    let mut why = why(&l.problem);
+    if l.last_kept > l.last_lost {
+        why.push_str("; its latest mail would have been kept");
+    }
+    if l.is_own_entry {
+        why.push_str("; rather by an entry of our own, see below");
+    }
     vec![
         Value::text(&l.peer),
         Value::text(way(l.direction)),
@@ -442,12 +445,16 @@ mod tests {
                 Note::Paragraph(_) | Note::Item(_) => None,
             })
             .collect();
-        assert_eq!(
-            lines,
-            [
-                "postconf -e 'smtp_tls_security_level=encrypt'",
-                "clear.example may"
-            ]
-        );
+        // The exceptions first, then what holds for all.
+        let places = [
+            "clear.example may",
+            "postmap ",
+            "postconf -e ",
+            "postfix reload",
+        ];
+        assert_eq!(lines.len(), places.len(), "{lines:?}");
+        for (line, start) in lines.iter().zip(places) {
+            assert!(line.starts_with(start), "{lines:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use crate::outcome::Direction;
 use crate::query::whatif::{CipherClass, Requirement, Total, Unseen};
 
 use super::super::table::{Note, Value};
-use super::super::words::count;
+use super::super::words::{OWN_ENTRY, count};
 use super::{Case, to_keep, why};
 
 /// What it would take to keep those who would be lost, once for each reason.
@@ -44,6 +44,7 @@ pub(super) fn consequences(case: &Case<'_>) -> Vec<Note> {
             "Sent mail that does not meet it would wait in the queue and go back to its sender after {after}."
         ));
         texts.extend(weak_sent(case, total));
+        texts.extend(old_versions(case, total));
     }
     if let Some(total) = case.answer.total(Direction::Inbound) {
         texts.push(
@@ -51,6 +52,7 @@ pub(super) fn consequences(case: &Case<'_>) -> Vec<Note> {
                 .into(),
         );
         texts.extend(weak_received(case, total));
+        texts.extend(old_versions(case, total));
     }
     if !case.question.deny.is_empty() {
         texts.push(
@@ -117,6 +119,21 @@ fn weak_received(case: &Case<'_>, total: &Total) -> Option<String> {
     ))
 }
 
+/// Mail that is kept only if what is required of versions is no more than it is.
+fn old_versions(case: &Case<'_>, total: &Total) -> Option<String> {
+    (total.old > 0 && case.question.require == Requirement::Tls).then(|| {
+        let (side, way) = match total.direction {
+            Direction::Outbound => ("smtp", "sent"),
+            Direction::Inbound => ("smtpd", "received"),
+        };
+        format!(
+            "{} {way} went over TLS older than 1.2. Where TLS is required, Postfix takes the versions of {side}_tls_mandatory_protocols in place of {side}_tls_protocols: \
+             if postconf {side}_tls_mandatory_protocols asks for more, this mail is lost too.",
+            count(total.old, "message", "messages")
+        )
+    })
+}
+
 /// Whom the answer is about, if that is not those the mail is for.
 pub(super) fn smart_host(case: &Case<'_>) -> Option<Note> {
     let relay = case.limits.smart_host.as_ref()?;
@@ -145,11 +162,24 @@ pub(super) fn doubts(case: &Case<'_>) -> Vec<Note> {
             count(case.answer.strangers, "session", "sessions")
         ));
     }
+    texts.extend(own_entries(case));
     texts.extend(case.answer.unseen.iter().map(unseen));
     if case.answer.unseen.is_empty() {
         texts.push("Peers not heard of in this period are in no number here.".into());
     }
     texts.into_iter().map(Note::Paragraph).collect()
+}
+
+/// Who is rather in clear by an entry of our own: `none` in a policy map, of which Postfix logs nothing before 3.11.
+fn own_entries(case: &Case<'_>) -> Option<String> {
+    let own = case.answer.losses.iter().filter(|l| l.is_own_entry);
+    let names: Vec<&str> = own.map(|l| l.peer.as_str()).collect();
+    let first = names.first()?;
+    Some(format!(
+        "{}: {OWN_ENTRY} `postmap -q {first} TABLE`, for each table that smtp_tls_policy_maps names, shows it. Such mail stays in clear whatever is required of all, \
+         and needs no exception.",
+        names.join(", ")
+    ))
 }
 
 /// What a log tells of certificates.

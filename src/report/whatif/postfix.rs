@@ -6,10 +6,11 @@ use crate::outcome::Direction;
 use crate::query::policy::Server;
 use crate::query::whatif::{CipherClass, Exception, Loss, Requirement, Total};
 
+use super::super::policy::listed;
 use super::super::table::Note;
 use super::super::words::count;
 use super::Case;
-use super::setting::{cipher_names, exceptions, excluded, is_much, line, say};
+use super::setting::{cipher_names, exceptions, excluded, is_much, line, nameless, say};
 
 pub(super) fn outbound(case: &Case<'_>, total: &Total) -> Vec<Note> {
     if let Some(relay) = &case.limits.smart_host {
@@ -28,9 +29,14 @@ pub(super) fn outbound(case: &Case<'_>, total: &Total) -> Vec<Note> {
         ],
         _ if is_much(total.fate.unknown, total) => one_at_a_time(case, total),
         _ => {
-            let mut notes = vec![say("For sent mail, in Postfix:")];
+            // The exceptions come first: else mail would be held back until they are there.
+            let mut notes = exceptions_of_losses(case);
+            notes.push(say(match notes.is_empty() {
+                true => "For sent mail, in Postfix:",
+                false => "Then, for all others:",
+            }));
             notes.extend(level(case, total));
-            notes.extend(exceptions_of_losses(case));
+            notes.extend(nameless(case, Server::Postfix));
             notes
         }
     }
@@ -45,6 +51,7 @@ fn level(case: &Case<'_>, total: &Total) -> Vec<Note> {
         notes.extend(protocol_lines("smtp", least));
     }
     notes.extend(cipher_line("smtp", &case.question.deny));
+    notes.push(line("postfix reload"));
     if total.verified > 0 {
         notes.push(say(
             "Some certificates were verified, so more than TLS is required of some already. Lines of the policy map stay; but where postconf smtp_tls_security_level \
@@ -126,39 +133,55 @@ fn map_value(case: &Case<'_>) -> String {
     value
 }
 
-/// An exception no wider than it must be: who has TLS keeps it.
-fn exceptions_of_losses(case: &Case<'_>) -> Vec<Note> {
-    let value = |e: &Exception| match case.question.require {
-        _ if e.in_clear > 0 => "may",
-        Requirement::Version(_) => "encrypt protocols=!SSLv2:!SSLv3",
-        _ => "encrypt",
+/// An exception no wider than it must be: who has TLS keeps it, and who has DANE keeps that. `dane` is `may` for hosts that publish none.
+fn value_of_exception(e: &Exception, case: &Case<'_>) -> String {
+    let level = match () {
+        () if is_partly_verified(e) => "dane",
+        () if e.in_clear > 0 => "may",
+        () => "encrypt",
     };
+    let is_old = e.lost > e.in_clear && matches!(case.question.require, Requirement::Version(_));
+    match is_old && level != "may" {
+        true => format!("{level} protocols=!SSLv2:!SSLv3"),
+        false => level.into(),
+    }
+}
+
+/// Mail in clear beside verified mail, which `may` would give up.
+fn is_partly_verified(e: &Exception) -> bool {
+    e.in_clear > 0 && e.verified > 0
+}
+
+fn exceptions_of_losses(case: &Case<'_>) -> Vec<Note> {
     let entries = exceptions(case, Server::Postfix, |e| {
-        vec![format!("{} {}", e.name, value(e))]
+        vec![format!("{} {}", e.name, value_of_exception(e, case))]
     });
     if entries.is_empty() {
         return entries;
     }
     let mut notes = vec![say(
-        "To go on reaching those who would be lost, an exception for each, in the table that smtp_tls_policy_maps names:",
+        "For sent mail, in Postfix: to go on reaching those who would be lost, first an exception for each, in a table of their own, here /etc/postfix/tls_policy:",
     )];
     notes.extend(entries);
-    let nameless = case.answer.losses.iter().filter(|l| {
-        let named = |e: &Exception| e.name == l.peer;
-        l.direction == Direction::Outbound
-            && !case.servers.sendmail
-            && !case.answer.exceptions.iter().any(named)
-    });
-    let nameless = nameless.count() as u64;
-    if nameless > 0 {
-        notes.push(say(format!(
-            "{} that would be lost can stand in no table.",
-            count(nameless, "name", "names")
-        )));
+    notes.push(say(
+        "It is put behind the tables that smtp_tls_policy_maps names already, which are asked first (once; postmap again after each change):",
+    ));
+    let (add, _) = listed(
+        "smtp_tls_policy_maps",
+        "$default_database_type",
+        "/etc/postfix/tls_policy",
+    );
+    notes.push(line(format!("postmap /etc/postfix/tls_policy && {add}")));
+    let mut own = case.answer.exceptions.iter();
+    if own.any(|e| e.server == Server::Postfix && is_partly_verified(e)) {
+        notes.push(say(
+            "Where it says dane, some of the mail was verified and some went in clear. dane requires of a host the certificate that it publishes, and is may for hosts that publish \
+             none; may would give up what was verified. If a line of your own verified it, it needs no exception: that line goes on deciding.",
+        ));
     }
     if case.question.require == Requirement::Tls {
         notes.push(say(
-            "`tlsnag policy --for postfix --base encrypt` writes this table, with a reason and an end for each entry.",
+            "`tlsnag policy --for postfix --base encrypt` writes this table, with a reason and an end for each entry, and leaves out who has had nothing but TLS for long since.",
         ));
     }
     notes
@@ -175,6 +198,7 @@ pub(super) fn inbound(case: &Case<'_>) -> Vec<Note> {
         notes.extend(protocol_lines("smtpd", least));
     }
     notes.extend(cipher_line("smtpd", &case.question.deny));
+    notes.push(line("postfix reload"));
     notes
 }
 

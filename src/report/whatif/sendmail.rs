@@ -6,7 +6,7 @@ use crate::query::whatif::{Requirement, Total};
 use super::super::table::Note;
 use super::super::words::count;
 use super::Case;
-use super::setting::{cipher_names, exceptions, excluded, is_much, line, say};
+use super::setting::{cipher_names, exceptions, excluded, is_much, line, nameless, say};
 
 pub(super) fn outbound(case: &Case<'_>, total: &Total) -> Vec<Note> {
     match case.question.require {
@@ -47,6 +47,7 @@ pub(super) fn outbound(case: &Case<'_>, total: &Total) -> Vec<Note> {
         }),
     ];
     notes.extend(exceptions_by_host(case));
+    notes.extend(nameless(case, Server::Sendmail));
     notes.extend(mc(case, "CLIENT"));
     notes
 }
@@ -77,7 +78,7 @@ fn exceptions_by_host(case: &Case<'_>) -> Vec<Note> {
     notes.extend(entries);
     if case.question.require == Requirement::Tls {
         notes.push(say(
-            "`tlsnag policy --for sendmail --base encrypt` writes these, with a reason and an end for each entry.",
+            "`tlsnag policy --for sendmail --base encrypt` writes these, with a reason and an end for each entry, and leaves out who has had nothing but TLS for long since.",
         ));
     }
     notes

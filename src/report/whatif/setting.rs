@@ -133,6 +133,16 @@ pub(super) fn exceptions(
     notes
 }
 
+/// Who would be lost and cannot be excepted.
+pub(super) fn nameless(case: &Case<'_>, server: Server) -> Option<Note> {
+    let [postfix, sendmail] = case.answer.nameless;
+    let (n, names) = match server {
+        Server::Postfix => (postfix, count(postfix, "name", "names")),
+        Server::Sendmail => (sendmail, count(sendmail, "MX host", "MX hosts")),
+    };
+    (n > 0).then(|| say(format!("{names} that would be lost can stand in no table.")))
+}
+
 const OLD_TO_NEW: [&str; 6] = ["SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"];
 
 /// The versions before the least, as Postfix of any version excludes them.

@@ -276,8 +276,7 @@ fn ours(sums: &Sums<'_>, whole: (Known, Known)) -> f64 {
 fn moved(history: &History, mail: &[PeerDay], first_day: i32) -> Vec<Moved> {
     let mut channels = vec![0_u8; history.names()];
     for day in mail {
-        let seen = u8::from(day.encrypted.n > 0) | (u8::from(day.plaintext.n > 0) << 1);
-        channels[day.peer as usize] |= seen;
+        channels[day.peer as usize] |= day.channels();
     }
     let mut peers: BTreeMap<NameId, Vec<PeerDay>> = BTreeMap::new();
     for day in mail.iter().filter(|d| channels[d.peer as usize] == 3) {

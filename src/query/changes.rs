@@ -315,7 +315,7 @@ fn moved(history: &History, mail: &[PeerDay], first_day: i32) -> Vec<Moved> {
 #[cfg(test)]
 mod tests {
     use super::super::history::Why;
-    use super::super::synthetic::{FIRST_DAY, Site};
+    use super::super::synthetic::{FIRST_DAY, Site, once_a_day};
     use super::super::verdict::OurSign;
     use super::*;
     use crate::outcome::Class;
@@ -366,6 +366,37 @@ mod tests {
             (&found.cause.shape, &found.cause.parts[0].peer),
             (&Shape::OnePeer, &change.parts[0].peer)
         );
+    }
+
+    #[test]
+    fn one_burst_a_day_is_enough_to_see_that_its_peer_was_switched_off_or_on() {
+        for off in [true, false] {
+            // Four of 13 messages a day.
+            let mail = once_a_day(35, 10, |peer, day| match peer {
+                0 => Some((4, (day < 20) == off)),
+                _ => Some((1, true)),
+            });
+            let history = History::of_peer_days(&mail, usual);
+            for first_day in [10, 15, 20] {
+                let change = change(&history, Direction::Outbound, FIRST_DAY + first_day);
+                let [moved] = change.moved.as_slice() else {
+                    panic!("one peer moved: {:?}", change.moved);
+                };
+                let what = match off {
+                    true => Become::SwitchedOff,
+                    false => Become::Regained,
+                };
+                assert_eq!((moved.peer.as_str(), moved.what), ("p0.example", what));
+                let [found] = change.found.as_slice() else {
+                    panic!("one change by the day: {:?}", change.found);
+                };
+                assert_eq!(found.cause.shape, Shape::OnePeer);
+                assert_eq!(found.cause.parts[0].peer, "p0.example");
+                for shift in [moved.shift, found.shift] {
+                    assert_eq!((shift.onset, shift.is_fall()), (FIRST_DAY + 20, off));
+                }
+            }
+        }
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub mod doctor;
 pub mod domains;
 pub mod failures;
 pub mod fallback;
+mod firsts;
 pub mod good_news;
 pub mod history;
 pub mod hosts;

@@ -4,11 +4,14 @@
 //! as its own rate would have them, and what is beyond that is looked at, of all strata together and of each alone. Whether it is beyond
 //! chance says Chernoff's bound (`binomial::surprise`), divided by how many times more the days scatter than occasions would. The most
 //! surprising span is cut out, and its pieces are searched again, until nothing is left that chance could not have made.
+//!
+//! Who writes once a day has too few occasions for that. So where it finds nothing each peer is asked for itself, by whole days (`firsts`).
 
 use super::binomial::{Trials, divergence, surprise};
+use super::firsts::{self, WholeDays};
 use super::strata::{Count, Group, Strata, Stratum};
 
-/// How often, at most, a stretch without a change may be said to have one.
+/// How often, at most, a stretch without a change may be said to have one by its occasions; by whole days it is half as often again.
 const FALSE_ALARMS: f64 = 0.005;
 /// Spans longer than this many days are compared only if they touch an end of their stretch: it keeps a year affordable.
 const LONGEST_SPAN: usize = 60;
@@ -41,8 +44,10 @@ impl Span {
 /// How much more in clear one span has than another, in occasions, and how far that is beyond chance.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Excess {
-    /// Occasions in clear beyond what was to be expected; negative if there are fewer.
-    pub(super) clear: f64,
+    /// Occasions of all in clear beyond what was to be expected; negative if there are fewer.
+    clear: f64,
+    /// What surprises most, all together or one of them, has more in clear: what the others do may outweigh it.
+    pub(super) is_towards_clear: bool,
     /// Λ: chance does so with a probability of at most exp(−Λ).
     pub(super) surprise: f64,
 }
@@ -74,7 +79,10 @@ pub(super) fn confidence(surprise: f64, days: usize) -> f64 {
 }
 
 fn search(strata: &Strata, (low, high): (usize, usize), least: f64, cuts: &mut Vec<usize>) {
-    let Some(span) = most_surprising(strata, low, high).filter(|s| s.surprise >= least) else {
+    let is_beyond_chance = |span: &Span| span.surprise >= least;
+    let by_occasions = most_surprising(strata, low, high).filter(is_beyond_chance);
+    let by_days = || most_surprising_by_days(strata, low, high).filter(is_beyond_chance);
+    let Some(span) = by_occasions.or_else(by_days) else {
         return;
     };
     let from = placed(strata, low, span.from, span.to);
@@ -101,7 +109,7 @@ fn placed(strata: &Strata, low: usize, cut: usize, high: usize) -> usize {
         strata,
         before,
         after,
-        compare(strata, before, after).clear > 0.0,
+        compare(strata, before, after).is_towards_clear,
     );
     let Some((first, _)) = moved.iter().max_by(|a, b| a.1.total_cmp(&b.1)) else {
         return cut;
@@ -197,7 +205,9 @@ fn most_surprising(strata: &Strata, low: usize, high: usize) -> Option<Span> {
                     .iter()
                     .filter_map(|w| Pair::of(w.stratum.occasions(from, to), w.whole, w.scatter)),
             );
-            let Excess { clear, surprise } = judge(&pairs, pooled);
+            let Excess {
+                clear, surprise, ..
+            } = judge(&pairs, pooled);
             let span = Span {
                 from,
                 to,
@@ -212,6 +222,21 @@ fn most_surprising(strata: &Strata, low: usize, high: usize) -> Option<Span> {
     best
 }
 
+/// The same, by the days of each peer alone.
+fn most_surprising_by_days(strata: &Strata, low: usize, high: usize) -> Option<Span> {
+    let peers = strata.mixed.iter();
+    let peers: Vec<WholeDays> = peers.filter_map(|s| WholeDays::of(s, low, high)).collect();
+    let choice = (peers.len().max(1) as f64).ln();
+    let spans = peers.iter().filter_map(|p| p.most_surprising(LONGEST_SPAN));
+    let best = spans.max_by(|a, b| a.1.total_cmp(&b.1));
+    best.map(|((from, to), surprise)| Span {
+        from,
+        to,
+        clear: 0.0,
+        surprise: surprise - choice,
+    })
+}
+
 /// What the second of two spans, which follow each other, has more in clear than the first. Days between them are left out.
 pub(super) fn compare(strata: &Strata, before: (usize, usize), after: (usize, usize)) -> Excess {
     let pairs: Vec<Pair> = strata
@@ -220,7 +245,16 @@ pub(super) fn compare(strata: &Strata, before: (usize, usize), after: (usize, us
         .filter_map(|s| pair(s, before, after))
         .collect();
     let pooled = [before, after].map(|side| pooled_scatter(strata, side.0, side.1));
-    judge(&pairs, pooled[0].max(pooled[1]))
+    let mut excess = judge(&pairs, pooled[0].max(pooled[1]));
+    let choice = (pairs.len().max(1) as f64).ln();
+    for stratum in &strata.mixed {
+        let by_days = firsts::compare(stratum, before, after);
+        if by_days.abs() - choice > excess.surprise {
+            excess.surprise = by_days.abs() - choice;
+            excess.is_towards_clear = by_days > 0.0;
+        }
+    }
+    excess
 }
 
 fn pair(stratum: &Stratum, before: (usize, usize), after: (usize, usize)) -> Option<Pair> {
@@ -299,23 +333,28 @@ impl Pair {
 fn judge(pairs: &[Pair], pooled: f64) -> Excess {
     let clear: f64 = pairs.iter().map(Pair::excess).sum();
     let variance: f64 = pairs.iter().map(Pair::variance).sum();
-    let mut surprised = 0.0_f64;
+    let mut excess = Excess {
+        clear,
+        is_towards_clear: clear > 0.0,
+        surprise: 0.0,
+    };
     if is_far(clear, variance * pooled) {
         let sum = |part: fn(&Pair) -> f64| pairs.iter().map(part).sum::<f64>();
         let here = 2.0 * sum(|p| p.here.all) <= sum(|p| p.whole.all);
         let (hits, trials): (Vec<f64>, Vec<Trials>) = pairs.iter().map(|p| p.side(here)).unzip();
-        surprised = surprise(hits.iter().sum(), &trials) / pooled;
+        excess.surprise = surprise(hits.iter().sum(), &trials) / pooled;
     }
     let choice = (pairs.len().max(1) as f64).ln();
     for pair in pairs {
         if is_far(pair.excess(), pair.variance() * pair.scatter) {
-            surprised = surprised.max(pair.surprise_alone() - choice);
+            let alone = pair.surprise_alone() - choice;
+            if alone > excess.surprise {
+                excess.surprise = alone;
+                excess.is_towards_clear = pair.excess() > 0.0;
+            }
         }
     }
-    Excess {
-        clear,
-        surprise: surprised,
-    }
+    excess
 }
 
 /// More standard errors than chance makes every day.

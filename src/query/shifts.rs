@@ -2,8 +2,8 @@
 //! on things stay as they are.
 //!
 //! A change is told only if peers *do* otherwise; that others write, or write more, is no change here but one of the mix (`changes`).
-//! Of 1,000 months without a change fewer than 10 are said to have one, in each direction: a test below holds it, with peers who write in bursts,
-//! rest on weekends, and write more from some day on.
+//! Of 1,000 months without a change fewer than 10 are said to have one, in each direction: tests below hold it, with peers who write in bursts,
+//! rest on weekends, and write more from some day on, and with small sites whose peers write one burst a day.
 
 use super::changes::Known;
 use super::scan::{Excess, compare, confidence, departure, find_cuts, movers, threshold};
@@ -137,7 +137,7 @@ fn steps(strata: &Strata, cuts: &[usize]) -> Vec<Step> {
     for (at, cut) in cuts.iter().copied().enumerate() {
         let before = if at == 0 { 0 } else { cuts[at - 1] };
         let after = cuts.get(at + 1).copied().unwrap_or(strata.days.len());
-        let is_fall = compare(strata, (before, cut), (cut, after)).clear > 0.0;
+        let is_fall = compare(strata, (before, cut), (cut, after)).is_towards_clear;
         match steps.last_mut() {
             Some(last)
                 if last.is_fall == is_fall
@@ -274,7 +274,7 @@ fn distance(moved: &[&Stratum], day: usize, before: (usize, usize)) -> Option<f6
 
 #[cfg(test)]
 mod tests {
-    use super::super::synthetic::{FIRST_DAY, Site};
+    use super::super::synthetic::{Dice, FIRST_DAY, Site, once_a_day};
     use super::*;
 
     /// Days from the first, of the only change.
@@ -310,6 +310,149 @@ mod tests {
             }
         }
         assert!(alarms.len() < 10, "{} alarms: {alarms:?}", alarms.len());
+    }
+
+    /// Mail of a small site on which nothing changes, whose correspondents write one burst a day or none: some have TLS, some none, and some
+    /// have it on some of their servers. It goes on for a month, a season, or half a year.
+    fn quiet_bursts(seed: u64) -> Vec<PeerDay> {
+        let mut dice = Dice(seed);
+        let mut habits = Vec::new();
+        for _ in 0..10 {
+            let rate = match dice.part() {
+                p if p < 0.4 => 1.0,
+                p if p < 0.5 => 0.0,
+                _ => dice.part(),
+            };
+            let writes = [1.0, 0.7, 0.2][(3.0 * dice.part()) as usize];
+            habits.push((rate, writes, 1 + (8.0 * dice.part()) as u64));
+        }
+        once_a_day([30, 90, 180][seed as usize % 3], 10, |peer, _| {
+            let (rate, writes, n) = habits[peer as usize];
+            let is_encrypted = dice.part() < rate;
+            (dice.part() < writes).then_some((n, is_encrypted))
+        })
+    }
+
+    #[test]
+    fn of_1000_quiet_sites_whose_peers_write_once_a_day_fewer_than_10_are_said_to_have_a_change() {
+        let (mut alarms, mut of_one) = (Vec::new(), Vec::new());
+        for seed in 0..1000 {
+            let mail = quiet_bursts(seed);
+            if !find_course(&Strata::of(&mail)).shifts().is_empty() {
+                alarms.push(seed);
+            }
+            let moves = |peer| {
+                let own: Vec<PeerDay> = mail.iter().filter(|d| d.peer == peer).copied().collect();
+                !find_course_of_one(&own, 10).shifts().is_empty()
+            };
+            if (0..10).any(moves) {
+                of_one.push(seed);
+            }
+        }
+        let all = (alarms.len(), of_one.len());
+        assert!(all.0 < 10 && all.1 < 10, "{alarms:?}, of one {of_one:?}");
+    }
+
+    /// A small site: 13 messages a day, of which one peer sends `n` in one burst; it has TLS before a day, or from that day on.
+    fn switched(days: i32, at: i32, n: u64, off: bool) -> Vec<PeerDay> {
+        let others = 14 - n as u32;
+        once_a_day(days, others, |peer, day| match peer {
+            0 => Some((n, (day < at) == off)),
+            _ => Some((1, true)),
+        })
+    }
+
+    #[test]
+    fn a_peer_with_one_burst_a_day_that_is_switched_off_or_on_is_found_on_its_day() {
+        for (before, after) in [
+            (20, 15),
+            (15, 15),
+            (15, 20),
+            (40, 15),
+            (40, 6),
+            (300, 6),
+            (12, 12),
+        ] {
+            for (n, off) in [(4, true), (4, false), (1, true), (1, false)] {
+                let what = format!("{before} and {after} days, {n} messages, off: {off}");
+                let mail = switched(before + after, before, n, off);
+                let (shift, days) = only(&mail);
+                assert_eq!((days, shift.is_fall()), ([before; 3], off), "{what}");
+                assert!(shift.confidence > 0.99, "{what}: {shift:?}");
+                let own: Vec<PeerDay> = mail.iter().filter(|d| d.peer == 0).copied().collect();
+                let course = find_course_of_one(&own, 5);
+                let onsets = course.shifts().iter().map(|s| s.onset - FIRST_DAY);
+                assert_eq!(onsets.collect::<Vec<_>>(), [before], "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_burst_a_day_is_found_after_as_many_days_as_the_docs_say() {
+        for (peers, needed) in [
+            (1, [(15, 8), (20, 7), (30, 6), (60, 5)]),
+            (20, [(15, 11), (20, 9), (30, 8), (60, 6)]),
+            (200, [(15, 14), (20, 11), (30, 9), (60, 7)]),
+        ] {
+            for (before, after) in needed {
+                // The others have mail of both kinds too, every other day, half of them on one and half on the next.
+                let of = |after| {
+                    once_a_day(before + after, peers, |peer, day| match peer {
+                        0 => Some((4, day < before)),
+                        _ => Some((1, (day + peer as i32) % 2 == 0)),
+                    })
+                };
+                let is_found = |after| !find_course(&Strata::of(&of(after))).shifts().is_empty();
+                let found = (is_found(after - 1), is_found(after));
+                assert_eq!(
+                    found,
+                    (false, true),
+                    "{peers} peers, {before} and {after} days"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn one_burst_a_day_is_of_its_day_whether_weekends_are_of_rest_or_not() {
+        for (others_rest, rests) in [(false, false), (false, true), (true, false), (true, true)] {
+            for at in 19..26 {
+                let mail = once_a_day(40, 12, |peer, day| {
+                    let is_weekend = day % 7 >= 5;
+                    match peer {
+                        0 if is_weekend && rests => None,
+                        0 => Some((4, day < at)),
+                        3.. if is_weekend && others_rest => None,
+                        _ => Some((1, true)),
+                    }
+                });
+                // Who rests until Monday is known to have changed on Monday.
+                let onset = if rests && (19..21).contains(&at) {
+                    21
+                } else {
+                    at
+                };
+                let (_, days) = only(&mail);
+                assert_eq!(days, [onset; 3], "{others_rest} {rests} {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_peer_with_a_few_days_on_either_side_may_be_chance() {
+        for (before, after) in [(3, 2), (5, 5), (20, 2)] {
+            for (n, off) in [(4, true), (4, false), (1, true)] {
+                let mail = switched(before + after, before, n, off);
+                assert_eq!(find_course(&Strata::of(&mail)).shifts(), []);
+                let own: Vec<PeerDay> = mail.iter().filter(|d| d.peer == 0).copied().collect();
+                assert_eq!(find_course_of_one(&own, 5).shifts(), []);
+            }
+        }
+        let own: Vec<PeerDay> = switched(5, 3, 1, true)
+            .into_iter()
+            .filter(|d| d.peer == 0)
+            .collect();
+        assert_eq!(find_course_of_one(&own, 5), Course::TooFew);
     }
 
     #[test]

@@ -102,6 +102,12 @@ impl PeerDay {
         u8::from(self.encrypted.n > 0) | (u8::from(self.plaintext.n > 0) << 1)
     }
 
+    /// Whether the first of it was in clear.
+    fn begins_in_clear(&self) -> bool {
+        let Mail { n, first, .. } = self.plaintext;
+        n > 0 && (self.encrypted.n == 0 || first < self.encrypted.first)
+    }
+
     fn known(&self) -> Known {
         Known {
             encrypted: self.encrypted.n.into(),
@@ -119,6 +125,15 @@ pub(super) struct Count {
     pub(super) all: f64,
 }
 
+/// Some days with mail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Days {
+    /// Whose first mail was in clear.
+    pub(super) clear: u32,
+    /// All.
+    pub(super) all: u32,
+}
+
 /// What is compared with itself over the days: one peer, or a number of peers that are alike.
 #[derive(Clone, Debug)]
 pub(super) struct Stratum {
@@ -128,6 +143,8 @@ pub(super) struct Stratum {
     occasions: Vec<Count>,
     /// Messages likewise.
     mail: Vec<Count>,
+    /// Days with mail likewise; of one peer only, empty of several.
+    firsts: Vec<Days>,
     /// What its days scatter at least, in units of the scatter of independent occasions: that of the whole site.
     pub(super) scatter: f64,
 }
@@ -139,6 +156,10 @@ impl Stratum {
             group,
             occasions: none.clone(),
             mail: none,
+            firsts: match group {
+                Group::Peer(_) => vec![Days::default(); days + 1],
+                _ => Vec::new(),
+            },
             scatter,
         }
     }
@@ -153,6 +174,15 @@ impl Stratum {
         difference(self.mail[from], self.mail[to])
     }
 
+    /// Days with mail from one day to before another; `None` if it is of several peers.
+    pub(super) fn firsts(&self, from: usize, to: usize) -> Option<Days> {
+        let (before, after) = (self.firsts.get(from)?, self.firsts.get(to)?);
+        Some(Days {
+            clear: after.clear - before.clear,
+            all: after.all - before.all,
+        })
+    }
+
     fn add(&mut self, at: usize, day: &PeerDay) {
         let (encrypted, clear) = day.occasions();
         let known = day.known();
@@ -162,6 +192,10 @@ impl Stratum {
         };
         put(&mut self.occasions, clear, encrypted + clear);
         put(&mut self.mail, known.plaintext as f64, known.total() as f64);
+        if let Some(days) = self.firsts.get_mut(at + 1) {
+            days.clear += u32::from(day.begins_in_clear());
+            days.all += 1;
+        }
     }
 
     fn sum_up(&mut self) {
@@ -170,6 +204,10 @@ impl Stratum {
                 list[at].clear += list[at - 1].clear;
                 list[at].all += list[at - 1].all;
             }
+        }
+        for at in 1..self.firsts.len() {
+            self.firsts[at].clear += self.firsts[at - 1].clear;
+            self.firsts[at].all += self.firsts[at - 1].all;
         }
     }
 

@@ -130,3 +130,32 @@ impl Site {
         (found.encrypted.n + found.plaintext.n > 0).then_some(found)
     }
 }
+
+/// Mail of correspondents who write at most once a day, all of it in one burst: how much of it, and whether over TLS.
+pub(super) fn once_a_day(
+    days: i32,
+    peers: u32,
+    mut burst: impl FnMut(u32, i32) -> Option<(u64, bool)>,
+) -> Vec<PeerDay> {
+    let mut mail = Vec::new();
+    for day in 0..days {
+        for peer in 0..peers {
+            let Some((n, is_encrypted)) = burst(peer, day) else {
+                continue;
+            };
+            let at = i64::from(FIRST_DAY + day) * 86_400 + 30_000 + 600 * i64::from(peer);
+            let mut found = PeerDay {
+                day: FIRST_DAY + day,
+                peer,
+                operator: peer,
+                ..PeerDay::default()
+            };
+            match is_encrypted {
+                true => found.encrypted = Mail::new(n, at, at + 2 * n as i64),
+                false => found.plaintext = Mail::new(n, at, at + 2 * n as i64),
+            }
+            mail.push(found);
+        }
+    }
+    mail
+}

@@ -171,6 +171,57 @@ fn a_change_is_told_with_its_days_and_who_carries_it() {
     );
 }
 
+/// A small site for 35 days until the 20th of October: 13 messages a day, four of them of one peer in one burst, which has TLS for 20 days and
+/// none from the 6th on; or the other way round.
+fn one_burst_a_day(off: bool) -> String {
+    let mut lines = String::new();
+    for date in 0..35 {
+        for n in 0..13 {
+            let good = || format!("good{n}.example");
+            let (second, domain, tls) = match n {
+                // The last of these shows shortly before the burst that we have TLS.
+                0..4 => (8_000 + 9_000 * n, good(), true),
+                4..8 => (36_000 + 2 * n, "burst.example".into(), (date < 20) == off),
+                _ => (6_000 * n, good(), true),
+            };
+            // The first day is the 16th of September.
+            let (month, day) = if date < 15 {
+                ("09", date + 16)
+            } else {
+                ("10", date - 14)
+            };
+            let line = mail(day, second, 100 * date + n, &domain, tls);
+            lines.push_str(&line.replace("2026-10-", &format!("2026-{month}-")));
+        }
+    }
+    lines
+}
+
+#[test]
+fn a_small_peer_that_writes_one_burst_a_day_is_missed_by_neither() {
+    for (off, fell, has) in [
+        (true, "fell", "it was switched off"),
+        (false, "rose", "has more TLS than before"),
+    ] {
+        let sandbox = with(one_burst_a_day(off));
+        let trend = report(&sandbox, &["trend"]).ok().out;
+        let said = format!("Sent mail: the share over TLS {fell} on 2026-10-06");
+        assert!(trend.starts_with(&said), "{trend}");
+        let changes = report(&sandbox, &["changes", "--since", "2026-10-01"])
+            .ok()
+            .out;
+        let words = changes.split_whitespace().collect::<Vec<_>>().join(" ");
+        for expected in [
+            format!("Sent: the share over TLS {fell} on 2026-10-06"),
+            "burst.example carries most of it".into(),
+            has.into(),
+            "burst.example sent 2026-10-06".into(),
+        ] {
+            assert!(words.contains(&expected), "{expected}: {changes}");
+        }
+    }
+}
+
 #[test]
 fn changes_as_people_see_them() {
     let sandbox = with(story(1..=20));

@@ -12,6 +12,7 @@ use crate::store::outreach::{Audience, Case, Draft};
 
 use super::contact::Source;
 use super::desk::Desk;
+use super::mended::Mended;
 use super::peers::{Charge, records};
 use super::problem::{Kind, Problem};
 use super::reason::Reason;
@@ -90,6 +91,8 @@ pub struct Standing {
     pub smart_host: Option<String>,
     /// Who our users write to in clear, where people are to be written to.
     pub people: Vec<Person>,
+    /// Of cases that are mended, by their tokens, what was seen to work. Nobody is thanked for anything else.
+    pub mended: BTreeMap<String, Mended>,
     /// What makes the tokens of this store differ from those of any other.
     pub secret: String,
 }
@@ -673,6 +676,13 @@ pub(super) mod tests {
         seen.extend([busy.clone(), busy].concat());
         let mended = Standing {
             cases: vec![case("c.example", State::Fixed, &[TODAY - 40])],
+            mended: BTreeMap::from([(
+                "AA".into(),
+                Mended {
+                    domains: BTreeMap::from([("c.example".into(), 1)]),
+                    ..Mended::default()
+                },
+            )]),
             ..Standing::default()
         };
         let mut plan = planned(&seen, &mended, &Rules::default());

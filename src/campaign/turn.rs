@@ -8,6 +8,7 @@ use crate::store::outreach::{Audience, Case, Notice, Progress, State};
 
 use super::contact::{self, Source};
 use super::desk::Desk;
+use super::mended::Mended;
 use super::optout;
 use super::peers::{Charge, Who};
 use super::plan::Planned;
@@ -242,12 +243,8 @@ impl Desk<'_> {
         });
         fixed
             .filter_map(|case| {
-                let mut charge = Charge::default();
-                for (domain, host) in &case.peers {
-                    charge.domains.insert(domain.clone(), (0, case.changed));
-                    charge.hosts.entry(host.clone()).or_default();
-                    charge.peers.insert((domain.clone(), host.clone()));
-                }
+                let mended = self.standing.mended.get(&case.token)?;
+                let charge = thanked_for(case, mended)?;
                 Some(Planned {
                     token: case.token.clone(),
                     kind: Kind::ThankYou,
@@ -255,10 +252,7 @@ impl Desk<'_> {
                     direction: case.direction,
                     organisation: case.organisation.clone(),
                     audience: case.audience,
-                    charge: Charge {
-                        last: case.changed,
-                        ..charge
-                    },
+                    charge,
                     main: (Class::Unknown, String::new()),
                     certainty: Certainty::Certain,
                     daily: case.daily,
@@ -281,6 +275,24 @@ fn recent<T>(detail: &str) -> Result<T, (Reason, String)> {
     Err((Reason::TooRecent, detail.to_string()))
 }
 
+/// What somebody is thanked for: the domains to which mail was seen to go as it should, and no other. `None` as long as there is none.
+fn thanked_for(case: &Case, mended: &Mended) -> Option<Charge> {
+    let at = i64::from(mended.since) * 86_400;
+    let mut charge = Charge {
+        // What a case is about stays known, whatever is named.
+        peers: case.peers.iter().cloned().collect(),
+        last: at,
+        ..Charge::default()
+    };
+    for host in &mended.hosts {
+        charge.hosts.entry(host.clone()).or_default();
+    }
+    let domains = mended.domains.iter();
+    charge.domains = domains.map(|(d, n)| (d.clone(), (*n, at))).collect();
+    let is_seen = case.direction == Direction::Inbound || !charge.domains.is_empty();
+    is_seen.then_some(charge)
+}
+
 /// A thank-you that was handed over: there is one, whatever was answered to it, and whatever brought the case back to where it was.
 fn was_thanks(notice: &Notice) -> bool {
     notice.kind == Kind::ThankYou.name() && notice.progress != Progress::Draft
@@ -294,6 +306,8 @@ fn letters_of(case: &Case) -> Vec<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::peers::tests::seen;
     use super::super::plan::tests::{TODAY, accused, case, planned, reason};
     use super::super::{Rules, Standing};
@@ -437,20 +451,37 @@ mod tests {
         assert_eq!(of([TODAY - 41, TODAY - 39]), 1);
     }
 
+    /// What was seen to work, of the case that `case` makes.
+    fn seen_to_work(domains: &[&str]) -> BTreeMap<String, Mended> {
+        let mended = Mended {
+            days: 2,
+            since: 77,
+            domains: domains.iter().map(|d| (d.to_string(), 1)).collect(),
+            hosts: BTreeSet::new(),
+        };
+        BTreeMap::from([("AA".to_string(), mended)])
+    }
+
     #[test]
     fn who_has_mended_it_is_thanked_once() {
-        let thanked = |state| {
+        let thanked = |state, mended| {
             let standing = Standing {
                 cases: vec![case("a.example", state, &[60])],
+                mended,
                 ..Standing::default()
             };
-            planned(&[], &standing, &Rules::default())
-                .letters
-                .first()
-                .map(|l| l.kind)
+            let plan = planned(&[], &standing, &Rules::default());
+            plan.letters.first().map(|l| (l.kind, l.charge.last))
         };
-        assert_eq!(thanked(State::Fixed), Some(Kind::ThankYou));
-        assert_eq!(thanked(State::Thanked), None);
+        let seen = || seen_to_work(&["a.example"]);
+        // Since the first day on which it was seen.
+        let thanks = Some((Kind::ThankYou, 77 * 86_400));
+        assert_eq!(thanked(State::Fixed, seen()), thanks);
+        assert_eq!(thanked(State::Thanked, seen()), None);
+        assert_eq!(thanked(State::Left, seen()), None);
+        // By mail to others the host was seen to work; to those the letter was about none has gone.
+        assert_eq!(thanked(State::Fixed, seen_to_work(&[])), None);
+        assert_eq!(thanked(State::Fixed, BTreeMap::new()), None);
     }
 
     #[test]
@@ -502,6 +533,7 @@ mod tests {
         thanked.notices[1].kind = Kind::ThankYou.name().into();
         let standing = Standing {
             cases: vec![thanked],
+            mended: seen_to_work(&["a.example"]),
             ..Standing::default()
         };
         let plan = planned(&[], &standing, &Rules::default());

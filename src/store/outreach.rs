@@ -28,6 +28,8 @@ pub enum State {
     Exempt,
     /// All letters were sent and nothing happened.
     GivenUp,
+    /// No mail goes to the hosts written about any more: whether they are mended is not known.
+    Left,
     /// The log shows TLS since.
     Fixed,
     /// And they were thanked.
@@ -46,6 +48,7 @@ pub const STATES: &[(State, &str, bool)] = &[
     (State::Declined, "declined", true),
     (State::Exempt, "exempt", true),
     (State::GivenUp, "given-up", true),
+    (State::Left, "left", true),
     (State::Fixed, "fixed", false),
     (State::Thanked, "thanked", false),
     (State::Relapsed, "relapsed", false),

@@ -104,11 +104,11 @@ fn cells(case: &Case, events: &[Event]) -> Vec<Value> {
     ]
 }
 
-/// What a human said that brought a case to where it is: theirs, or the operator's own words with the label.
+/// What brought a case to where it is: what a human said, theirs or the operator's own words with the label; or what the log shows.
 fn why<'e>(case: &Case, events: &'e [Event]) -> &'e str {
     let is_said = matches!(
         case.state,
-        State::Answered | State::Declined | State::Exempt | State::Bounced
+        State::Answered | State::Declined | State::Exempt | State::Bounced | State::Left
     );
     let of_case = events.iter().filter(|event| event.token == case.token);
     let mut last = of_case.filter(|event| event.what == case.state.name());
@@ -144,7 +144,14 @@ fn notes(score: &Score) -> Vec<Note> {
             score.daily
         )));
     }
-    for (n, what) in [(score.answered, "Answered"), (score.bounced, "Came back")] {
+    for (n, what) in [
+        (score.answered, "Answered"),
+        (score.bounced, "Came back"),
+        (
+            score.left,
+            "Left by their customers, and counted as not mended",
+        ),
+    ] {
         if n > 0 {
             notes.push(Note::Item(format!("{what}: {n}")));
         }

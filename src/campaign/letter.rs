@@ -223,8 +223,12 @@ pub struct Facts {
     pub checked: String,
     /// The day from which we require TLS; empty if there is none.
     pub deadline: String,
-    /// The day of the first letter, in a reminder.
+    /// The day of the first letter, in a reminder: to the same reader, or to others if they had none.
     pub first_sent: String,
+    /// That letter went to somebody else.
+    pub to_another: bool,
+    /// To whom, if that may be told; else empty.
+    pub first_to: String,
     /// The day since which it is mended, in a thank-you.
     pub fixed_on: String,
 }
@@ -260,6 +264,8 @@ struct View<'f> {
     checked: &'f str,
     deadline: &'f str,
     first_sent: &'f str,
+    to_another: bool,
+    first_to: String,
     last_reminder: bool,
     fixed_on: &'f str,
     tight: bool,
@@ -480,6 +486,12 @@ fn view<'f>(facts: &'f Facts, problem: Problem, kind: Kind, room: Room) -> View<
         checked: &facts.checked,
         deadline: &facts.deadline,
         first_sent: &facts.first_sent,
+        to_another: facts.to_another,
+        // Where there is room for one name only, it is not this.
+        first_to: match room.named > 1 {
+            true => visible(&facts.first_to),
+            false => String::new(),
+        },
         last_reminder: kind == Kind::LastReminder,
         fixed_on: &facts.fixed_on,
         tight: room.tight,
@@ -740,6 +752,8 @@ mod tests {
             checked: String::new(),
             deadline: String::new(),
             first_sent: String::new(),
+            to_another: false,
+            first_to: String::new(),
             fixed_on: "2026-11-22".into(),
         }
     }
@@ -876,6 +890,8 @@ mod tests {
                 lines: vec![line.into(), line.into()],
                 telling: 1,
             }),
+            to_another: !facts.first_sent.is_empty(),
+            first_to: "postmaster@customer1.of-a-rather-long-name.example".into(),
             checked: "2026-11-21".into(),
             heard: "[2001:db8:85a3:8d3:1319:8a2e:370:7348]:25 EHLO: 250 (STARTTLS: -)".into(),
             ..facts
@@ -1310,6 +1326,52 @@ mod tests {
         let (problem, kind, _, facts) = notice(problem, Cause::Unknown, IN_CLEAR);
         cases.push((problem, kind, Style::LightHearted, facts));
         insta::assert_snapshot!("others", book(&cases));
+    }
+
+    /// The operator has set another contact meanwhile, or more domains are concerned.
+    #[test]
+    fn who_was_not_written_to_is_told_who_was() {
+        let facts = Facts {
+            to_another: true,
+            ..facts_of(
+                Problem::NotOffered,
+                Kind::Reminder,
+                Cause::Unknown,
+                IN_CLEAR,
+            )
+        };
+        let named = Facts {
+            first_to: "postmaster@a.example".into(),
+            ..facts.clone()
+        };
+        for (language, facts, words) in [
+            (
+                "en",
+                &facts,
+                "We wrote about this to another address on 2026-10-20 and",
+            ),
+            (
+                "en",
+                &named,
+                "We wrote about this to postmaster@a.example on 2026-10-20",
+            ),
+            (
+                "de",
+                &facts,
+                "am 2026-10-20 haben wir dazu an eine andere Adresse geschrieben",
+            ),
+            (
+                "de",
+                &named,
+                "am 2026-10-20 haben wir dazu an postmaster@a.example geschrieben",
+            ),
+        ] {
+            for problem in problems().map(|row| row.problem) {
+                let letter = render(&letters(), problem, Kind::Reminder, language, facts);
+                let text = letter.body.replace('\n', " ");
+                assert!(text.contains(words), "{text}");
+            }
+        }
     }
 
     #[test]

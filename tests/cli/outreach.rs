@@ -648,6 +648,52 @@ fn dane_and_mta_sts_can_be_written_about_and_nobody_is_in_two_lists() {
 }
 
 #[test]
+fn a_reminder_to_a_new_contact_says_who_was_written_to() {
+    let clear = [("a.example", Does::NotOffered)];
+    for (first, says) in [
+        (
+            None,
+            "We wrote about this to postmaster@a.example on 2026-11-09",
+        ),
+        (
+            Some("ann@a.example"),
+            "We wrote about this to another address on 2026-11-09",
+        ),
+    ] {
+        let sandbox = with(&clear);
+        let contact = |address| campaign(&sandbox, 9, &["contact", "a.example", address]).ok();
+        first.map(contact);
+        written(&sandbox, 9);
+        contact("dora@a.example");
+        import(&sandbox, 40, "later.log", &log(9..=39, &clear));
+        assert_eq!(
+            strings(&written(&sandbox, 40)["rows"], "template"),
+            ["reminder"]
+        );
+        assert!(taken(&sandbox).contains(&"dora@a.example".to_string()));
+        let letters = std::fs::read_dir(sandbox.path("taken")).unwrap().flatten();
+        let mut letters = letters.map(|file| std::fs::read_to_string(file.path()).unwrap());
+        let letter = letters.find(|letter| letter.contains("\nTo: dora@a.example"));
+        let flat = letter.unwrap().replace("\r\n", "\n").replace('\n', " ");
+        assert!(
+            flat.contains(says) && !flat.contains("ann@a.example"),
+            "{flat}"
+        );
+        // Who has had a letter by now is reminded of that one.
+        import(&sandbox, 101, "last.log", &log(40..=100, &clear));
+        assert_eq!(
+            strings(&plan(&sandbox, 101)["rows"], "template"),
+            ["last-reminder"]
+        );
+        let shown = preview(&sandbox, 101);
+        assert!(
+            shown.contains("We wrote about this on 2026-12-10"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
 fn the_last_reminder_waits_for_the_one_before() {
     let sandbox = with(&[("a.example", Does::NotOffered)]);
     written(&sandbox, 9);

@@ -48,7 +48,10 @@ pub(super) fn named(kind: Kind, settings: &Campaign, now: i64) -> Option<&str> {
 /// Whether somebody learns of the day by this letter: a first one, or a reminder of one that did not name it.
 pub(super) fn is_news(planned: &Planned, cases: &[Case], settings: &Campaign) -> bool {
     let case = cases.iter().find(|case| case.token == planned.token);
-    let mut letters = case.iter().flat_map(|case| &case.notices);
+    // What another contact was told, this one was not.
+    let is_theirs = |letter: &&Notice| letter.address.eq_ignore_ascii_case(&planned.contact.0);
+    let letters = case.iter().flat_map(|case| &case.notices);
+    let mut letters = letters.filter(is_theirs);
     let set = settings.enforce_on.as_deref().unwrap_or_default();
     // The text of one may have been forgotten.
     let is_told = |letter: &Notice| {

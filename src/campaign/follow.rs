@@ -7,9 +7,9 @@ use crate::store::outreach::{Audience, Case, State};
 use super::mended::{about, have_all_left, last, last_accused, mended};
 use super::peers::{Charge, records};
 use super::problem::Problem;
+use super::turn::had_last_letter;
 
-/// Letters to a case before it is given up, and days after the last.
-const LETTERS: usize = 3;
+/// Days after the last letter of a case until it is given up.
 const PATIENCE: i32 = 30;
 
 /// What becomes of a case, and why.
@@ -25,12 +25,13 @@ pub struct Move {
     pub note: String,
 }
 
-/// What the log says of each case. `sightings` are to reach back to before the cases were opened, as far as there are any.
-pub fn follow(cases: &[Case], sightings: &[Sighting], today: i32) -> Vec<Move> {
+/// What the log says of each case. `sightings` are to reach back to before the cases were opened, as far as there are any. Who has said that they
+/// will mend it is waited for so many days.
+pub fn follow(cases: &[Case], sightings: &[Sighting], today: i32, will_fix_days: i32) -> Vec<Move> {
     cases
         .iter()
         .filter_map(|case| {
-            let (state, note) = next(case, sightings, today)?;
+            let (state, note) = next(case, sightings, today, will_fix_days)?;
             Some(Move {
                 case: case.id,
                 token: case.token.clone(),
@@ -41,7 +42,12 @@ pub fn follow(cases: &[Case], sightings: &[Sighting], today: i32) -> Vec<Move> {
         .collect()
 }
 
-fn next(case: &Case, sightings: &[Sighting], today: i32) -> Option<(State, String)> {
+fn next(
+    case: &Case,
+    sightings: &[Sighting],
+    today: i32,
+    will_fix_days: i32,
+) -> Option<(State, String)> {
     let problem = Problem::from_name(&case.problem)?;
     let about = about(case, sightings);
     // On the very day on which it changed nothing is said yet.
@@ -66,7 +72,8 @@ fn next(case: &Case, sightings: &[Sighting], today: i32) -> Option<(State, Strin
         _ => {}
     }
     // Where somebody has answered, or nobody was written to, that they are gone changes nothing.
-    if case.state == State::Sent && have_all_left(case, sightings) {
+    let is_awaited = matches!(case.state, State::Sent | State::WillFix);
+    if is_awaited && have_all_left(case, sightings) {
         let note = "all mail goes to other operators' hosts since: not known to be mended here";
         return moves(true, State::Left, note);
     }
@@ -74,16 +81,30 @@ fn next(case: &Case, sightings: &[Sighting], today: i32) -> Option<(State, Strin
         let note = format!("TLS on {} days, nothing else since", mended.days);
         return Some((State::Fixed, note));
     }
-    let sent: Vec<i64> = case
-        .notices
-        .iter()
-        .filter(|n| n.progress.may_have_left())
-        .map(|n| n.sent)
-        .collect();
-    let latest = sent.iter().max().copied().unwrap_or(i64::MAX);
-    let is_over =
-        case.state == State::Sent && sent.len() >= LETTERS && today - day_of(latest) > PATIENCE;
-    is_over.then(|| (State::GivenUp, format!("{} letters", sent.len())))
+    given_up(case, problem, &about, (today, will_fix_days))
+}
+
+/// Whether a case is at its end: the last letter was long ago; or who has said after it that they will mend it was waited for, and has not.
+fn given_up(
+    case: &Case,
+    problem: Problem,
+    about: &[&Sighting],
+    (today, will_fix_days): (i32, i32),
+) -> Option<(State, String)> {
+    let letters = || case.notices.iter().filter(|n| n.progress.may_have_left());
+    let latest = letters().map(|n| n.sent).max()?;
+    let is_past = |at: i64, days: i32| today - day_of(at) > days;
+    let is_past = match case.state {
+        State::Sent => is_past(latest, PATIENCE),
+        // Not before the log shows that it goes on.
+        State::WillFix => {
+            let accused = last(problem, about.iter().copied());
+            is_past(case.changed, will_fix_days) && accused > case.changed
+        }
+        _ => false,
+    };
+    let is_over = is_past && had_last_letter(case);
+    is_over.then(|| (State::GivenUp, format!("{} letters", letters().count())))
 }
 
 /// Whether all that a letter of this case says holds still, by the latest of the log: it may be drafted on one day and sent on
@@ -130,7 +151,7 @@ mod tests {
     }
 
     fn after(state: State, sightings: &[Sighting]) -> Option<State> {
-        follow(&[case(state)], sightings, 110)
+        follow(&[case(state)], sightings, 110, 60)
             .first()
             .map(|m| m.state)
     }
@@ -183,7 +204,7 @@ mod tests {
             let clear = seen("a.example")
                 .day(today)
                 .clear(Class::PlaintextNotOffered);
-            let moves = follow(&[case], &[clear], today);
+            let moves = follow(&[case], &[clear], today, 60);
             moves.first().map(|m| (m.state, m.note.clone()))
         };
         let all = [101, 131, 191];
@@ -196,6 +217,33 @@ mod tests {
         let mut refused = written(State::Sent, &all);
         refused.notices[2].progress = crate::store::outreach::Progress::Refused;
         assert_eq!(over(refused, 300), None);
+    }
+
+    #[test]
+    fn who_will_mend_it_has_or_is_given_up_if_the_last_letter_has_gone() {
+        let case = |days: &[i32]| Case {
+            notices: crate::campaign::plan::tests::case("a.example", State::WillFix, days).notices,
+            ..case(State::WillFix)
+        };
+        let tls = |day| seen("a.example").day(day).sighting();
+        let clear = |day| seen("a.example").day(day).clear(Class::PlaintextNotOffered);
+        assert_eq!(
+            moved(&case(&[80]), &[tls(102), tls(103)]),
+            Some(State::Fixed)
+        );
+        let over = |case: Case, seen: Sighting, today| {
+            let moves = follow(&[case], &[seen], today, 60);
+            moves.first().map(|m| m.state)
+        };
+        let all = [10, 40, 95];
+        assert_eq!(over(case(&all), clear(120), 160), None, "not yet");
+        assert_eq!(over(case(&all), clear(120), 161), Some(State::GivenUp));
+        assert_eq!(over(case(&all), clear(99), 161), None, "nothing since");
+        assert_eq!(
+            over(case(&all[..2]), clear(120), 161),
+            None,
+            "a reminder is due"
+        );
     }
 
     #[test]
@@ -228,7 +276,7 @@ mod tests {
     }
 
     fn moved(case: &Case, sightings: &[Sighting]) -> Option<State> {
-        let moves = follow(std::slice::from_ref(case), sightings, 110);
+        let moves = follow(std::slice::from_ref(case), sightings, 110, 60);
         moves.first().map(|m| m.state)
     }
 
@@ -383,7 +431,7 @@ mod tests {
                 .sighting()
         };
         let moved = |sightings: &[Sighting]| {
-            let moves = follow(std::slice::from_ref(&case), sightings, 110);
+            let moves = follow(std::slice::from_ref(&case), sightings, 110, 60);
             moves.first().map(|m| m.state)
         };
         let one = [tls("a.example", 102), tls("a.example", 103)];
@@ -416,7 +464,7 @@ mod tests {
                 ..seen("a.example").day(day).sighting()
             };
             let seen = [failed(cause), tls(102), tls(103)];
-            let moves = follow(std::slice::from_ref(&case), &seen, 110);
+            let moves = follow(std::slice::from_ref(&case), &seen, 110, 60);
             moves.first().map(|m| m.state)
         };
         for class in [

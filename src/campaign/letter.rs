@@ -229,6 +229,8 @@ pub struct Facts {
     pub to_another: bool,
     /// To whom, if that may be told; else empty.
     pub first_to: String,
+    /// The reader has said that they will mend it.
+    pub promised: bool,
     /// The day since which it is mended, in a thank-you.
     pub fixed_on: String,
 }
@@ -266,6 +268,7 @@ struct View<'f> {
     first_sent: &'f str,
     to_another: bool,
     first_to: String,
+    promised: bool,
     last_reminder: bool,
     fixed_on: &'f str,
     tight: bool,
@@ -492,6 +495,7 @@ fn view<'f>(facts: &'f Facts, problem: Problem, kind: Kind, room: Room) -> View<
             true => visible(&facts.first_to),
             false => String::new(),
         },
+        promised: facts.promised,
         last_reminder: kind == Kind::LastReminder,
         fixed_on: &facts.fixed_on,
         tight: room.tight,
@@ -754,6 +758,7 @@ mod tests {
             first_sent: String::new(),
             to_another: false,
             first_to: String::new(),
+            promised: false,
             fixed_on: "2026-11-22".into(),
         }
     }
@@ -1370,6 +1375,52 @@ mod tests {
                 let letter = render(&letters(), problem, Kind::Reminder, language, facts);
                 let text = letter.body.replace('\n', " ");
                 assert!(text.contains(words), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_has_said_that_they_will_mend_it_is_not_told_that_we_wrote_before() {
+        let (problem, kind) = (Problem::NotOffered, Kind::LastReminder);
+        let facts = Facts {
+            promised: true,
+            ..facts_of(problem, kind, Cause::Unknown, IN_CLEAR)
+        };
+        let to_person = Facts {
+            audience: Audience::Correspondents,
+            ..facts.clone()
+        };
+        for (language, facts, words) in [
+            (
+                "en",
+                &facts,
+                "Thank you for looking into our mail of 2026-10-20. We see no",
+            ),
+            (
+                "de",
+                &facts,
+                "vielen Dank, dass Sie sich nach unserer Mail vom 2026-10-20",
+            ),
+            (
+                "en",
+                &to_person,
+                "Thank you for taking up our mail of 2026-10-20. We see no",
+            ),
+            (
+                "de",
+                &to_person,
+                "vielen Dank, dass Sie unsere Mail vom 2026-10-20",
+            ),
+        ] {
+            let crowd = Facts {
+                promised: true,
+                to_another: false,
+                ..crowded(facts.clone())
+            };
+            for facts in [facts, &crowd] {
+                let letter = render(&letters(), problem, kind, language, facts);
+                let text = letter.body.replace('\n', " ");
+                assert!(text.contains(words) && !text.contains("We wrote"), "{text}");
             }
         }
     }

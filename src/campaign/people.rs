@@ -57,9 +57,9 @@ impl Desk<'_> {
         let ended = |case: &&Case| match case.audience {
             Audience::Postmaster => matches!(
                 case.state,
-                State::Answered | State::Declined | State::Exempt
+                State::Answered | State::WillFix | State::Declined | State::Exempt
             ),
-            Audience::Correspondents => case.state == State::Declined,
+            Audience::Correspondents => case.state == State::Declined || self.is_waited_for(case),
         };
         match self.open_cases(who, problem).find(ended) {
             Some(case) => Err((Reason::Closed, case.state.name().to_string())),

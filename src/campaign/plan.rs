@@ -33,6 +33,8 @@ pub struct Rules {
     pub min_days: usize,
     /// No two letters to one organisation, address or domain within so many days.
     pub pause_days: i32,
+    /// Who has said that they will mend it is waited for so many days.
+    pub will_fix_days: i32,
     /// A reminder so many days after the first letter, and the last one so many after that; in between as many as lie between these.
     pub reminder_days: [i32; 2],
     /// A fault that more organisations than this have in common ...
@@ -64,6 +66,7 @@ impl Default for Rules {
             min_messages: 2,
             min_days: 2,
             pause_days: 30,
+            will_fix_days: 60,
             reminder_days: [30, 90],
             local_peers: 5,
             local_share: 0.2,

@@ -85,6 +85,7 @@ impl Desk<'_> {
             None => self.first_letter(case, turn),
             Some(case) => match case.state {
                 State::Sent => self.another_letter(case, turn),
+                State::WillFix => self.letter_after_wait(case, turn),
                 State::GivenUp => Err((Reason::GivenUp, case.token.clone())),
                 state => Err((Reason::Closed, state.name().to_string())),
             },
@@ -122,6 +123,49 @@ impl Desk<'_> {
         case: &Case,
         turn: &Turn<'_>,
     ) -> Result<(Kind, String), (Reason, String)> {
+        let last = self.letter_before(case, turn)?;
+        let days = self.days_since(last).unwrap_or(0);
+        let [first, second] = self.rules.reminder_days;
+        let (kind, wait) = match letters_of(case).len() {
+            _ if had_last_letter(case) => return Err((Reason::GivenUp, case.token.clone())),
+            0 | 1 => (Kind::Reminder, first),
+            _ => (Kind::LastReminder, (second - first).max(0)),
+        };
+        match days >= wait {
+            true => Ok((kind, case.token.clone())),
+            false => recent(&format!("{days} days ago")),
+        }
+    }
+
+    /// Who has said that they will mend it gets one letter more, after a while, and no other.
+    fn letter_after_wait(
+        &self,
+        case: &Case,
+        turn: &Turn<'_>,
+    ) -> Result<(Kind, String), (Reason, String)> {
+        if self.is_waited_for(case) {
+            let day = crate::outcome::day_of(case.changed);
+            let detail = format!("they will mend it, as of {} days ago", self.today - day);
+            return Err((Reason::TooRecent, detail));
+        }
+        self.letter_before(case, turn)?;
+        match had_last_letter(case) {
+            true => Err((Reason::GivenUp, case.token.clone())),
+            false => Ok((Kind::LastReminder, case.token.clone())),
+        }
+    }
+
+    /// Whether somebody has said not long ago that they will mend it.
+    pub(super) fn is_waited_for(&self, case: &Case) -> bool {
+        case.state == State::WillFix
+            && self
+                .days_since(case.changed)
+                .is_some_and(|days| days < self.rules.will_fix_days)
+    }
+
+    /// When the last letter of a case went out; or why none may follow it: something else was written about lately, or nothing has happened
+    /// since, or it is not known of any.
+    fn letter_before(&self, case: &Case, turn: &Turn<'_>) -> Result<i64, (Reason, String)> {
         let is_other = |of: &Case| {
             let about = Problem::from_name(&of.problem);
             of.organisation != case.organisation
@@ -129,21 +173,11 @@ impl Desk<'_> {
                 || !about.is_some_and(|of| of.is_like(turn.problem))
         };
         self.has_paused(self.last_letter(turn, is_other))?;
-        let sent = letters_of(case);
-        let last = sent.iter().max().copied();
-        if last.is_some_and(|at| turn.charge.last <= at) {
-            return recent("nothing has happened since");
-        }
-        let days = last.and_then(|at| self.days_since(at)).unwrap_or(0);
-        let [first, second] = self.rules.reminder_days;
-        let (kind, wait) = match sent.len() {
-            0 | 1 => (Kind::Reminder, first),
-            2 => (Kind::LastReminder, (second - first).max(0)),
-            _ => return Err((Reason::GivenUp, case.token.clone())),
-        };
-        match !sent.is_empty() && days >= wait {
-            true => Ok((kind, case.token.clone())),
-            false => recent(&format!("{days} days ago")),
+        match letters_of(case).into_iter().max() {
+            Some(last) if turn.charge.last <= last => recent("nothing has happened since"),
+            Some(last) => Ok(last),
+            // Who was written to is forgotten, and when with it.
+            None => recent("a letter of which nothing is kept"),
         }
     }
 
@@ -162,7 +196,7 @@ impl Desk<'_> {
         let is_over = |case: &&Case| {
             matches!(
                 case.state,
-                State::Answered | State::Declined | State::Exempt | State::GivenUp
+                State::Answered | State::WillFix | State::Declined | State::Exempt | State::GivenUp
             )
         };
         let mut cases = self.standing.cases.iter();
@@ -298,6 +332,15 @@ fn was_thanks(notice: &Notice) -> bool {
     notice.kind == Kind::ThankYou.name() && notice.progress != Progress::Draft
 }
 
+/// So many letters about one matter, and no more.
+const LETTERS: usize = 3;
+
+/// Whether the last letter there can be of a case has gone out.
+pub(super) fn had_last_letter(case: &Case) -> bool {
+    let mut left = case.notices.iter().filter(|n| n.progress.may_have_left());
+    letters_of(case).len() >= LETTERS || left.any(|n| n.kind == Kind::LastReminder.name())
+}
+
 /// When letters of a case went out.
 fn letters_of(case: &Case) -> Vec<i64> {
     let sent = case.notices.iter().filter(|n| n.progress.may_have_left());
@@ -382,6 +425,36 @@ mod tests {
         let again = plan_with(case("a.example", State::Relapsed, &[1]));
         assert_eq!(again.letters[0].kind, Kind::Notice);
         assert_ne!(again.letters[0].token, "AA");
+    }
+
+    #[test]
+    fn who_will_mend_it_is_waited_for_and_reminded_once() {
+        let with = |said: i32, sent: &[i32], kinds: &[Kind]| {
+            let mut case = case("a.example", State::WillFix, sent);
+            case.changed = i64::from(said) * 86_400;
+            for (letter, kind) in case.notices.iter_mut().zip(kinds) {
+                letter.kind = kind.name().into();
+            }
+            let standing = Standing {
+                cases: vec![case],
+                ..Standing::default()
+            };
+            let plan = planned(&accused("a.example"), &standing, &Rules::default());
+            match plan.letters.first() {
+                Some(letter) => Ok((letter.kind, letter.token.clone())),
+                None => Err(reason(&plan)),
+            }
+        };
+        let one = [Kind::Notice];
+        let last = Ok((Kind::LastReminder, "AA".to_string()));
+        assert_eq!(with(TODAY - 59, &[1], &one), Err(Reason::TooRecent));
+        assert_eq!(with(TODAY - 60, &[1], &one), last);
+        assert_eq!(with(TODAY - 60, &[1, 31], &one), last);
+        // Whatever they said after the last one, there is none after it.
+        let three = [Kind::Notice, Kind::Reminder, Kind::LastReminder];
+        assert_eq!(with(TODAY - 60, &[1, 31, 58], &three), Err(Reason::GivenUp));
+        let two = [Kind::Notice, Kind::LastReminder];
+        assert_eq!(with(TODAY - 60, &[1, 31], &two), Err(Reason::GivenUp));
     }
 
     #[test]

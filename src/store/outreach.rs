@@ -22,6 +22,8 @@ pub enum State {
     Bounced,
     /// Somebody answered.
     Answered,
+    /// They have said that they will mend it: it is waited for a while.
+    WillFix,
     /// They will not change it.
     Declined,
     /// The operator has said that nothing is to be done.
@@ -45,6 +47,7 @@ pub const STATES: &[(State, &str, bool)] = &[
     (State::Sent, "sent", true),
     (State::Bounced, "bounced", true),
     (State::Answered, "answered", true),
+    (State::WillFix, "will-fix", true),
     (State::Declined, "declined", true),
     (State::Exempt, "exempt", true),
     (State::GivenUp, "given-up", true),
@@ -410,7 +413,7 @@ impl Store {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if is_unwanted(&transaction, notice)? || is_closed(&transaction, notice.case)? {
+        if is_unwanted(&transaction, notice)? || is_closed(&transaction, notice)? {
             return Ok(Release::No);
         }
         if notice.kind != THANKS && was_written_lately(&transaction, notice, now, pause_days)? {
@@ -468,7 +471,7 @@ impl Store {
             _ => Some(State::Sent),
         };
         // Whoever said stop while it was on its way, or answered an earlier one, has done so.
-        let is_closed = is_closed(&transaction, notice.case)?;
+        let is_closed = is_closed(&transaction, notice)?;
         if let Some(state) = state.filter(|_| !is_closed) {
             move_case(&transaction, notice.case, state, now, answer)?;
         }
@@ -740,11 +743,13 @@ fn take_back(connection: &Connection, notice: &Notice) -> Result<()> {
     Ok(())
 }
 
-/// Whether a human, theirs or ours, has said that nothing more is to come, or has answered, which is ours to read first.
-fn is_closed(connection: &Connection, case: i64) -> Result<bool> {
-    let sql =
-        "SELECT 1 FROM outreach WHERE id = ?1 AND state IN ('declined', 'exempt', 'answered')";
-    let found = connection.query_row(sql, [case], |_| Ok(())).optional()?;
+/// Whether a human, theirs or ours, has said that nothing more is to come, or has answered, which is ours to read first; or, since this letter was
+/// drafted, that they will mend it.
+fn is_closed(connection: &Connection, notice: &Notice) -> Result<bool> {
+    let sql = "SELECT 1 FROM outreach WHERE id = ?1
+       AND (state IN ('declined', 'exempt', 'answered') OR (state = 'will-fix' AND changed >= ?2))";
+    let of = params![notice.case, notice.planned];
+    let found = connection.query_row(sql, of, |_| Ok(())).optional()?;
     Ok(found.is_some())
 }
 
@@ -928,7 +933,13 @@ mod tests {
     /// What is on its way is no draft, and is one again if it is refused for now: the case has ended all the same.
     #[test]
     fn a_letter_that_was_on_its_way_when_its_case_ended_is_not_tried_again() {
-        for end in [State::Declined, State::Exempt, State::Answered] {
+        let ends = [
+            State::Declined,
+            State::Exempt,
+            State::Answered,
+            State::WillFix,
+        ];
+        for end in ends {
             for progress in [Progress::Draft, Progress::Sent] {
                 let mut store = store();
                 let notice = store.notices().unwrap().remove(0);

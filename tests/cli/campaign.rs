@@ -297,7 +297,7 @@ fn the_whole_story() {
     );
     import(&sandbox, 16, "week2.log", &week);
     let states = names.map(|name| status_of(&sandbox, 16, name));
-    assert_eq!(states, ["fixed", "fixed", "bounced", "answered"]);
+    assert_eq!(states, ["fixed", "fixed", "bounced", "will-fix"]);
 
     // One thank-you: to a, for b wants no mail, not even that.
     let thanks = self::plan(&sandbox, 16);

@@ -479,7 +479,7 @@ fn what_was_said_in_a_case_is_shown() {
             .json();
         assert_eq!(
             strings(&rows["rows"], "what"),
-            ["planned", "sent", "reply-human", "answered", "answered"]
+            ["planned", "sent", "reply-human", "answered", "will-fix"]
         );
     }
     assert_eq!(
@@ -488,6 +488,46 @@ fn what_was_said_in_a_case_is_shown() {
     );
     campaign(&sandbox, 11, &["history", "b.example"])
         .fails_with(&["there is no case about `b.example`"]);
+}
+
+#[test]
+fn who_will_mend_it_is_waited_for_and_then_thanked_or_reminded_once() {
+    let names = ["good.example", "slow.example"];
+    let sandbox = written(&names);
+    for name in names {
+        let token = token(&sandbox, name);
+        campaign(&sandbox, 11, &["label", &token, "will-fix"]).ok();
+    }
+    // A month later another would be reminded.
+    let later = |day: std::ops::RangeInclusive<u32>| {
+        log(
+            day,
+            &[
+                ("good.example", Does::Tls),
+                ("slow.example", Does::NotOffered),
+            ],
+        )
+    };
+    import(&sandbox, 60, "later.log", &later(10..=59));
+    let planned = plan(&sandbox, 60);
+    assert_eq!(strings(&planned["rows"], "template"), ["thank-you"]);
+    assert_eq!(strings(&planned["rows"], "domain"), ["good.example"]);
+    assert_eq!(status_of(&sandbox, 60, "slow.example"), "will-fix");
+    write(&sandbox, 60);
+    // Sixty days after they said so.
+    import(&sandbox, 72, "end.log", &later(60..=71));
+    let planned = plan(&sandbox, 72);
+    assert_eq!(strings(&planned["rows"], "template"), ["last-reminder"]);
+    let shown = campaign(&sandbox, 72, &["preview"]).ok().out;
+    assert!(
+        shown.contains("Thank you for looking into our mail of 2026-11-09. We see no change"),
+        "{shown}"
+    );
+    write(&sandbox, 72);
+    assert_eq!(status_of(&sandbox, 72, "slow.example"), "sent");
+    import(&sandbox, 105, "more.log", &later(72..=104));
+    assert_eq!(status_of(&sandbox, 105, "slow.example"), "given-up");
+    assert_eq!(strings(&plan(&sandbox, 105)["rows"], "template"), [""; 0]);
 }
 
 #[test]

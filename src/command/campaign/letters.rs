@@ -12,7 +12,7 @@ use crate::mail::{self, Message};
 use crate::outcome::{Class, day_of};
 use crate::query::software::Software;
 use crate::settings::Campaign;
-use crate::store::outreach::{Case, DraftLetter, Notice};
+use crate::store::outreach::{Case, DraftLetter, Notice, State};
 use crate::store::{Claim, Store};
 
 use super::super::period::date;
@@ -222,6 +222,7 @@ fn facts(
         first_sent: before.day,
         to_another: before.to_another,
         first_to: before.to,
+        promised: before.promised,
         fixed_on: date(day_of(planned.charge.last)),
     })
 }
@@ -232,6 +233,7 @@ struct Before {
     day: String,
     to_another: bool,
     to: String,
+    promised: bool,
 }
 
 impl Before {
@@ -255,6 +257,7 @@ impl Before {
         Before {
             day: date(day_of(first.sent)),
             to_another,
+            promised: case.state == State::WillFix && !to_another,
             to: match may_be_told {
                 true => first.address.clone(),
                 false => String::new(),

@@ -101,7 +101,7 @@ pub enum LabelArg {
     Annoyed,
     /// Not their server
     NotMyServer,
-    /// They will mend it
+    /// They will mend it: they are waited for, then reminded once
     WillFix,
     /// They will not
     WillNotChange,
@@ -116,7 +116,7 @@ const LABELS: &[(LabelArg, State, bool)] = &[
     (LabelArg::Grateful, State::Answered, false),
     (LabelArg::Annoyed, State::Declined, true),
     (LabelArg::NotMyServer, State::Answered, false),
-    (LabelArg::WillFix, State::Answered, false),
+    (LabelArg::WillFix, State::WillFix, false),
     (LabelArg::WillNotChange, State::Declined, false),
     (LabelArg::AutoReply, State::Sent, false),
     (LabelArg::Exempt, State::Exempt, false),

@@ -174,6 +174,7 @@ fn rules(args: &PlanArgs, environment: &Environment) -> Rules {
             .map(|d| d.trim_matches('.').to_ascii_lowercase())
             .collect(),
         pause_days: settings.pause_days,
+        will_fix_days: settings.will_fix_days,
         reminder_days: settings.reminder_days,
         local_peers: settings.local_peers,
         local_share: settings.local_share as f64 / 100.0,

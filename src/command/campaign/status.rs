@@ -108,7 +108,12 @@ fn cells(case: &Case, events: &[Event]) -> Vec<Value> {
 fn why<'e>(case: &Case, events: &'e [Event]) -> &'e str {
     let is_said = matches!(
         case.state,
-        State::Answered | State::Declined | State::Exempt | State::Bounced | State::Left
+        State::Answered
+            | State::WillFix
+            | State::Declined
+            | State::Exempt
+            | State::Bounced
+            | State::Left
     );
     let of_case = events.iter().filter(|event| event.token == case.token);
     let mut last = of_case.filter(|event| event.what == case.state.name());

@@ -54,6 +54,8 @@ impl Kind {
 pub struct Reply {
     /// The letter it answers; `None` if it answers none of ours.
     pub token: Option<String>,
+    /// It has a token where answers have theirs, whether a letter is known by it or not: that may be forgotten, or another store's.
+    pub bears_token: bool,
     /// The Message-ID of that letter, if it is told; a case may have had several.
     pub message_id: Option<String>,
     /// What it is.
@@ -130,6 +132,7 @@ pub fn read(bytes: &[u8], known: &[Known], own: &[&str]) -> Option<Reply> {
         is_letter(&message, known) || !is_passed_on && own.iter().any(|own| is_of(&from, own));
     Some(Reply {
         token: letter.map(|(known, _)| known.token.clone()),
+        bears_token: places(&message).iter().any(|text| token(text).is_some()),
         message_id: letter
             .filter(|(_, is_named)| *is_named)
             .map(|(known, _)| known.message_id.clone()),
@@ -288,6 +291,13 @@ const BEFORE: &[&str] = &["TLSNAG-", "TLSNAG.", "STOP ", "STOP%20"];
 /// How many hexadecimal digits a token has.
 const DIGITS: usize = 8;
 
+/// What stands in these places, in capitals.
+fn places(message: &Message<'_>) -> Vec<String> {
+    let headers = PLACES.iter().map(|name| raw(message, name).to_uppercase());
+    let subject = message.subject().unwrap_or_default().to_uppercase();
+    headers.chain([subject]).collect()
+}
+
 /// Which letter it answers; a report by the letter it brings back. And whether it is named by its Message-ID: by its token any letter of its
 /// case may be meant.
 fn letter<'k>(
@@ -296,11 +306,7 @@ fn letter<'k>(
     is_report: bool,
     known: &'k [Known],
 ) -> Option<(&'k Known, bool)> {
-    let mut places: Vec<String> = PLACES
-        .iter()
-        .map(|name| raw(message, name).to_uppercase())
-        .collect();
-    places.push(message.subject().unwrap_or_default().to_uppercase());
+    let mut places = places(message);
     if is_report {
         places.push(String::from_utf8_lossy(bytes).to_uppercase());
     }

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use crate::campaign::{Kind, Planned};
 use crate::outcome::day_of;
 use crate::settings::Campaign;
-use crate::store::outreach::{Case, Notice};
+use crate::store::outreach::{Case, Notice, State};
 
 /// So many days before it everybody should have been told.
 pub(super) const NOTICE_DAYS: i32 = 28;
@@ -83,6 +83,11 @@ fn is_ahead(settings: &Campaign, now: i64) -> bool {
 fn own_words(notice: &Notice) -> impl Iterator<Item = &str> {
     let lines = notice.body.lines();
     lines.filter(|line| !line.starts_with("  "))
+}
+
+/// Whether a letter has told its reader of a day; of one that came back, or whose text is forgotten, that is not said.
+pub(super) fn has_told(case: &Case, letter: &Notice, day: &str) -> bool {
+    letter.progress.may_have_left() && case.state != State::Bounced && says(letter, day)
 }
 
 fn says(notice: &Notice, day: &str) -> bool {

@@ -31,36 +31,52 @@ pub const MOST_LINES: usize = 25;
 struct Room {
     named: usize,
     proof: usize,
-    /// No empty line where an indented one shows the end of a paragraph as well.
-    tight: bool,
+    spacing: Spacing,
     /// A name longer than this is cut, and it shows.
     name: usize,
 }
 
-const fn room(named: usize, proof: usize, tight: bool, name: usize) -> Room {
+/// What lies between paragraphs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spacing {
+    Wide,
+    /// The closing words stand in the line before them: templates see that there is little room.
+    Short,
+    /// Besides, no empty line where an indented one shows the end of a paragraph as well.
+    Tight,
+}
+
+const fn room(named: usize, proof: usize, spacing: Spacing, name: usize) -> Room {
     Room {
         named,
         proof,
-        tight,
+        spacing,
         name,
     }
 }
 
-/// A letter that would be too long is tried with less: names first, proof last.
-const ROOMS: [Room; 12] = [
-    room(40, 7, false, 80),
-    room(40, 5, false, 80),
-    room(40, 5, true, 80),
-    room(40, 4, false, 80),
-    room(40, 3, false, 80),
-    room(40, 3, true, 80),
-    room(12, 3, true, 80),
-    room(6, 3, true, 80),
-    room(2, 3, true, 80),
-    room(1, 2, true, 80),
-    room(1, 2, true, 40),
-    room(1, 2, true, 30),
-];
+/// A letter that would be too long is tried with less: the closing first, then lines of proof beside the one that tells what went wrong, then what lies
+/// between paragraphs, then names.
+const ROOMS: [Room; 15] = {
+    use Spacing::{Short, Tight, Wide};
+    [
+        room(40, 7, Wide, 80),
+        room(40, 5, Wide, 80),
+        room(40, 5, Short, 80),
+        room(40, 4, Wide, 80),
+        room(40, 4, Short, 80),
+        room(40, 5, Tight, 80),
+        room(40, 3, Wide, 80),
+        room(40, 3, Short, 80),
+        room(40, 3, Tight, 80),
+        room(12, 3, Tight, 80),
+        room(6, 3, Tight, 80),
+        room(2, 3, Tight, 80),
+        room(1, 2, Tight, 80),
+        room(1, 2, Tight, 40),
+        room(1, 2, Tight, 30),
+    ]
+};
 
 /// The language whose pieces stand in where another has none.
 const FALLBACK: &str = "en";
@@ -498,7 +514,7 @@ fn view<'f>(facts: &'f Facts, problem: Problem, kind: Kind, room: Room) -> View<
         promised: facts.promised,
         last_reminder: kind == Kind::LastReminder,
         fixed_on: &facts.fixed_on,
-        tight: room.tight,
+        tight: room.spacing != Spacing::Wide,
     }
 }
 
@@ -618,7 +634,7 @@ fn finish(name: &str, text: &str, room: Room) -> Result<Letter, LetterError> {
     if subject.is_empty() || subject.chars().any(char::is_control) {
         return wrong("the subject is empty, or has characters that no header may have".into());
     }
-    let body = wrap(body, room.tight);
+    let body = wrap(body, room.spacing == Spacing::Tight);
     let lines = body.lines().count();
     if lines > MOST_LINES {
         return wrong(format!(
@@ -1067,6 +1083,23 @@ mod tests {
                 let fact = FACTS.iter().find(|fact| line.contains(**fact));
                 assert!(flat.contains(fact.unwrap()), "{what}");
             }
+        });
+    }
+
+    #[test]
+    fn first_letters_about_one_domain_have_their_paragraphs_apart() {
+        every(|_, kind, language, facts, letter| {
+            if kind != Kind::Notice || facts.domains.len() > 1 {
+                return;
+            }
+            let closing = match (facts.audience, language) {
+                (Audience::Postmaster, "en") => "How you run your server",
+                (Audience::Postmaster, _) => "Wie Sie Ihren Server",
+                (Audience::Correspondents, "en") => "You need not do anything",
+                (Audience::Correspondents, _) => "Sie m\u{fc}ssen nichts tun",
+            };
+            let apart = format!("\n\n{closing}");
+            assert!(letter.body.contains(&apart), "{}", letter.body);
         });
     }
 

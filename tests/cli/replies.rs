@@ -523,6 +523,8 @@ fn what_was_said_in_a_case_is_shown() {
         rows(&sandbox, 11)[0]["remark"],
         "will-fix by phone, on Monday"
     );
+    campaign(&sandbox, 11, &["status", &token])
+        .fails_with(&[&format!("tlsnag campaign history {token}")]);
     campaign(&sandbox, 11, &["history", "b.example"])
         .fails_with(&["there is no case about `b.example`"]);
 }

@@ -1,5 +1,6 @@
 //! `campaign status`: where each case stands, and what came of it all.
 
+use anyhow::bail;
 use clap::Args;
 
 use crate::campaign::score::{Rate, Score, score};
@@ -14,7 +15,11 @@ use super::{Environment, Status, follow_up};
 
 /// Arguments of `campaign status`.
 #[derive(Debug, Args)]
+#[command(after_help = "What happened in one case, in order: tlsnag campaign history NAME")]
 pub struct StatusArgs {
+    /// Of one case the history is asked for.
+    #[arg(hide = true)]
+    pub name: Option<String>,
     /// How to print it.
     #[command(flatten)]
     pub print: PrintArgs,
@@ -36,6 +41,12 @@ const COLUMNS: &[Column] = &[
 
 /// Runs the command.
 pub(super) fn run(args: &StatusArgs, environment: &Environment) -> anyhow::Result<Status> {
+    if let Some(name) = &args.name {
+        bail!(
+            "`status` shows all cases; what happened in one is told by: tlsnag campaign history {}",
+            name.escape_debug()
+        );
+    }
     let mut store = Store::open_existing(&environment.store)?;
     for moved in follow_up(&mut store, environment)? {
         environment.printer.remark(&moved);

@@ -532,12 +532,15 @@ fn was_written_lately(
     Ok(counted > 0)
 }
 
-/// Takes a domain or a host out of the cases about it. One that is about nothing else is deleted, with its letters and its history; one
+/// Takes a domain or a host out of the cases about it, and of those of which an earlier letter, or the history, named it. One that is about nothing else is deleted, with its letters and its history; one
 /// that is stays, or the others would be written to anew, without the texts that name what is forgotten. Gives back how many of both.
 pub(super) fn forget_cases(connection: &Connection, name: &str) -> Result<u64> {
-    let about = "SELECT outreach FROM outreach_peer WHERE domain = ?1 OR host = ?1";
-    let mut statement =
-        connection.prepare(&format!("{about} GROUP BY outreach ORDER BY outreach"))?;
+    let mut statement = connection.prepare(
+        "SELECT outreach FROM outreach_peer WHERE domain = ?1 OR host = ?1
+         UNION SELECT outreach FROM notice WHERE INSTR(LOWER(subject || ' ' || body || ' ' || answer), ?1) > 0
+         UNION SELECT outreach FROM outreach_event WHERE INSTR(LOWER(note), ?1) > 0
+         ORDER BY 1",
+    )?;
     let cases = statement
         .query_map([name], |row| row.get(0))?
         .collect::<rusqlite::Result<Vec<i64>>>()?;

@@ -239,6 +239,30 @@ fn the_scoreboard_holds_nothing_against_the_host_a_customer_has_left() {
     assert!(!board.contains("hoster.example"), "{board}");
 }
 
+/// A reminder is about those who are still concerned; the letter before it named all.
+#[test]
+fn what_an_earlier_letter_named_is_forgotten_with_it() {
+    let (sandbox, [a, ..]) = hosted();
+    import(
+        &sandbox,
+        40,
+        "later.log",
+        &among(9..=39, &[need(9..=39, a)]),
+    );
+    assert_eq!(
+        strings(&written(&sandbox, 40)["rows"], "domain"),
+        ["a.example"]
+    );
+    let said = sandbox.run(&["forget", "b.example"]).ok().out;
+    assert!(said.contains("of the outreach 1."), "{said}");
+    let store = std::fs::read(sandbox.path("store.db")).unwrap();
+    let kept = String::from_utf8_lossy(&store).contains("b.example");
+    assert!(!kept, "the name is still there");
+    // That they were written to is not.
+    assert_eq!(status_of(&sandbox, 41, "hoster.example"), "sent");
+    assert_eq!(reasons(&plan(&sandbox, 41)), ["too-recent"]);
+}
+
 #[test]
 fn a_certificate_we_no_longer_look_at_is_not_mended() {
     let peer = ("c.example", "mx.c.example", "192.0.2.90");

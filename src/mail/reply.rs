@@ -115,8 +115,15 @@ pub fn read(bytes: &[u8], known: &[Known], own: &[&str]) -> Option<Reply> {
         .unwrap_or_default()
         .to_string();
     let report = report(&message, &text, &from);
-    let letter = letter(&message, bytes, report.is_some(), known);
+    let complaint = complaint(&message);
+    let brings_it_back = report.is_some() || complaint.is_some();
+    let letter = letter(&message, bytes, brings_it_back, known);
     let kind = match report {
+        // Who calls a letter of ours spam wants no other. Those about other mail are not for us.
+        _ if complaint.is_some() => match complaint == Some(true) && letter.is_some() {
+            true => Kind::OptOut,
+            false => Kind::Robot,
+        },
         // Somebody else's mail to us has come back, and they show us.
         Some(_) if letter.is_none() && shows_our_side(&message, bytes, DEPTH) => Kind::OurSide,
         Some(kind) => kind,
@@ -236,6 +243,23 @@ fn report(message: &Message<'_>, text: &str, from: &str) -> Option<Kind> {
         true => Some(Kind::Delay(code)),
         false => Some(Kind::Bounce(code)),
     }
+}
+
+/// Whether a mailbox provider reports that somebody has called mail of ours spam (RFC 5965), or (`false`) something else about it; `None` if it is no such
+/// report.
+fn complaint(message: &Message<'_>) -> Option<bool> {
+    let part = message.parts.iter().find(|part| {
+        part.content_type().is_some_and(|kind| {
+            kind.ctype() == "message" && kind.subtype() == Some("feedback-report")
+        })
+    })?;
+    let fields = String::from_utf8_lossy(part.contents()).to_lowercase();
+    let mut fields = fields.lines().filter_map(|line| line.split_once(':'));
+    let (_, kind) = fields.find(|(name, _)| name.trim() == "feedback-type")?;
+    Some(matches!(
+        kind.trim(),
+        "abuse" | "opt-out" | "opt-out-list" | "other"
+    ))
 }
 
 /// What servers say of mail that they go on trying to deliver.
@@ -509,6 +533,22 @@ mod tests {
         assert_eq!(is(&waits), ours(Kind::Delay("4.2.1".into())));
         let given_up = waits.replace("It will be retried", "It waited too long");
         assert_eq!(is(&given_up), ours(Kind::Bounce("4.2.1".into())));
+    }
+
+    #[test]
+    fn who_calls_a_letter_spam_wants_no_more_of_it() {
+        let report = |kind: &str, id: &str| {
+            is(&format!(
+                "From: complaints@isp.example\nTo: ann@us.example\nSubject: FW: x\nMIME-Version: 1.0\nContent-Type: multipart/report; report-type=feedback-report; boundary=\"b\"\n\n--b\nContent-Type: text/plain\n\nThis is an abuse report.\n\n--b\nContent-Type: message/feedback-report\n\nFeedback-Type: {kind}\nUser-Agent: x/1\nVersion: 1\n\n--b\nContent-Type: message/rfc822\n\nMessage-ID: <{id}>\nSubject: x\n\nx\n\n--b--\n"
+            ))
+        };
+        let letter = "tlsnag.4F2A91C0.notice@mail.us.example";
+        assert_eq!(report("abuse", letter), ours(Kind::OptOut));
+        assert_eq!(report("not-spam", letter), ours(Kind::Robot));
+        assert_eq!(
+            report("abuse", "newsletter@us.example"),
+            (None, Kind::Robot)
+        );
     }
 
     #[test]

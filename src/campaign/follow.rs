@@ -21,9 +21,14 @@ pub struct Move {
     pub token: String,
     /// The state it comes into.
     pub state: State,
+    /// The day by which the log had shown it.
+    pub day: i32,
     /// Why.
     pub note: String,
 }
+
+/// The state that comes, the day by which the log had shown it, and why.
+type Next = (State, i32, String);
 
 /// What the log says of each case. `sightings` are to reach back to before the cases were opened, as far as there are any. Who has said that they
 /// will mend it is waited for so many days.
@@ -31,28 +36,24 @@ pub fn follow(cases: &[Case], sightings: &[Sighting], today: i32, will_fix_days:
     cases
         .iter()
         .filter_map(|case| {
-            let (state, note) = next(case, sightings, today, will_fix_days)?;
+            let (state, day, note) = next(case, sightings, today, will_fix_days)?;
             Some(Move {
                 case: case.id,
                 token: case.token.clone(),
                 state,
+                day,
                 note,
             })
         })
         .collect()
 }
 
-fn next(
-    case: &Case,
-    sightings: &[Sighting],
-    today: i32,
-    will_fix_days: i32,
-) -> Option<(State, String)> {
+fn next(case: &Case, sightings: &[Sighting], today: i32, will_fix_days: i32) -> Option<Next> {
     let problem = Problem::from_name(&case.problem)?;
     let about = about(case, sightings);
     // On the very day on which it changed nothing is said yet.
     let is_later = |at: i64| at > case.changed && day_of(at) > day_of(case.changed);
-    let moves = |is_so: bool, state, note: &str| is_so.then(|| (state, note.to_string()));
+    let moves = |is_so: bool, state, note: &str| is_so.then(|| (state, today, note.to_string()));
     match case.state {
         State::Fixed | State::Thanked => {
             let again = is_later(last(problem, about.iter().copied()));
@@ -79,7 +80,7 @@ fn next(
     }
     if let Some(mended) = mended(case, problem, sightings) {
         let note = format!("TLS on {} days, nothing else since", mended.days);
-        return Some((State::Fixed, note));
+        return Some((State::Fixed, mended.by, note));
     }
     given_up(case, problem, &about, (today, will_fix_days))
 }
@@ -90,7 +91,7 @@ fn given_up(
     problem: Problem,
     about: &[&Sighting],
     (today, will_fix_days): (i32, i32),
-) -> Option<(State, String)> {
+) -> Option<Next> {
     let letters = || case.notices.iter().filter(|n| n.progress.may_have_left());
     let latest = letters().map(|n| n.sent).max()?;
     let is_past = |at: i64, days: i32| today - day_of(at) > days;
@@ -104,7 +105,13 @@ fn given_up(
         _ => false,
     };
     let is_over = is_past && had_last_letter(case);
-    is_over.then(|| (State::GivenUp, format!("{} letters", letters().count())))
+    is_over.then(|| {
+        (
+            State::GivenUp,
+            today,
+            format!("{} letters", letters().count()),
+        )
+    })
 }
 
 /// Whether all that a letter of this case says holds still, by the latest of the log: it may be drafted on one day and sent on

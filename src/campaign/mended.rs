@@ -25,6 +25,8 @@ pub struct Mended {
     pub days: usize,
     /// The first of them.
     pub since: i32,
+    /// The one by which it had been seen often enough.
+    pub by: i32,
     /// The domains of the case to which mail was seen to go so, with how much. One to which none has gone since is not among them, though its
     /// host be mended: nothing was seen of it.
     pub domains: BTreeMap<String, u64>,
@@ -41,30 +43,34 @@ pub fn mended(case: &Case, problem: Problem, sightings: &[Sighting]) -> Option<M
     let works =
         |s: &&&Sighting| s.last > since && facts.iter().all(|fact| problem.works_in(s, fact));
     let working: Vec<&Sighting> = about.iter().filter(works).copied().collect();
-    let days_of = |counts: &dyn Fn(&Sighting) -> bool| {
+    let enough_by = |counts: &dyn Fn(&Sighting) -> bool| {
         let counted = working.iter().filter(|s| counts(s));
-        counted.map(|s| s.day).collect::<BTreeSet<i32>>().len()
+        let days: BTreeSet<i32> = counted.map(|s| s.day).collect();
+        days.into_iter().nth(DAYS - 1)
     };
-    let is_mended = |domain: &String| {
+    let mut by = enough_by(&|_| true)?;
+    // Who sends to us may write any domain on it: there the hosts are one.
+    let domains: BTreeSet<&String> = match case.direction {
+        Direction::Outbound => case.peers.iter().map(|(domain, _)| domain).collect(),
+        Direction::Inbound => BTreeSet::new(),
+    };
+    for domain in domains {
         let is_host = |host: &String| case.peers.iter().any(|(d, h)| d == domain && h == host);
-        days_of(&|s| s.domain == *domain || is_host(&s.host)) >= DAYS
-    };
-    let all = days_of(&|_| true);
-    let each = match case.direction {
-        Direction::Outbound => {
-            let mut domains = case.peers.iter().map(|(domain, _)| domain);
-            domains.all(|domain| is_mended(domain) || has_left(case, domain, sightings))
+        match enough_by(&|s| s.domain == *domain || is_host(&s.host)) {
+            Some(day) => by = by.max(day),
+            None if has_left(case, domain, sightings) => {}
+            None => return None,
         }
-        // Who sends to us may write any domain on it: there the hosts are one.
-        Direction::Inbound => true,
-    };
-    (all >= DAYS && each).then(|| seen_to_work(case, &working, all))
+    }
+    Some(seen_to_work(case, &working, by))
 }
 
-fn seen_to_work(case: &Case, working: &[&Sighting], days: usize) -> Mended {
+fn seen_to_work(case: &Case, working: &[&Sighting], by: i32) -> Mended {
+    let days: BTreeSet<i32> = working.iter().map(|s| s.day).collect();
     let mut mended = Mended {
-        days,
-        since: working.iter().map(|s| s.day).min().unwrap_or_default(),
+        days: days.len(),
+        since: days.first().copied().unwrap_or(by),
+        by,
         ..Mended::default()
     };
     for sighting in working {
@@ -246,7 +252,7 @@ mod tests {
         let domains: Vec<_> = mended.domains.iter().collect();
         assert_eq!(domains, [(&"a.example".to_string(), &1)]);
         assert_eq!(mended.hosts, BTreeSet::from(["mx7.host.example".into()]));
-        assert_eq!((mended.since, mended.days), (103, 2));
+        assert_eq!((mended.since, mended.by, mended.days), (103, 104, 2));
         let sent = Case {
             state: State::Sent,
             ..case

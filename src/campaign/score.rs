@@ -62,7 +62,7 @@ pub fn score(cases: &[Case], events: &[Event]) -> Score {
             .filter(|n| n.progress.may_have_left() && n.kind != "thank-you");
         let first = sent.map(|n| n.sent).min();
         score.bounced += u64::from(had(State::Bounced.name()).is_some());
-        let answered = [State::Answered, State::WillFix];
+        let answered = [State::Answered, State::NotTheirs, State::WillFix];
         let has_answered = answered.iter().any(|state| had(state.name()).is_some());
         score.answered += u64::from(has_answered);
         score.left += u64::from(case.state == State::Left);

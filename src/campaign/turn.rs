@@ -44,12 +44,13 @@ impl Desk<'_> {
         is_left_alone || (is_chosen && !theirs().any(Case::was_written))
     }
 
-    /// The case that a letter to the postmaster would go on with. One whose letter came back has reached nobody, and who declined for their
-    /// own domain has not for others: whoever else is the contact gets a first one.
+    /// The case that a letter to the postmaster would go on with. One whose letter came back, or went to somebody whose server it is not, has reached
+    /// nobody; and who declined for their own domain has not for others: whoever else is the contact gets a first one.
     pub(super) fn case_for(&self, turn: &Turn<'_>) -> Option<&Case> {
         let is_elsewhere = |case: &&Case| {
             let is_other = !turn.to.is_empty() && !case.address.eq_ignore_ascii_case(turn.to);
-            (case.state == State::Bounced || optout::is_theirs_alone(case)) && is_other
+            let has_missed = matches!(case.state, State::Bounced | State::NotTheirs);
+            (has_missed || optout::is_theirs_alone(case)) && is_other
         };
         let case = self.case(turn.who, turn.problem);
         case.filter(|case| !is_elsewhere(case))
@@ -196,7 +197,12 @@ impl Desk<'_> {
         let is_over = |case: &&Case| {
             matches!(
                 case.state,
-                State::Answered | State::WillFix | State::Declined | State::Exempt | State::GivenUp
+                State::Answered
+                    | State::NotTheirs
+                    | State::WillFix
+                    | State::Declined
+                    | State::Exempt
+                    | State::GivenUp
             )
         };
         let mut cases = self.standing.cases.iter();
@@ -529,6 +535,7 @@ mod tests {
         let mended = Mended {
             days: 2,
             since: 77,
+            by: 78,
             domains: domains.iter().map(|d| (d.to_string(), 1)).collect(),
             hosts: BTreeSet::new(),
         };

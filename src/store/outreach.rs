@@ -22,6 +22,8 @@ pub enum State {
     Bounced,
     /// Somebody answered.
     Answered,
+    /// Somebody answered that it is not their server: whoever runs it knows nothing yet.
+    NotTheirs,
     /// They have said that they will mend it: it is waited for a while.
     WillFix,
     /// They will not change it.
@@ -47,6 +49,7 @@ pub const STATES: &[(State, &str, bool)] = &[
     (State::Sent, "sent", true),
     (State::Bounced, "bounced", true),
     (State::Answered, "answered", true),
+    (State::NotTheirs, "not-theirs", true),
     (State::WillFix, "will-fix", true),
     (State::Declined, "declined", true),
     (State::Exempt, "exempt", true),
@@ -750,7 +753,7 @@ fn take_back(connection: &Connection, notice: &Notice) -> Result<()> {
 /// drafted, that they will mend it.
 fn is_closed(connection: &Connection, notice: &Notice) -> Result<bool> {
     let sql = "SELECT 1 FROM outreach WHERE id = ?1
-       AND (state IN ('declined', 'exempt', 'answered') OR (state = 'will-fix' AND changed >= ?2))";
+       AND (state IN ('declined', 'exempt', 'answered', 'not-theirs') OR (state = 'will-fix' AND changed >= ?2))";
     let of = params![notice.case, notice.planned];
     let found = connection.query_row(sql, of, |_| Ok(())).optional()?;
     Ok(found.is_some())
@@ -940,6 +943,7 @@ mod tests {
             State::Declined,
             State::Exempt,
             State::Answered,
+            State::NotTheirs,
             State::WillFix,
         ];
         for end in ends {

@@ -323,7 +323,7 @@ fn the_whole_story() {
         "thanked",
         "Came back: 1",
         "Answered: 1",
-        "6 days (median)",
+        "From the first letter to TLS on two days: 1 day (median)",
     ] {
         assert!(status.contains(words), "{words}\n{status}");
     }

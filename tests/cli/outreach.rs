@@ -219,6 +219,10 @@ fn a_thank_you_names_those_to_whom_mail_went_over_tls_and_nobody_else() {
     for other in [b, c] {
         assert!(!shown.contains(other.0), "{shown}");
     }
+    // It is mended since the second day, whenever that is looked at.
+    let rows = campaign(&sandbox, 15, &["status", "--format", "json"]).ok();
+    let changed = rows.json()["rows"][0]["changed"].to_string();
+    assert!(changed.contains("2026-11-12"), "{changed}");
     // That it was about the others too stays known.
     let history = campaign(&sandbox, 15, &["history", "b.example"]).ok().out;
     assert!(history.contains("fixed"), "{history}");

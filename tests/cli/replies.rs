@@ -530,6 +530,33 @@ fn what_was_said_in_a_case_is_shown() {
 }
 
 #[test]
+fn after_an_answer_that_it_is_not_theirs_another_contact_gets_a_first_letter() {
+    let sandbox = written(&["a.example"]);
+    let token = token(&sandbox, "a.example");
+    let note = ["--note", "it is run by consult.example"];
+    let label = [&["label", token.as_str(), "not-my-server"], &note[..]].concat();
+    campaign(&sandbox, 11, &label).ok();
+    still(&sandbox, 41, &["a.example"]);
+    // Not to the same again.
+    assert_eq!(
+        strings(&plan(&sandbox, 41)["skipped"], "reason"),
+        ["closed"]
+    );
+    contact(&sandbox, "a.example", "carl@consult.example");
+    let planned = write(&sandbox, 41);
+    assert_eq!(strings(&planned["rows"], "template"), ["notice"]);
+    assert_eq!(
+        taken(&sandbox),
+        ["carl@consult.example", "postmaster@a.example"]
+    );
+    let states: Vec<Value> = rows(&sandbox, 41)
+        .iter()
+        .map(|row| row["state"].clone())
+        .collect();
+    assert_eq!(states, ["not-theirs", "sent"]);
+}
+
+#[test]
 fn who_will_mend_it_is_waited_for_and_then_thanked_or_reminded_once() {
     let names = ["good.example", "slow.example"];
     let sandbox = written(&names);

@@ -134,12 +134,14 @@ fn digest(message: &[u8]) -> String {
 /// The state an answer brings a case into. Who has declined has declined, whatever else they write or whatever comes back, until the operator
 /// says otherwise; a case that was answered is not one that reached nobody.
 fn next_state(case: &Case, kind: &Kind) -> Option<State> {
-    use State::{Answered, Bounced, Control, Declined, GivenUp, Left, Planned, Sent, WillFix};
+    use State::{
+        Answered, Bounced, Control, Declined, GivenUp, Left, NotTheirs, Planned, Sent, WillFix,
+    };
     let moves: &[State] = match kind {
         Kind::Bounce(_) => &[Sent, Left],
-        Kind::Human | Kind::OurSide => &[Sent, Bounced, GivenUp, Left, WillFix],
+        Kind::Human | Kind::OurSide => &[Sent, Bounced, GivenUp, Left, NotTheirs, WillFix],
         Kind::OptOut => &[
-            Sent, Bounced, GivenUp, Left, WillFix, Answered, Planned, Control,
+            Sent, Bounced, GivenUp, Left, NotTheirs, WillFix, Answered, Planned, Control,
         ],
         Kind::Delay(_) | Kind::Robot | Kind::Own => &[],
     };

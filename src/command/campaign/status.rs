@@ -120,6 +120,7 @@ fn why<'e>(case: &Case, events: &'e [Event]) -> &'e str {
     let is_said = matches!(
         case.state,
         State::Answered
+            | State::NotTheirs
             | State::WillFix
             | State::Declined
             | State::Exempt
@@ -153,7 +154,8 @@ fn notes(score: &Score) -> Vec<Note> {
     }
     if let Some(days) = score.median_days {
         notes.push(Note::Item(format!(
-            "From the first letter to TLS: {days} days (median)"
+            "From the first letter to TLS on two days: {days} {} (median)",
+            if days == 1.0 { "day" } else { "days" }
         )));
         notes.push(Note::Item(format!(
             "Mails a day that go over TLS now: {:.1}",

@@ -61,11 +61,7 @@ fn next(case: &Case, sightings: &[Sighting], today: i32, will_fix_days: i32) -> 
         }
         State::Left => {
             let again = is_later(last_accused(case, problem, &about, sightings));
-            return moves(
-                again,
-                State::Sent,
-                "mail goes there again, and it is as it was",
-            );
+            return moves(again, State::Sent, "the same was seen at their hosts again");
         }
         // A case that is only planned is planned anew each time; one that was taken out by hand stays so, whatever comes.
         State::Planned | State::Exempt => return None,

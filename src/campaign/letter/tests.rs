@@ -648,6 +648,12 @@ fn letters_after_the_first() {
         plain(problem, Kind::Deadline),
     ];
     cases[1].3 = crowded(cases[1].3.clone());
+    let mut to_another = plain(problem, Kind::Reminder);
+    to_another.3.to_another = true;
+    to_another.3.first_to = "postmaster@a.example".into();
+    let mut promised = plain(problem, Kind::LastReminder);
+    promised.3.promised = true;
+    cases.extend([to_another, promised]);
     cases.extend(problems().map(|row| plain(row.problem, Kind::ThankYou)));
     let (problem, kind, _, facts) = notice(problem, Cause::Unknown, IN_CLEAR);
     cases.push((problem, kind, Style::LightHearted, facts));

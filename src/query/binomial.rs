@@ -4,6 +4,8 @@
 //! Pure mathematics: what is counted, and whether the counts are independent, is the caller's business. Counts need not be whole, since
 //! mail that came in one burst counts as less than it is.
 
+use std::sync::OnceLock;
+
 /// Bounds that hold in 95 of 100 cases.
 const MISSED: f64 = 0.05;
 /// Terms of a continued fraction, and halvings of an interval: more than either ever needs.
@@ -90,14 +92,21 @@ pub(super) fn at_least(hits: u64, trials: Trials) -> f64 {
 
 /// How likely it is that at least `hits` of the `drawn` ones are marked, where `marked` of `all` are (Fisher's exact test, 1935).
 pub(super) fn drawn_at_least(hits: u64, drawn: u64, marked: u64, all: u64) -> f64 {
-    let ways = |n: u64, k: u64| {
-        let of = |n: u64| ln_gamma(n as f64 + 1.0);
-        of(n) - of(k) - of(n - k)
-    };
+    let ways = |n: u64, k: u64| ln_factorial(n) - ln_factorial(k) - ln_factorial(n - k);
     let rest = all.saturating_sub(marked);
     let possible = hits.max(drawn.saturating_sub(rest))..=drawn.min(marked);
     let each = possible.map(|n| (ways(marked, n) + ways(rest, drawn - n) - ways(all, drawn)).exp());
     each.sum::<f64>().min(1.0)
+}
+
+/// The logarithm of n!. The numbers are mostly days: those of three years are worked out once.
+fn ln_factorial(n: u64) -> f64 {
+    const KEPT: u64 = 1100;
+    static SMALL: OnceLock<Vec<f64>> = OnceLock::new();
+    let of = |n: u64| ln_gamma(n as f64 + 1.0);
+    let small = SMALL.get_or_init(|| (0..KEPT).map(of).collect());
+    // OK to narrow: what is too large is not in the list.
+    small.get(n as usize).copied().unwrap_or_else(|| of(n))
 }
 
 /// The logarithm of the gamma function of a positive number (Lanczos, g = 7).

@@ -11,12 +11,11 @@ use hashbrown::{HashMap, HashSet};
 use crate::outcome::Direction;
 use crate::store::{Result, Store, public_suffix, registrable};
 
-use super::Scope;
-use super::failures::who;
 use super::limits::smart_host;
 use super::software::{Software, find_software};
-use super::sums::{Entry, Named, Sums};
-use super::tally::Group;
+use super::sums::{Entry, Sums};
+use super::tally::{is_sent, is_undelivered};
+use super::{Scope, both_ways};
 
 /// By what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,19 +129,13 @@ pub struct Breakdown {
     pub smart_host: Option<String>,
 }
 
-/// What is known of one group of equal outcomes with one peer.
+/// One count of one peer.
 struct Fact<'s> {
     direction: Direction,
-    /// Domain, organisation, host, address.
-    names: [&'s str; 4],
-    session: Session<'s>,
+    entry: Entry<'s>,
     /// The word of the server's software, if it is asked for and known.
     software: &'static str,
-    group: Group,
 }
-
-/// Protocol, cipher, key exchange, verification.
-type Session<'s> = [&'s str; 4];
 
 /// Divides all mail.
 pub fn find_breakdown(store: &Store, scope: &Scope, axis: Axis) -> Result<Breakdown> {
@@ -151,30 +144,57 @@ pub fn find_breakdown(store: &Store, scope: &Scope, axis: Axis) -> Result<Breakd
         Axis::Software => find_software(store, &in_question(&sums))?,
         _ => HashMap::new(),
     };
-    let senders = senders(&sums);
-    let mut parts: HashMap<(Direction, Cow<'_, str>), Part> = HashMap::new();
-    let by_peer = sums.by_name(|entry| Some((entry.peer.direction(), entry.peer_name())));
-    for ((direction, peer), named) in by_peer.iter() {
+    let slices = both_ways(|direction| slices(&sums, direction, axis, &software));
+    Ok(Breakdown {
+        slices: slices.concat(),
+        smart_host: smart_host(&sums),
+    })
+}
+
+/// The parts of one direction.
+fn slices(
+    sums: &Sums,
+    direction: Direction,
+    axis: Axis,
+    software: &HashMap<(&str, &str), Software>,
+) -> Vec<Slice> {
+    let senders = match direction {
+        Direction::Outbound => HashSet::new(),
+        Direction::Inbound => senders(sums),
+    };
+    let mut parts: HashMap<Cow<'_, str>, Part> = HashMap::new();
+    let by_peer = sums.by_name(|entry| {
+        let is_one = entry.peer.direction() == direction;
+        is_one.then(|| entry.peer_name())
+    });
+    for (peer, named) in by_peer.iter() {
         let is_stranger = direction == Direction::Inbound && !senders.contains(peer);
-        let facts = facts(direction, named, &software);
+        let facts = named.entries().map(|entry| Fact {
+            direction,
+            entry,
+            software: match axis {
+                Axis::Software => software_of(&entry, software),
+                _ => "",
+            },
+        });
         // What is our own fault stays: it may be why they never got to send.
-        let facts = facts
-            .iter()
-            .filter(|f| !(is_stranger && f.is_mere_failure()));
+        let facts = facts.filter(|f| !(is_stranger && f.is_mere_failure()));
         for (name, part) in of_peer(facts, axis) {
-            parts.entry((direction, name)).or_default().add(&part);
+            parts.entry(name).or_default().add(&part);
         }
     }
     let slices = parts
         .into_iter()
-        .map(|((direction, name), part)| part.slice(direction, name.into_owned()));
+        .map(|(name, part)| part.slice(direction, name.into_owned()));
     let mut slices: Vec<Slice> = slices.filter(|s| s.mails() + s.failed > 0).collect();
-    let size = |s: &Slice| (s.direction, Reverse(s.mails()), Reverse(s.failed));
+    let size = |s: &Slice| (Reverse(s.mails()), Reverse(s.failed));
     slices.sort_unstable_by(|a, b| (size(a), &a.name).cmp(&(size(b), &b.name)));
-    Ok(Breakdown {
-        slices,
-        smart_host: smart_host(&sums),
-    })
+    slices
+}
+
+fn software_of(entry: &Entry<'_>, known: &HashMap<(&str, &str), Software>) -> &'static str {
+    let software = known.get(&(entry.peer.host(), entry.peer.address()));
+    software.map_or("", |software| software.name())
 }
 
 /// The names of the clients that sent us anything. The failures of others are left out, as the summary does: whoever scans the net meets our
@@ -190,149 +210,157 @@ fn senders(sums: &Sums) -> HashSet<&str> {
 /// The hosts and addresses to which mail went in clear, or failed because of TLS.
 fn in_question(sums: &Sums) -> HashSet<(&str, &str)> {
     let is_one = |e: &Entry<'_>| {
-        let is_bad = &*e.meaning.tls == "plaintext" || e.meaning.class.row().tls_failure;
+        let is_bad = e.meaning.tls == "plaintext" || e.meaning.class.row().tls_failure;
         e.peer.direction() == Direction::Outbound && is_bad
     };
     let hosts = sums.each().filter(is_one);
     hosts.map(|e| (e.peer.host(), e.peer.address())).collect()
 }
 
-/// All that is known of one peer.
-fn facts<'s>(
-    direction: Direction,
-    named: Named<'s, '_>,
-    software: &HashMap<(&str, &str), Software>,
-) -> Vec<Fact<'s>> {
-    let groups = named.groups_by(|entry| {
-        let m = entry.meaning;
-        let session: Session<'s> = [&m.protocol, &m.cipher, &m.key_exchange, &m.verification];
-        Some((entry.peer.names(), session))
-    });
-    let facts = groups.into_iter().map(|((names, session), group)| {
-        let [_, _, host, address] = names;
-        let known = software.get(&(host, address));
-        Fact {
-            direction,
-            names,
-            session,
-            software: known.map_or("", |software| software.name()),
-            group,
-        }
-    });
-    facts.collect()
-}
-
 /// The parts to which a peer belongs, and what it is of each.
-fn of_peer<'f, 's: 'f>(
-    facts: impl Iterator<Item = &'f Fact<'s>>,
-    axis: Axis,
-) -> Vec<(Cow<'s, str>, Part)> {
+fn of_peer<'s>(facts: impl Iterator<Item = Fact<'s>>, axis: Axis) -> Vec<(Cow<'s, str>, Part)> {
     let mut parts: Vec<(Cow<'s, str>, Part)> = Vec::new();
-    for fact in facts {
-        for name in fact.keys(axis) {
-            match parts.iter_mut().find(|(same, _)| *same == name) {
-                Some((_, part)) => fact.count(axis, part),
-                None => {
-                    let mut part = Part::default();
-                    fact.count(axis, &mut part);
-                    parts.push((name, part));
-                }
-            }
+    let mut count = |fact: &Fact<'s>, name: &Cow<'s, str>| match parts
+        .iter_mut()
+        .find(|(same, _)| same == name)
+    {
+        Some((_, part)) => fact.count(axis, part),
+        None => {
+            let mut part = Part::default();
+            fact.count(axis, &mut part);
+            parts.push((name.clone(), part));
         }
+    };
+    // The counts of a name follow each other mostly.
+    let mut last: Option<(Named<'s>, Vec<Cow<'s, str>>)> = None;
+    for fact in facts {
+        let Some(named) = fact.named(axis) else {
+            fact.word(axis).iter().for_each(|name| count(&fact, name));
+            continue;
+        };
+        if last.as_ref().is_none_or(|(same, _)| *same != named) {
+            last = Some((named, named.parts(axis)));
+        }
+        let names = last.iter().flat_map(|(_, names)| names);
+        names.for_each(|name| count(&fact, name));
     }
     parts
+}
+
+/// What the parts follow from where they are made of names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Named<'s> {
+    direction: Direction,
+    name: &'s str,
+    organisation: &'s str,
+}
+
+impl<'s> Named<'s> {
+    fn parts(self, axis: Axis) -> Vec<Cow<'s, str>> {
+        let one = |name: &'s str| vec![Cow::Borrowed(name)];
+        match axis {
+            Axis::Organisation if self.direction == Direction::Outbound => {
+                vec![registrable(self.name).map_or(Cow::Borrowed(self.name), Cow::Owned)]
+            }
+            Axis::Suffix => match suffixes(self.name) {
+                found if found.is_empty() => one(""),
+                found => found.into_iter().map(Cow::Owned).collect(),
+            },
+            Axis::Operator => one(match registrable(self.name) {
+                // A host without a name of its own.
+                None => "",
+                Some(_) => self.organisation,
+            }),
+            _ => one(self.name),
+        }
+    }
 }
 
 impl<'s> Fact<'s> {
     /// Mail that crossed.
     fn mails(&self) -> u64 {
         match self.direction {
-            Direction::Outbound if self.group.is_sent() => self.group.n,
+            Direction::Outbound if is_sent(self.entry.meaning.delivery) => self.entry.count.n,
             Direction::Outbound => 0,
-            Direction::Inbound => self.group.messages,
+            Direction::Inbound => self.entry.count.messages,
         }
     }
 
     /// Attempts or sessions that failed because of TLS. What failed before a recipient was named counts where the cause is asked for: who it was
     /// for is not known.
     fn failed(&self, axis: Axis) -> u64 {
-        let unnamed = axis.is_of_faults() && self.group.delivery.is_empty();
-        let is_failure = match self.direction {
-            Direction::Outbound => {
-                self.group.class.row().tls_failure && (unnamed || self.group.is_undelivered())
-            }
-            Direction::Inbound => self.group.class.row().tls_failure,
+        let meaning = self.entry.meaning;
+        let unnamed = axis.is_of_faults() && meaning.delivery.is_empty();
+        let is_wanted = match self.direction {
+            Direction::Outbound => unnamed || is_undelivered(meaning.delivery),
+            Direction::Inbound => true,
         };
-        if is_failure { self.group.n } else { 0 }
+        match is_wanted && meaning.class.row().tls_failure {
+            true => self.entry.count.n,
+            false => 0,
+        }
+    }
+
+    fn is_clear(&self) -> bool {
+        self.entry.meaning.tls == "plaintext"
     }
 
     /// Nothing but a failure that is not our own fault.
     fn is_mere_failure(&self) -> bool {
-        self.failed(Axis::Cause) > 0 && self.mails() == 0 && &*self.group.fault != "us"
+        self.failed(Axis::Cause) > 0 && self.mails() == 0 && self.entry.meaning.fault != "us"
     }
 
-    /// The parts it belongs to.
-    fn keys(&self, axis: Axis) -> Vec<Cow<'s, str>> {
-        let [domain, organisation, host, _] = self.names;
-        let is_clear = &*self.group.tls == "plaintext";
-        let is_encrypted = self.mails() > 0 && &*self.group.tls == "encrypted";
-        if axis.is_of_sessions() && !is_encrypted {
-            return Vec::new();
-        }
-        let own_name = match self.direction {
-            Direction::Outbound => domain,
-            Direction::Inbound => host,
+    /// The names its parts follow from, if they do.
+    fn named(&self, axis: Axis) -> Option<Named<'s>> {
+        let [domain, organisation, host, _] = self.entry.peer.names();
+        let of = |name| Named {
+            direction: self.direction,
+            name,
+            organisation,
         };
-        let [protocol, cipher, key_exchange, verification] = self.session;
-        let one = |name: &'s str| vec![Cow::Borrowed(name)];
-        match axis {
-            Axis::Organisation if self.direction == Direction::Outbound => {
-                vec![registrable(domain).map_or(Cow::Borrowed(domain), Cow::Owned)]
+        match (axis, self.direction) {
+            (Axis::Organisation | Axis::Suffix, Direction::Outbound) => Some(of(domain)),
+            (Axis::Organisation, Direction::Inbound) => Some(of(self.entry.peer_name())),
+            (Axis::Suffix, Direction::Inbound) | (Axis::Operator, Direction::Outbound) => {
+                Some(of(host))
             }
-            Axis::Organisation => one(who(self.direction, self.names)),
-            Axis::Operator if self.direction == Direction::Inbound => Vec::new(),
-            Axis::Operator => one(match registrable(host) {
-                // A host without a name of its own.
-                None => "",
-                Some(_) => organisation,
-            }),
-            Axis::Suffix => match suffixes(own_name) {
-                found if found.is_empty() => one(""),
-                found => found.into_iter().map(Cow::Owned).collect(),
-            },
-            Axis::Protocol => one(protocol),
-            Axis::Cipher => one(cipher),
-            Axis::KeyExchange => one(key_exchange),
-            Axis::Certificate => one(verification),
-            Axis::Cause if self.failed(axis) > 0 || is_clear => {
-                vec![match self.group.cause.is_empty() {
-                    true => Cow::Borrowed(self.group.class.name()),
-                    false => Cow::Owned(self.group.cause.to_string()),
-                }]
-            }
-            Axis::Software
-                if self.direction == Direction::Outbound
-                    && &*self.group.fault != "us"
-                    && (self.failed(axis) > 0 || is_clear) =>
-            {
-                one(self.software)
-            }
-            Axis::Cause | Axis::Software => Vec::new(),
+            _ => None,
         }
+    }
+
+    /// The part that follows from what it is, if it belongs to one.
+    fn word(&self, axis: Axis) -> Option<Cow<'s, str>> {
+        let meaning = self.entry.meaning;
+        let is_encrypted = self.mails() > 0 && meaning.tls == "encrypted";
+        let is_bad = self.failed(axis) > 0 || self.is_clear();
+        let word = match axis {
+            Axis::Protocol if is_encrypted => meaning.protocol.as_str(),
+            Axis::Cipher if is_encrypted => &meaning.cipher,
+            Axis::KeyExchange if is_encrypted => &meaning.key_exchange,
+            Axis::Certificate if is_encrypted => &meaning.verification,
+            Axis::Cause if is_bad && meaning.cause.is_empty() => meaning.class.name(),
+            Axis::Cause if is_bad => meaning.cause,
+            Axis::Software
+                if self.direction == Direction::Outbound && meaning.fault != "us" && is_bad =>
+            {
+                self.software
+            }
+            _ => return None,
+        };
+        Some(Cow::Borrowed(word))
     }
 
     /// Counts it, all of one peer, in a part.
     fn count(&self, axis: Axis, part: &mut Part) {
         let (mails, failed) = (self.mails(), self.failed(axis));
         part.failed += failed;
-        let is_clear = &*self.group.tls == "plaintext";
-        match &*self.group.tls {
+        match self.entry.meaning.tls {
             "encrypted" => part.encrypted += mails,
             "plaintext" => part.plaintext += mails,
             _ => part.unknown += mails,
         }
         part.peers |= u64::from(mails + failed > 0);
-        part.peers_in_clear |= u64::from(mails > 0 && is_clear);
+        part.peers_in_clear |= u64::from(mails > 0 && self.is_clear());
     }
 }
 

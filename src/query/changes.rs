@@ -10,8 +10,8 @@ use crate::outcome::{Direction, day_of};
 use crate::store::{Result, Store};
 
 use super::binomial;
-use super::fallback::{Turn, find_turns};
-use super::history::{History, NameId, find_history};
+use super::fallback::{Failures, OfFailing, Turn, days_looked_at, turns};
+use super::history::{Cells, History, NameId, OfMail};
 use super::parts::{Facets, Part, Sums};
 use super::shifts::{Course, Shift, differ, find_course, find_course_of_one};
 use super::strata::{PeerDay, Strata};
@@ -179,13 +179,22 @@ pub fn find_changes(store: &Store, scope: &Scope) -> Result<Vec<Change>> {
         },
         ..*scope
     };
-    let history = find_history(store, &both)?;
+    let mut numbered = store.numbered(days_looked_at(&both, first_day))?;
+    let (mail, failing) = (OfMail::of(&numbered, &both), OfFailing::of(&numbered));
+    let start = || (Cells::default(), Failures::default());
+    let parts = numbered.fold_days(start, |(cells, failures), peer, count| {
+        mail.add(cells, peer, &count);
+        failing.add(failures, peer, &count);
+    })?;
+    let (cells, failures): (Vec<Cells>, Vec<Failures>) = parts.into_iter().unzip();
+    let history = History::of(&numbered, cells);
     let changes = both_ways(|direction| change(&history, direction, first_day)).into_iter();
     let mut changes: Vec<Change> = changes.filter(|c| scope.includes(c.direction)).collect();
-    for change in &mut changes {
-        if change.direction == Direction::Outbound {
-            change.turns = find_turns(store, scope, &earlier)?;
-        }
+    if let Some(change) = changes
+        .iter_mut()
+        .find(|c| c.direction == Direction::Outbound)
+    {
+        change.turns = turns(&mut numbered, failures, first_day)?;
     }
     Ok(changes)
 }
@@ -276,8 +285,7 @@ fn ours(sums: &Sums<'_>, whole: (Known, Known)) -> f64 {
 fn moved(history: &History, mail: &[PeerDay], first_day: i32) -> Vec<Moved> {
     let mut channels = vec![0_u8; history.names()];
     for day in mail {
-        let seen = u8::from(day.encrypted.n > 0) | (u8::from(day.plaintext.n > 0) << 1);
-        channels[day.peer as usize] |= seen;
+        channels[day.peer as usize] |= day.channels();
     }
     let mut peers: BTreeMap<NameId, Vec<PeerDay>> = BTreeMap::new();
     for day in mail.iter().filter(|d| channels[d.peer as usize] == 3) {

@@ -1,10 +1,14 @@
 //! Inbound: how does mail come from each client address?
 
+use std::cmp::Reverse;
+
+use hashbrown::HashSet;
+
 use crate::outcome::{Class, Direction};
 use crate::store::{Result, Store};
 
 use super::Scope;
-use super::sums::Sums;
+use super::sums::{Entry, Named, Sums};
 use super::tally::{Group, Problem, span};
 
 /// One client.
@@ -70,41 +74,64 @@ pub fn find_clients(store: &Store, scope: &Scope) -> Result<Vec<Client>> {
 }
 
 /// Every one of what is loaded.
-pub(super) fn clients(sums: &Sums) -> Vec<Client> {
-    let by_address = sums.by_name(|entry| {
-        let (peer, is_one) = (entry.peer, entry.peer.direction() == Direction::Inbound);
-        // Without an address, the name stands for the client.
-        let stand_in = match peer.address() {
-            "" => peer.host(),
-            _ => "",
-        };
-        Some((peer.address(), stand_in)).filter(|_| is_one)
-    });
+fn clients(sums: &Sums) -> Vec<Client> {
+    let by_address = sums.by_name(address);
     let clients = by_address.iter().map(|((address, _), named)| {
         let rows = named.groups_by(|e| Some((e.peer.host(), e.peer.organisation())));
-        client(address, &rows)
+        let groups: Vec<Group> = rows.into_iter().map(|(_, group)| group).collect();
+        client(address, &groups, most_frequent_name(named))
     });
     clients.collect()
 }
 
-fn client(address: &str, rows: &[(Name<'_>, Group)]) -> Client {
-    let groups = || rows.iter().map(|(_, group)| group);
-    let (mut sessions, mut messages, mut sessions_failed) =
-        (Channels::default(), Channels::default(), 0);
-    for group in groups().filter(|g| g.class != Class::InProbe) {
-        messages.add(&group.tls, group.messages);
-        match group.class.row().tls_failure {
-            true => sessions_failed += group.n,
-            false => sessions.add(&group.tls, group.n),
+/// Addresses, names and organisations of the clients that sent us anything.
+pub(super) fn senders(sums: &Sums) -> HashSet<&str> {
+    let mut senders = HashSet::new();
+    for ((address, _), named) in sums.by_name(address).iter() {
+        let sent = named
+            .entries()
+            .filter(|e| e.meaning.class != Class::InProbe);
+        let mut messages = Channels::default();
+        sent.for_each(|e| messages.add(e.meaning.tls, e.count.messages));
+        if messages.total() > 0 {
+            let (name, organisation) = most_frequent_name(named);
+            senders.extend([address, name, organisation]);
         }
     }
-    let in_clear = || groups().filter(|g| &*g.tls == "plaintext" && g.messages > 0);
+    senders.remove("");
+    senders
+}
+
+/// What stands for a client: its address, or the name where that is not known.
+fn address<'s>(entry: &Entry<'s>) -> Option<(&'s str, &'s str)> {
+    let peer = entry.peer;
+    let stand_in = match peer.address() {
+        "" => peer.host(),
+        _ => "",
+    };
+    (peer.direction() == Direction::Inbound).then(|| (peer.address(), stand_in))
+}
+
+fn client(address: &str, groups: &[Group], (name, organisation): Name<'_>) -> Client {
+    let (mut sessions, mut messages, mut sessions_failed) =
+        (Channels::default(), Channels::default(), 0);
+    for group in groups.iter().filter(|g| g.class != Class::InProbe) {
+        messages.add(group.tls, group.messages);
+        match group.class.row().tls_failure {
+            true => sessions_failed += group.n,
+            false => sessions.add(group.tls, group.n),
+        }
+    }
+    let in_clear = || {
+        groups
+            .iter()
+            .filter(|g| g.tls == "plaintext" && g.messages > 0)
+    };
     let problem = match in_clear().next() {
         Some(_) => Problem::dominating(in_clear()),
-        None => Problem::dominating(groups().filter(|g| g.class.row().tls_failure)),
+        None => Problem::dominating(groups.iter().filter(|g| g.class.row().tls_failure)),
     };
-    let (first_seen, last_seen) = span(groups());
-    let (name, organisation) = most_frequent_name(rows);
+    let (first_seen, last_seen) = span(groups);
     Client {
         address: address.to_owned(),
         name: name.to_owned(),
@@ -119,19 +146,18 @@ fn client(address: &str, rows: &[(Name<'_>, Group)]) -> Client {
 }
 
 /// The name of most sessions; of equals the latest, then the first by alphabet. No name only if there never was one.
-fn most_frequent_name<'s>(rows: &[(Name<'s>, Group)]) -> Name<'s> {
+fn most_frequent_name<'s>(named: Named<'s, '_>) -> Name<'s> {
     let mut names: Vec<(Name<'s>, (bool, u64, i64))> = Vec::new();
-    // They come in order, equal ones together.
-    for (name, group) in rows {
-        match names.last_mut() {
-            Some((same, (_, n, last))) if same == name => {
-                (*n, *last) = (*n + group.n, group.last.max(*last));
-            }
-            _ => names.push((*name, (!name.0.is_empty(), group.n, group.last))),
+    for entry in named.entries() {
+        let (name, count) = ((entry.peer.host(), entry.peer.organisation()), entry.count);
+        match names.iter_mut().find(|(same, _)| *same == name) {
+            Some((_, (_, n, last))) => (*n, *last) = (*n + count.n, count.last.max(*last)),
+            None => names.push((name, (!name.0.is_empty(), count.n, count.last))),
         }
     }
-    // Reversed, because the last of equals is taken.
-    let most = names.into_iter().rev().max_by_key(|(_, rank)| *rank);
+    let most = names
+        .into_iter()
+        .max_by_key(|(name, rank)| (*rank, Reverse(*name)));
     most.map(|(name, _)| name).unwrap_or_default()
 }
 

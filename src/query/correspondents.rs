@@ -183,11 +183,11 @@ fn domains(sums: &Sums) -> Vec<Correspondent> {
             ..Correspondent::default()
         };
         for entry in named.entries() {
-            let n = match is_sent(&entry.meaning.delivery) {
+            let n = match is_sent(entry.meaning.delivery) {
                 true => entry.count.n,
                 false => entry.count.messages,
             };
-            one.add(entry.peer.direction(), &entry.meaning.tls, n);
+            one.add(entry.peer.direction(), entry.meaning.tls, n);
         }
         one
     });

@@ -4,7 +4,7 @@ use crate::outcome::Direction;
 use crate::store::{Result, Store};
 
 use super::Scope;
-use super::sums::Sums;
+use super::sums::{Entry, Sums};
 use super::tally::{Counters, Group, Problem, Verdict, span};
 
 /// One recipient domain.
@@ -30,15 +30,29 @@ pub fn find_domains(store: &Store, scope: &Scope) -> Result<Vec<Domain>> {
 }
 
 /// The same, of what is loaded.
-pub(super) fn domains(sums: &Sums) -> Vec<Domain> {
-    let by_domain = sums.by_name(|entry| {
-        let is_one = entry.peer.direction() == Direction::Outbound;
-        Some(entry.peer.domain()).filter(|name| is_one && !name.is_empty())
-    });
+fn domains(sums: &Sums) -> Vec<Domain> {
+    let by_domain = sums.by_name(domain_of);
     let domains = by_domain
         .iter()
         .map(|(name, named)| domain(name, &named.groups()));
     domains.filter(|d| !d.counters.is_empty()).collect()
+}
+
+/// The verdicts alone.
+pub(super) fn verdicts(sums: &Sums) -> Vec<Verdict> {
+    let by_domain = sums.by_name(domain_of);
+    let counters = by_domain.iter().map(|(_, named)| {
+        let groups: Vec<Group> = named.entries().map(|entry| entry.group()).collect();
+        Counters::of(&groups)
+    });
+    let counted = counters.filter(|counters| !counters.is_empty());
+    counted.map(|counters| counters.verdict()).collect()
+}
+
+/// The domain mail was addressed to.
+fn domain_of<'s>(entry: &Entry<'s>) -> Option<&'s str> {
+    let is_one = entry.peer.direction() == Direction::Outbound;
+    Some(entry.peer.domain()).filter(|name| is_one && !name.is_empty())
 }
 
 fn domain(name: &str, groups: &[Group]) -> Domain {

@@ -42,7 +42,7 @@ pub(super) fn failures(sums: &Sums, all: bool) -> Vec<Failure> {
     let by_problem = sums.by_name(|entry| {
         let (peer, meaning) = (entry.peer, entry.meaning);
         let direction = peer.direction();
-        let has_failed = matches!(&*meaning.delivery, "" | "deferred" | "bounced");
+        let has_failed = matches!(meaning.delivery, "" | "deferred" | "bounced");
         let is_wanted =
             is_because_of_tls(meaning.class) || (all && direction == Direction::Outbound);
         let key = || {
@@ -74,7 +74,7 @@ pub(super) fn failures(sums: &Sums, all: bool) -> Vec<Failure> {
 
 /// What left mail undelivered or, inbound, brought no message.
 fn undelivered(entry: &Entry<'_>) -> u64 {
-    match &*entry.meaning.delivery {
+    match entry.meaning.delivery {
         "sent" | "probed" => 0,
         _ if entry.count.messages > 0 => 0,
         _ => entry.count.n,

@@ -9,8 +9,9 @@
 use std::collections::BTreeMap;
 
 use crate::outcome::{Class, Direction};
-use crate::store::numbered::{Count, Meaning};
-use crate::store::{Result, Store};
+use crate::store::Result;
+use crate::store::numbered::{Count, Meaning, Numbered, NumberedPeer};
+use crate::store::peers::Peers;
 
 use super::binomial::{Trials, at_least, drawn_at_least};
 use super::tally::{is_sent, is_tls_failure};
@@ -83,6 +84,43 @@ struct Ends {
     last_seen: i64,
 }
 
+/// What TLS failed in on some days, in order.
+#[derive(Default)]
+pub(super) struct Failures {
+    /// The days that the log covers.
+    covered: Vec<i32>,
+    /// By the number of the peer, and the day.
+    ends: Vec<(u32, i32, Ends)>,
+}
+
+/// What a count adds to [`Ends`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Way {
+    is_deferred: bool,
+    is_failed: bool,
+    fell_back: bool,
+}
+
+/// Which counts are of failures, by the number of what they mean.
+pub(super) struct OfFailing(Vec<Way>);
+
+impl OfFailing {
+    pub(super) fn of(numbered: &Numbered<'_>) -> OfFailing {
+        OfFailing(numbered.meanings.iter().map(Way::of).collect())
+    }
+
+    /// Takes a count in, if it is one of them. Counts come in the order of days.
+    pub(super) fn add(&self, failures: &mut Failures, peer: NumberedPeer<'_>, count: &Count) {
+        if failures.covered.last() != Some(&count.day) {
+            failures.covered.push(count.day);
+        }
+        let ends = self.0[count.meaning as usize].ends(count);
+        if peer.direction() == Direction::Outbound && ends != Ends::default() {
+            failures.ends.push((count.peer, count.day, ends));
+        }
+    }
+}
+
 /// The days of one domain on which TLS failed.
 #[derive(Default)]
 struct Failing {
@@ -91,46 +129,54 @@ struct Failing {
     days: BTreeMap<i32, Ends>,
 }
 
-/// All of them, by name. `earlier` is the period to compare with, which ends where that of the scope begins.
-pub fn find_turns(store: &Store, scope: &Scope, earlier: &Scope) -> Result<Vec<Turn>> {
-    let ((earlier, ..), (first_day, to, ..)) = (bounds(earlier), bounds(scope));
-    let from = earlier.min(first_day.saturating_sub(LOOK_BACK));
-    if !scope.includes(Direction::Outbound) {
-        return Ok(Vec::new());
+/// The days to look at, given those of two periods and where the second begins.
+pub(super) fn days_looked_at(both: &Scope, first_day: i32) -> (i32, i32) {
+    let (from, to, ..) = bounds(both);
+    (from.min(first_day.saturating_sub(LOOK_BACK)), to)
+}
+
+/// All of them, by name, from the failures of parts of the days, which follow each other.
+pub(super) fn turns(
+    numbered: &mut Numbered<'_>,
+    parts: Vec<Failures>,
+    first_day: i32,
+) -> Result<Vec<Turn>> {
+    let mut covered: Vec<i32> = parts.iter().flat_map(|p| &p.covered).copied().collect();
+    covered.dedup();
+    let mut found: Vec<(Turn, Vec<u32>)> = Vec::new();
+    for (domain, failing) in by_domain(&numbered.peers, parts) {
+        let turn = turn(&covered, &failing.days, first_day);
+        found.extend(turn.map(|turn| {
+            let peer = domain.to_owned();
+            (Turn { peer, ..turn }, failing.hosts)
+        }));
     }
-    let mut numbered = store.numbered((from, to))?;
-    let mut covered: Vec<i32> = Vec::new();
-    let mut domains: BTreeMap<String, Failing> = BTreeMap::new();
-    numbered.each_day(|peer, meaning, count| {
-        if covered.last() != Some(&count.day) {
-            covered.push(count.day);
-        }
-        let ends = Ends::of(meaning, &count);
-        if peer.direction() == Direction::Outbound && ends != Ends::default() {
-            let failing = domains.entry(peer.domain().to_owned()).or_default();
-            if !failing.hosts.contains(&count.peer) {
-                failing.hosts.push(count.peer);
-            }
-            failing.days.entry(count.day).or_default().add(&ends);
-        }
-    })?;
     let mut turns = Vec::new();
-    for (domain, failing) in domains {
-        let Some(mut turn) = turn(&covered, &failing.days, first_day) else {
-            continue;
-        };
-        for host in failing.hosts {
+    for (mut turn, hosts) in found {
+        for host in hosts {
             numbered.each_day_of(host, |_, meaning, count| {
-                let is_counted = count.day >= turn.since && is_sent(&meaning.delivery);
+                let is_counted = count.day >= turn.since && is_sent(meaning.delivery);
                 turn.delivered_now += if is_counted { count.n } else { 0 };
             })?;
         }
-        turns.push(Turn {
-            peer: domain,
-            ..turn
-        });
+        turns.push(turn);
     }
     Ok(turns)
+}
+
+fn by_domain(peers: &Peers, parts: Vec<Failures>) -> BTreeMap<&str, Failing> {
+    let mut ends: Vec<(u32, i32, Ends)> = parts.into_iter().flat_map(|p| p.ends).collect();
+    ends.sort_unstable_by_key(|(peer, day, _)| (*peer, *day));
+    let mut domains: BTreeMap<&str, Failing> = BTreeMap::new();
+    for of_host in ends.chunk_by(|a, b| a.0 == b.0) {
+        let host = of_host[0].0;
+        let failing = domains.entry(peers.get(host).domain()).or_default();
+        failing.hosts.push(host);
+        for (_, day, ends) in of_host {
+            failing.days.entry(*day).or_default().add(ends);
+        }
+    }
+    domains
 }
 
 /// What has changed since a day, by the days on which TLS failed and those the log covers, in order. Who it is and what was delivered is
@@ -224,29 +270,35 @@ fn gathered(days: &[i32], marked: &[bool], first_day: i32) -> Option<(usize, f64
     best
 }
 
-impl Ends {
-    fn of(meaning: &Meaning, count: &Count) -> Ends {
+impl Way {
+    fn of(meaning: &Meaning) -> Way {
         let fell_back = matches!(
             meaning.class,
             Class::PlaintextAfterFailedHandshake | Class::PlaintextAfterFailedSession
         );
-        let (is_sent, n) = (is_sent(&meaning.delivery), count.n);
-        let is_failed = is_tls_failure(&meaning.delivery, meaning.class);
-        if !(is_failed || is_sent && fell_back) {
-            return Ends::default();
-        }
-        Ends {
-            deferred: if is_failed && &*meaning.delivery == "deferred" {
-                n
-            } else {
-                0
-            },
-            failed: if is_failed { n } else { 0 },
-            fell_back: if is_sent { n } else { 0 },
-            last_seen: count.last,
+        let is_failed = is_tls_failure(meaning.delivery, meaning.class);
+        Way {
+            is_deferred: is_failed && meaning.delivery == "deferred",
+            is_failed,
+            fell_back: fell_back && is_sent(meaning.delivery),
         }
     }
 
+    fn ends(self, count: &Count) -> Ends {
+        let n = |is_one| if is_one { count.n } else { 0 };
+        match self == Way::default() {
+            true => Ends::default(),
+            false => Ends {
+                deferred: n(self.is_deferred),
+                failed: n(self.is_failed),
+                fell_back: n(self.fell_back),
+                last_seen: count.last,
+            },
+        }
+    }
+}
+
+impl Ends {
     fn add(&mut self, more: &Ends) {
         self.deferred += more.deferred;
         self.failed += more.failed;
@@ -260,8 +312,20 @@ mod tests {
     use super::super::synthetic::Dice;
     use super::*;
     use crate::query::Period;
+    use crate::store::Store;
     use crate::store::fixture::{self, DAY, outbound};
     use maillog::{Cause, Protocol, Status};
+
+    /// What `changes` makes of a store.
+    fn find_turns(store: &Store, first_day: i32, days: (i32, i32)) -> Vec<Turn> {
+        let mut numbered = store.numbered(days).unwrap();
+        let failing = OfFailing::of(&numbered);
+        let add = |failures: &mut Failures, peer: NumberedPeer<'_>, count: Count| {
+            failing.add(failures, peer, &count);
+        };
+        let parts = numbered.fold_days(Failures::default, add).unwrap();
+        turns(&mut numbered, parts, first_day).unwrap()
+    }
 
     fn days(from: i32, to: i32) -> Scope {
         let period = Period {
@@ -307,8 +371,12 @@ mod tests {
             }
         }
         let store = fixture::store(all);
-        let found = find_turns(&store, &days(DAY + 20, DAY + 34), &days(DAY, DAY + 19)).unwrap();
-        let alone = find_turns(&store, &days(DAY, DAY + 34), &days(DAY - 35, DAY - 1)).unwrap();
+        let found = find_turns(
+            &store,
+            DAY + 20,
+            days_looked_at(&days(DAY, DAY + 34), DAY + 20),
+        );
+        let alone = find_turns(&store, DAY, days_looked_at(&days(DAY - 35, DAY + 34), DAY));
         let short = |turns: &[Turn]| -> Vec<_> {
             let short = turns.iter().map(|t| {
                 let counts = (t.failed_before, t.failed_now, t.delivered_now);

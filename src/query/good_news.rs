@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::outcome::{Direction, day_of};
 use crate::store::numbered::{Count, Meaning, Numbered};
@@ -70,14 +70,15 @@ pub fn find_good_news(store: &Store, scope: &Scope) -> Result<Vec<Improvement>> 
         return Ok(Vec::new());
     }
     let mut numbered = store.numbered((first, last))?;
+    let improved = improved(&mut numbered, scope)?;
+    let counts = counts_of(&mut numbered, improved.values().flatten())?;
     let mut news = Vec::new();
-    for ((direction, peer), numbers) in improved(&mut numbered, scope)? {
+    for ((direction, peer), numbers) in improved {
         let mut days: BTreeMap<i32, Day> = BTreeMap::new();
-        for number in numbers {
-            numbered.each_day_of(number, |_, meaning, count| {
-                let day = days.entry(count.day).or_default();
-                day.add(direction, meaning, &count);
-            })?;
+        for count in numbers.iter().flat_map(|number| of_peer(&counts, *number)) {
+            let meaning = &numbered.meanings[count.meaning as usize];
+            let day = days.entry(count.day).or_default();
+            day.add(direction, meaning, count);
         }
         news.extend(improvement(direction, peer, &days).filter(|i| i.since >= from));
     }
@@ -135,13 +136,40 @@ fn improved(
     Ok(improved)
 }
 
+/// The counts of these peers, by number and day. There may be so many that reading every day once is faster than looking up the days of each.
+fn counts_of<'n>(
+    numbered: &mut Numbered<'_>,
+    numbers: impl Iterator<Item = &'n u32>,
+) -> Result<Vec<Count>> {
+    let wanted: HashSet<u32> = numbers.copied().collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let parts = numbered.fold_days(Vec::new, |counts, _, count| {
+        if wanted.contains(&count.peer) {
+            counts.push(count);
+        }
+    })?;
+    let mut counts = parts.concat();
+    // Stable: those of a peer stay in the order of days.
+    counts.sort_by_key(|count| count.peer);
+    Ok(counts)
+}
+
+/// Those of one peer.
+fn of_peer(counts: &[Count], number: u32) -> &[Count] {
+    let from = counts.partition_point(|count| count.peer < number);
+    let to = counts.partition_point(|count| count.peer <= number);
+    &counts[from..to]
+}
+
 fn group(meaning: &Meaning, count: &Count) -> Group {
     Group {
-        tls: meaning.tls.clone(),
+        tls: meaning.tls,
         class: meaning.class,
-        cause: meaning.cause.clone(),
-        fault: meaning.fault.clone(),
-        delivery: meaning.delivery.clone(),
+        cause: meaning.cause,
+        fault: meaning.fault,
+        delivery: meaning.delivery,
         n: count.n,
         messages: count.messages,
         handshakes: count.handshakes,
@@ -161,16 +189,16 @@ enum Judgement {
 fn judge(direction: Direction, meaning: &Meaning, count: &Count) -> Judgement {
     let (crossed, failed) = match direction {
         Direction::Outbound => (
-            if is_sent(&meaning.delivery) {
+            if is_sent(meaning.delivery) {
                 count.n
             } else {
                 0
             },
-            is_tls_failure(&meaning.delivery, meaning.class),
+            is_tls_failure(meaning.delivery, meaning.class),
         ),
         Direction::Inbound => (count.messages, meaning.class.row().tls_failure),
     };
-    match &*meaning.tls {
+    match meaning.tls {
         _ if failed => Judgement::Bad,
         "plaintext" if crossed > 0 => Judgement::Bad,
         "encrypted" if crossed > 0 => Judgement::Good(crossed),

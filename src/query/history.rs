@@ -8,11 +8,12 @@
 use hashbrown::HashMap;
 
 use crate::outcome::{Class, Direction};
-use crate::store::numbered::Meaning;
+use crate::store::numbered::{Count, Meaning, Numbered, NumberedPeer};
 use crate::store::{Result, Store};
 
 use super::failures::who;
 use super::strata::{Mail, PeerDay};
+use super::tally::is_sent;
 use super::{Scope, bounds};
 
 /// A name by its number in [`History::name`].
@@ -75,8 +76,8 @@ pub struct History {
     pub whos: Vec<Who>,
     /// Each way.
     pub hows: Vec<How>,
-    /// Outbound and inbound, each in the order of days.
-    cells: [Vec<Cell>; 2],
+    /// Parts of the days, in order.
+    parts: Vec<Cells>,
     names: Vec<String>,
 }
 
@@ -84,46 +85,57 @@ pub struct History {
 pub fn find_history(store: &Store, scope: &Scope) -> Result<History> {
     let (from, to, ..) = bounds(scope);
     let mut numbered = store.numbered((from, to))?;
-    // OK to narrow: the ways are fewer than the rows that name them.
-    let services = numbered.services.len() as u32;
-    let mut cells = [Vec::new(), Vec::new()];
-    numbered.each_day(|peer, meaning, count| {
-        let n = match &*meaning.delivery {
-            "sent" => count.n,
-            _ => count.messages,
+    let mail = OfMail::of(&numbered, scope);
+    let parts = numbered.fold_days(Cells::default, |cells, peer, count| {
+        mail.add(cells, peer, &count);
+    })?;
+    Ok(History::of(&numbered, parts))
+}
+
+/// The cells of some days: outbound and inbound, each in the order of days.
+pub(super) type Cells = [Vec<Cell>; 2];
+
+/// Which counts are of mail that belongs to a history.
+pub(super) struct OfMail {
+    scope: Scope,
+    from: i32,
+    services: u32,
+    /// Of each meaning: recipients are what was sent, else messages are.
+    sent: Vec<bool>,
+}
+
+impl OfMail {
+    /// That of a scope, from its first day on.
+    pub(super) fn of(numbered: &Numbered<'_>, scope: &Scope) -> OfMail {
+        OfMail {
+            scope: *scope,
+            from: bounds(scope).0,
+            // OK to narrow: the ways are fewer than the rows that name them.
+            services: numbered.services.len() as u32,
+            sent: numbered
+                .meanings
+                .iter()
+                .map(|m| is_sent(m.delivery))
+                .collect(),
+        }
+    }
+
+    /// Takes a count in, if it is one of them.
+    pub(super) fn add(&self, cells: &mut Cells, peer: NumberedPeer<'_>, count: &Count) {
+        let n = match self.sent[count.meaning as usize] {
+            true => count.n,
+            false => count.messages,
         };
         let direction = peer.direction();
-        if n > 0 && scope.includes(direction) {
+        if n > 0 && count.day >= self.from && self.scope.includes(direction) {
             cells[side(direction)].push(Cell {
                 day: count.day,
                 who: count.peer,
-                how: count.meaning * services + count.service,
+                how: count.meaning * self.services + count.service,
                 mail: Mail::new(n, count.first, count.last),
             });
         }
-    })?;
-    let labels = numbered.services.iter();
-    let labels: Vec<String> = labels
-        .map(|(host, tag)| format!("{tag} on {host}"))
-        .collect();
-    let mut names = Names::default();
-    let tags: Vec<NameId> = labels.iter().map(|label| names.number(label)).collect();
-    let (peers, meanings) = (&numbered.peers, &numbered.meanings);
-    let whos = peers.iter().map(|peer| {
-        let name = who(peer.direction(), peer.names());
-        let operator = match peer.organisation() {
-            "" => name,
-            organisation => organisation,
-        };
-        names.who(name, operator)
-    });
-    let whos = whos.collect();
-    let ways = meanings
-        .iter()
-        .flat_map(|m| tags.iter().map(move |tag| (m, *tag)));
-    let hows = ways.map(|(meaning, service)| how(meaning, service, &mut names));
-    let hows = hows.collect();
-    Ok(sorted(cells, whos, hows, &names))
+    }
 }
 
 fn side(direction: Direction) -> usize {
@@ -158,25 +170,20 @@ impl<'n> Names<'n> {
 fn how<'n>(meaning: &'n Meaning, service: NameId, names: &mut Names<'n>) -> How {
     How {
         service,
-        channel: match &*meaning.tls {
+        channel: match meaning.tls {
             "encrypted" => Channel::Encrypted,
             "plaintext" => Channel::Plaintext,
             _ => Channel::Unknown,
         },
         class: meaning.class,
-        cause: names.number(&meaning.cause),
-        fault: names.number(&meaning.fault),
+        cause: names.number(meaning.cause),
+        fault: names.number(meaning.fault),
         protocol: names.number(&meaning.protocol),
     }
 }
 
 /// Gives names the numbers of their order.
-fn sorted(
-    cells: [Vec<Cell>; 2],
-    mut whos: Vec<Who>,
-    mut hows: Vec<How>,
-    names: &Names<'_>,
-) -> History {
+fn sorted(parts: Vec<Cells>, mut whos: Vec<Who>, mut hows: Vec<How>, names: &Names<'_>) -> History {
     let mut order: Vec<(u64, NameId)> = (0..).zip(&names.list).map(|(n, s)| (head(s), n)).collect();
     // Most names differ in their first octets.
     order.sort_unstable_by(|a, b| {
@@ -208,7 +215,7 @@ fn sorted(
     History {
         whos,
         hows,
-        cells,
+        parts,
         names: names.collect(),
     }
 }
@@ -222,6 +229,32 @@ fn head(name: &str) -> u64 {
 }
 
 impl History {
+    /// That of some parts of the days, in order.
+    pub(super) fn of(numbered: &Numbered<'_>, parts: Vec<Cells>) -> History {
+        let labels = numbered.services.iter();
+        let labels: Vec<String> = labels
+            .map(|(host, tag)| format!("{tag} on {host}"))
+            .collect();
+        let mut names = Names::default();
+        let tags: Vec<NameId> = labels.iter().map(|label| names.number(label)).collect();
+        let (peers, meanings) = (&numbered.peers, &numbered.meanings);
+        let whos = peers.iter().map(|peer| {
+            let name = who(peer.direction(), peer.names());
+            let operator = match peer.organisation() {
+                "" => name,
+                organisation => organisation,
+            };
+            names.who(name, operator)
+        });
+        let whos = whos.collect();
+        let ways = meanings
+            .iter()
+            .flat_map(|m| tags.iter().map(move |tag| (m, *tag)));
+        let hows = ways.map(|(meaning, service)| how(meaning, service, &mut names));
+        let hows = hows.collect();
+        sorted(parts, whos, hows, &names)
+    }
+
     /// The name of this number.
     pub fn name(&self, id: NameId) -> &str {
         self.names.get(id as usize).map_or("", String::as_str)
@@ -232,18 +265,20 @@ impl History {
         self.names.len()
     }
 
-    /// The cells of one direction, in the order of days.
-    pub fn cells(&self, direction: Direction) -> &[Cell] {
-        &self.cells[side(direction)]
+    /// The cells of one direction, a day at a time, in the order of days.
+    pub fn days(&self, direction: Direction) -> impl Iterator<Item = &[Cell]> {
+        let parts = self.parts.iter().map(move |part| &part[side(direction)]);
+        parts.flat_map(|cells| cells.chunk_by(|a, b| a.day == b.day))
     }
 
     /// The mail of one direction whose channel is known, one entry per peer and day, in the order of days and peers.
     pub fn peer_days(&self, direction: Direction) -> Vec<PeerDay> {
-        let mut days = Vec::with_capacity(self.cells(direction).len());
+        let cells = self.parts.iter().map(|part| part[side(direction)].len());
+        let mut days = Vec::with_capacity(cells.sum());
         // One day at a time: each peer at its place, and a bit for each place that is taken.
         let mut of_day = vec![PeerDay::default(); self.names.len()];
         let mut taken = vec![0_u64; self.names.len().div_ceil(64)];
-        for cells in self.cells(direction).chunk_by(|a, b| a.day == b.day) {
+        for cells in self.days(direction) {
             for cell in cells {
                 let who = self.whos[cell.who as usize];
                 let (place, bit) = (who.peer as usize, 1 << (who.peer % 64));
@@ -319,7 +354,7 @@ impl History {
                 });
             }
         }
-        sorted([cells, Vec::new()], whos, hows, &names)
+        sorted(vec![[cells, Vec::new()]], whos, hows, &names)
     }
 }
 
@@ -354,7 +389,13 @@ mod tests {
             outbound("dark.example").silent().build(),
         ]);
         let history = find_history(&store, &Scope::ALL).unwrap();
-        assert_eq!(history.cells(Direction::Outbound).len(), 4);
+        assert_eq!(
+            history
+                .days(Direction::Outbound)
+                .map(<[_]>::len)
+                .sum::<usize>(),
+            4
+        );
         let days = history.peer_days(Direction::Outbound);
         assert_eq!(days.len(), 1);
         let day = &days[0];

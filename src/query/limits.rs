@@ -33,14 +33,20 @@ pub struct Limits {
 
 /// All of it.
 pub fn find_limits(store: &Store, scope: &Scope) -> Result<Limits> {
-    limits(store, scope, find_smart_host(store, scope)?)
+    let services = find_services(store, scope)?;
+    limits(store, scope, &services, find_smart_host(store, scope)?)
 }
 
-/// All of it, where the smart host is known.
-pub(super) fn limits(store: &Store, scope: &Scope, smart_host: Option<String>) -> Result<Limits> {
-    let services = find_services(store, scope)?;
+/// All of it, where the services and the smart host are known.
+pub(super) fn limits(
+    store: &Store,
+    scope: &Scope,
+    services: &[Service],
+    smart_host: Option<String>,
+) -> Result<Limits> {
+    let blind = services.iter().filter(|s| s.unknown > 0);
     Ok(Limits {
-        blind: services.into_iter().filter(|s| s.unknown > 0).collect(),
+        blind: blind.cloned().collect(),
         smart_host,
         gaps: store.gaps(
             first_second(scope.period.from_day, i32::MIN),
@@ -65,7 +71,7 @@ fn find_smart_host(store: &Store, scope: &Scope) -> Result<Option<String>> {
 
 /// The smart host by what is loaded.
 pub(super) fn smart_host(sums: &Sums) -> Option<String> {
-    let is_sent = |entry: &Entry<'_>| &*entry.meaning.delivery == "sent";
+    let is_sent = |entry: &Entry<'_>| entry.meaning.delivery == "sent";
     let sent = || sums.each().filter(is_sent);
     let all: u64 = sent().map(|entry| entry.count.n).sum();
     let most = SMART_HOST_SHARE * all as f64;

@@ -105,7 +105,7 @@ impl<'h> Sums<'h> {
             whos: vec![None; history.whos.len()],
             hows: vec![(0, 0); history.hows.len()],
         };
-        for cells in history.cells(direction).chunk_by(|a, b| a.day == b.day) {
+        for cells in history.days(direction) {
             let day = cells[0].day;
             let Some(is_now) = is_now(day) else { continue };
             for cell in cells {

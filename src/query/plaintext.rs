@@ -47,7 +47,7 @@ pub(super) fn plaintext(sums: &Sums) -> Vec<Plaintext> {
 }
 
 fn of_peer(direction: Direction, peer: &str, named: Named<'_, '_>) -> Option<Plaintext> {
-    let is_clear = |entry: &Entry<'_>| &*entry.meaning.tls == "plaintext";
+    let is_clear = |entry: &Entry<'_>| entry.meaning.tls == "plaintext";
     let mails = |entry: Entry<'_>| entry.mails();
     let in_clear = named.entries().filter(is_clear).map(mails).sum();
     if in_clear == 0 {

@@ -38,12 +38,12 @@ pub fn find_shares(
     for (number, who) in named {
         let of_peer = days.entry(who).or_default();
         numbered.each_day_of(number, |_, meaning, count| {
-            let mails = match is_sent(&meaning.delivery) {
+            let mails = match is_sent(meaning.delivery) {
                 true => count.n,
                 false => count.messages,
             };
             let (encrypted, known) = of_peer.entry(count.day).or_default();
-            match &*meaning.tls {
+            match meaning.tls {
                 "encrypted" => (*encrypted, *known) = (*encrypted + mails, *known + mails),
                 "plaintext" => *known += mails,
                 _ => {}

@@ -5,8 +5,6 @@
 //! one mailing are one occasion. So mail of one peer within an hour counts as about one occasion. How far the days still
 //! scatter more than occasions would is measured and allowed for (`scan`).
 
-use std::collections::BTreeMap;
-
 use hashbrown::HashMap;
 
 use super::changes::Known;
@@ -97,6 +95,11 @@ impl PeerDay {
         let part = both.most() / f64::from(both.n);
         let of = |mail: &Mail| (part * f64::from(mail.n)).min(mail.most());
         (of(&self.encrypted), of(&self.plaintext))
+    }
+
+    /// Whether there is any over TLS (1) and in clear (2).
+    pub(super) fn channels(&self) -> u8 {
+        u8::from(self.encrypted.n > 0) | (u8::from(self.plaintext.n > 0) << 1)
     }
 
     fn known(&self) -> Known {
@@ -202,43 +205,41 @@ pub(super) struct Strata {
 impl Strata {
     /// Puts mail, in the order of days, side by side.
     pub(super) fn of(mail: &[PeerDay]) -> Strata {
-        let (rest, scatter) = (rest_days(mail), least_scatter(mail));
-        let groups = Groups::of(mail);
-        // Most peers have one of both channels: to hold all their days would take most of the memory.
-        let mut channels = vec![[0_u8; 2]; groups.len()];
-        for day in mail {
-            let seen = u8::from(day.encrypted.n > 0) | (u8::from(day.plaintext.n > 0) << 1);
-            channels[groups.place(day)][usize::from(rest[weekday(day.day)])] |= seen;
-        }
-        let days: Vec<&[PeerDay]> = mail.chunk_by(|a, b| a.day == b.day).collect();
-        let mut all = Vec::new();
+        let look = Look::at(mail);
+        let (rest, scatter) = (look.rest_days(), look.least_scatter());
+        let rare: Vec<PeerDay> = mail.iter().filter(|d| look.is_rare(d)).copied().collect();
+        let groups = Groups::of(&look, &rare);
         // For each group that has both channels on working days or others: the places of both, which come in the order of groups.
+        let channels = groups.channels(&look, &rare, rest);
+        let mut all = Vec::new();
         let mut places = vec![[usize::MAX; 2]; groups.len()];
         for (at, seen) in channels.iter().enumerate().filter(|(_, s)| s.contains(&3)) {
             for rest in [0, 1] {
                 if seen[rest] != 0 {
                     places[at][rest] = all.len();
-                    all.push(Stratum::new(groups.group(at), days.len(), scatter));
+                    all.push(Stratum::new(groups.group(at), look.days.len(), scatter));
                 }
             }
         }
         let mut totals = vec![Known::default()];
-        for (at, entries) in days.iter().enumerate() {
+        let mut start = 0;
+        for (at, day) in look.days.iter().enumerate() {
+            let is_rest = usize::from(rest[weekday(day.day)]);
             let mut total = totals[at];
-            for day in *entries {
-                total.encrypted += u64::from(day.encrypted.n);
-                total.plaintext += u64::from(day.plaintext.n);
-                let place = places[groups.place(day)][usize::from(rest[weekday(day.day)])];
-                if let Some(stratum) = all.get_mut(place) {
-                    stratum.add(at, day);
+            for entry in &mail[start..day.end] {
+                total.encrypted += u64::from(entry.encrypted.n);
+                total.plaintext += u64::from(entry.plaintext.n);
+                if let Some(stratum) = all.get_mut(places[groups.place(entry)][is_rest]) {
+                    stratum.add(at, entry);
                 }
             }
             totals.push(total);
+            start = day.end;
         }
         all.iter_mut().for_each(Stratum::sum_up);
         let (mixed, others) = all.into_iter().partition(Stratum::is_mixed);
         Strata {
-            days: days.iter().flat_map(|d| d.first()).map(|d| d.day).collect(),
+            days: look.days.iter().map(|d| d.day).collect(),
             mixed,
             others,
             totals,
@@ -267,27 +268,114 @@ pub(super) enum Group {
     Rare,
 }
 
+/// What one look at all mail says: a year of a large site is too much to be looked at for each question.
+#[derive(Default)]
+struct Look {
+    /// The days, in order.
+    days: Vec<LookDay>,
+    /// By the number of the peer.
+    peers: Vec<LookPeer>,
+    /// One more than the largest number of an operator.
+    operators: usize,
+    /// Days on which a peer wrote little, and how many of these were a burst.
+    few: u32,
+    bursts: u32,
+}
+
+struct LookDay {
+    day: i32,
+    /// All mail.
+    total: u64,
+    /// Where its entries end.
+    end: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+struct LookPeer {
+    /// On how many days it has mail.
+    days: u32,
+    /// By weekday: whether it has mail over TLS (1) and in clear (2).
+    channels: [u8; 7],
+}
+
+impl Look {
+    fn at(mail: &[PeerDay]) -> Look {
+        let mut look = Look::default();
+        for (at, entry) in mail.iter().enumerate() {
+            if look.days.last().is_none_or(|d| d.day != entry.day) {
+                look.days.push(LookDay {
+                    day: entry.day,
+                    total: 0,
+                    end: at,
+                });
+            }
+            if let Some(day) = look.days.last_mut() {
+                day.total += entry.known().total();
+                day.end = at + 1;
+            }
+            look.add(entry);
+        }
+        look
+    }
+
+    fn add(&mut self, entry: &PeerDay) {
+        let peer = entry.peer as usize;
+        if self.peers.len() <= peer {
+            self.peers.resize(peer + 1, LookPeer::default());
+        }
+        self.peers[peer].days += 1;
+        self.peers[peer].channels[weekday(entry.day)] |= entry.channels();
+        self.operators = self.operators.max(entry.operator as usize + 1);
+        let mut both = entry.encrypted;
+        both.add(entry.plaintext);
+        if FEW.contains(&both.n) {
+            self.few += 1;
+            self.bursts += u32::from(both.most() < 2.0);
+        }
+    }
+
+    fn is_rare(&self, entry: &PeerDay) -> bool {
+        (self.peers[entry.peer as usize].days as usize) < OWN_DAYS
+    }
+
+    /// What days scatter at least, in units of the scatter of independent occasions: where much mail comes in bursts there are days with several
+    /// of them, which look like more occasions than they are. How bursty a site is shows on the days on which a peer wrote little.
+    fn least_scatter(&self) -> f64 {
+        // Before anything is known, the site is taken to be bursty.
+        let part = (f64::from(self.bursts) + WITNESSES) / (f64::from(self.few) + WITNESSES);
+        1.0 + BURSTY * part
+    }
+
+    /// Which of the seven weekdays are days of rest.
+    fn rest_days(&self) -> [bool; 7] {
+        let usual = median(self.days.iter().map(|d| d.total).collect());
+        let mut rest = [false; 7];
+        for (at, is_rest) in rest.iter_mut().enumerate() {
+            let one = self.days.iter().filter(|d| weekday(d.day) == at);
+            let one: Vec<u64> = one.map(|d| d.total).collect();
+            *is_rest = one.len() >= REST_WEEKS && (median(one) as f64) < REST * usual as f64;
+        }
+        rest
+    }
+}
+
 /// The group of each entry. Peers and operators have numbers, so that each group has a place: peers first, then operators, then the rest.
 struct Groups {
-    /// On how many days each peer has mail.
-    days: Vec<u32>,
+    /// Which peers have a group of their own.
+    own: Vec<bool>,
     /// Operators whose rare peers are enough for a group.
     operators: Vec<bool>,
 }
 
 impl Groups {
-    fn of(mail: &[PeerDay]) -> Groups {
-        let most = |number: fn(&PeerDay) -> u32| mail.iter().map(number).max().unwrap_or(0);
-        let mut days = vec![0; most(|d| d.peer) as usize + 1];
-        for day in mail {
-            days[day.peer as usize] += 1;
-        }
+    fn of(look: &Look, rare: &[PeerDay]) -> Groups {
+        let is_own = |peer: &LookPeer| peer.days as usize >= OWN_DAYS;
         let mut groups = Groups {
-            days,
-            operators: vec![false; most(|d| d.operator) as usize + 1],
+            own: look.peers.iter().map(is_own).collect(),
+            operators: vec![false; look.operators],
         };
         let mut operators: HashMap<u32, (usize, i32)> = HashMap::new();
-        for day in mail.iter().filter(|d| groups.is_rare(d)) {
+        for day in rare {
             let (days, last) = operators.entry(day.operator).or_insert((1, day.day));
             if *last != day.day {
                 (*days, *last) = (*days + 1, day.day);
@@ -299,19 +387,35 @@ impl Groups {
         groups
     }
 
-    fn is_rare(&self, day: &PeerDay) -> bool {
-        (self.days[day.peer as usize] as usize) < OWN_DAYS
+    /// Of each group, on working days and on days of rest: whether it has mail over TLS (1) and in clear (2). Most have one of both only: to
+    /// hold all their days would take most of the memory.
+    fn channels(&self, look: &Look, rare: &[PeerDay], rest: [bool; 7]) -> Vec<[u8; 2]> {
+        let mut channels = vec![[0_u8; 2]; self.len()];
+        for (at, peer) in look
+            .peers
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| self.own[*at])
+        {
+            for (is_rest, seen) in rest.iter().zip(peer.channels) {
+                channels[at][usize::from(*is_rest)] |= seen;
+            }
+        }
+        for day in rare {
+            channels[self.place(day)][usize::from(rest[weekday(day.day)])] |= day.channels();
+        }
+        channels
     }
 
     fn len(&self) -> usize {
-        self.days.len() + self.operators.len() + 1
+        self.own.len() + self.operators.len() + 1
     }
 
     /// Where the group of an entry has its place.
     fn place(&self, day: &PeerDay) -> usize {
         match self.operators[day.operator as usize] {
-            _ if !self.is_rare(day) => day.peer as usize,
-            true => self.days.len() + day.operator as usize,
+            _ if self.own[day.peer as usize] => day.peer as usize,
+            true => self.own.len() + day.operator as usize,
             false => self.len() - 1,
         }
     }
@@ -319,7 +423,7 @@ impl Groups {
     /// The group at a place.
     fn group(&self, place: usize) -> Group {
         // OK to narrow: below one more than the largest number.
-        match place.checked_sub(self.days.len()) {
+        match place.checked_sub(self.own.len()) {
             None => Group::Peer(place as u32),
             Some(operator) if operator < self.operators.len() => Group::Operator(operator as u32),
             Some(_) => Group::Rare,
@@ -327,43 +431,9 @@ impl Groups {
     }
 }
 
-/// What days scatter at least, in units of the scatter of independent occasions: where much mail comes in bursts there are days with several
-/// of them, which look like more occasions than they are. How bursty a site is shows on the days on which a peer wrote little.
-fn least_scatter(mail: &[PeerDay]) -> f64 {
-    let both = mail.iter().map(|d| {
-        let mut both = d.encrypted;
-        both.add(d.plaintext);
-        both
-    });
-    let few = both.filter(|m| FEW.contains(&m.n));
-    let (few, bursts) = few.fold((0, 0), |(few, bursts), m| {
-        (few + 1, bursts + u32::from(m.most() < 2.0))
-    });
-    // Before anything is known, the site is taken to be bursty.
-    let part = (f64::from(bursts) + WITNESSES) / (f64::from(few) + WITNESSES);
-    1.0 + BURSTY * part
-}
-
 fn weekday(day: i32) -> usize {
     // OK to narrow: below seven.
     day.rem_euclid(7) as usize
-}
-
-/// Which of the seven weekdays are days of rest.
-fn rest_days(mail: &[PeerDay]) -> [bool; 7] {
-    let mut days: BTreeMap<i32, u64> = BTreeMap::new();
-    for entries in mail.chunk_by(|a, b| a.day == b.day) {
-        let total: u64 = entries.iter().map(|d| d.known().total()).sum();
-        *days.entry(entries[0].day).or_default() += total;
-    }
-    let usual = median(days.values().copied().collect());
-    let mut rest = [false; 7];
-    for (at, is_rest) in rest.iter_mut().enumerate() {
-        let one = days.iter().filter(|(day, _)| weekday(**day) == at);
-        let one: Vec<u64> = one.map(|(_, n)| *n).collect();
-        *is_rest = one.len() >= REST_WEEKS && (median(one) as f64) < REST * usual as f64;
-    }
-    rest
 }
 
 /// The one in the middle; 0 of nothing.
@@ -416,7 +486,7 @@ mod tests {
                 [day(d, 1, n), day(d, 100 + d as u32, 1)]
             })
             .collect();
-        assert_eq!(rest_days(&weeks)[..3], [true, true, false]);
+        assert_eq!(Look::at(&weeks).rest_days()[..3], [true, true, false]);
         // One regular peer and the rare ones, each on working days and on others.
         assert_eq!(Strata::of(&weeks).mixed.len(), 4);
     }

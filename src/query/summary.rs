@@ -1,16 +1,15 @@
 //! All in all: how much mail goes how, what to act on, what our own part is, and what the log cannot tell.
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use hashbrown::HashSet;
+use std::panic::resume_unwind;
 
 use crate::outcome::{Class, Direction};
 use crate::store::{Result, RunCounts, Store};
 
 use super::Scope;
 use super::certainty::Certainty;
-use super::clients::clients;
-use super::domains::{Domain, domains};
+use super::clients::senders;
+use super::domains::verdicts;
 use super::failures::{Failure, failures};
 use super::limits::{Limits, limits, smart_host};
 use super::plaintext::{Plaintext, plaintext};
@@ -86,15 +85,26 @@ pub struct ToDo {
 pub fn find_summary(store: &Store, scope: &Scope) -> Result<Summary> {
     let sums = Sums::load(store, scope)?;
     let services = find_services(store, scope)?;
-    let limits = limits(store, scope, smart_host(&sums))?;
-    let (failures, strangers) = without_strangers(&sums, failures(&sums, false));
+    let limits = limits(store, scope, &services, smart_host(&sums))?;
+    let (verdicts, (failures, strangers), clear) = at_once(&sums);
     Ok(Summary {
         totals: totals(scope, &services, &failures),
-        domains: count_verdicts(&domains(&sums)),
+        domains: verdicts,
         strangers,
-        to_do: to_do(plaintext(&sums), failures, limits.smart_host.as_deref()),
+        to_do: to_do(clear, failures, limits.smart_host.as_deref()),
         limits,
         runs: store.runs()?,
+    })
+}
+
+/// The verdicts of domains, what fails, and what goes in clear, where there is a second core.
+#[expect(clippy::type_complexity, reason = "named where it is taken apart")]
+fn at_once(sums: &Sums) -> (Vec<(Verdict, u64)>, (Vec<Failure>, u64), Vec<Plaintext>) {
+    std::thread::scope(|scope| {
+        let failures = scope.spawn(|| without_strangers(sums, failures(sums, false)));
+        let (verdicts, clear) = (count_verdicts(sums), plaintext(sums));
+        let failures = failures.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (verdicts, failures, clear)
     })
 }
 
@@ -122,10 +132,10 @@ fn totals(scope: &Scope, services: &[Service], failures: &[Failure]) -> Vec<Tota
         .collect()
 }
 
-fn count_verdicts(domains: &[Domain]) -> Vec<(Verdict, u64)> {
+fn count_verdicts(sums: &Sums) -> Vec<(Verdict, u64)> {
     let mut counts: BTreeMap<Verdict, u64> = BTreeMap::new();
-    for domain in domains {
-        *counts.entry(domain.verdict).or_default() += 1;
+    for verdict in verdicts(sums) {
+        *counts.entry(verdict).or_default() += 1;
     }
     counts.into_iter().collect()
 }
@@ -133,13 +143,9 @@ fn count_verdicts(domains: &[Domain]) -> Vec<(Verdict, u64)> {
 /// Takes out the failures of clients that never sent us anything: whoever scans the net meets our TLS too. What is our own fault
 /// stays: it may be why they never got to send.
 fn without_strangers(sums: &Sums, failures: Vec<Failure>) -> (Vec<Failure>, u64) {
-    let senders = clients(sums).into_iter().filter(|c| c.messages.total() > 0);
-    let senders: HashSet<String> = senders
-        .flat_map(|c| [c.organisation, c.name, c.address])
-        .filter(|n| !n.is_empty())
-        .collect();
+    let senders = senders(sums);
     let known = |f: &Failure| {
-        f.direction == Direction::Outbound || f.fault == "us" || senders.contains(&f.peer)
+        f.direction == Direction::Outbound || f.fault == "us" || senders.contains(f.peer.as_str())
     };
     let (kept, strange): (Vec<_>, Vec<_>) = failures.into_iter().partition(known);
     let strange: BTreeSet<String> = strange

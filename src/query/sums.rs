@@ -19,6 +19,8 @@ use super::{Scope, bounds};
 pub(super) struct Sums {
     peers: Peers,
     meanings: Vec<Meaning>,
+    /// Log host and tag of the services.
+    services: Vec<(String, String)>,
     /// The place of each meaning in the order of channel, class, cause, fault and delivery: equal ones make one group.
     ranks: Vec<u32>,
     counts: Vec<Count>,
@@ -59,6 +61,7 @@ impl Sums {
             ranks: ranks(&numbered.meanings),
             peers: numbered.peers,
             meanings: numbered.meanings,
+            services: numbered.services,
             counts,
         }
     }
@@ -72,6 +75,7 @@ impl Sums {
         Entry {
             peer: self.peers.get(count.peer),
             meaning: &self.meanings[count.meaning as usize],
+            tag: &self.services[count.service as usize].1,
             count,
         }
     }
@@ -121,15 +125,7 @@ impl Sums {
 
 /// The place of each in the order of what makes groups equal.
 fn ranks(meanings: &[Meaning]) -> Vec<u32> {
-    let key = |m: &Meaning| {
-        (
-            m.tls.clone(),
-            m.class.name(),
-            m.cause.clone(),
-            m.fault.clone(),
-            m.delivery.clone(),
-        )
-    };
+    let key = |m: &Meaning| (m.tls, m.class.name(), m.cause, m.fault, m.delivery);
     let mut keys: Vec<_> = meanings.iter().map(key).collect();
     keys.sort();
     keys.dedup();
@@ -145,6 +141,8 @@ pub(super) struct Entry<'s> {
     pub(super) peer: NumberedPeer<'s>,
     /// What it was.
     pub(super) meaning: &'s Meaning,
+    /// Syslog tag of our service.
+    pub(super) tag: &'s str,
     /// How often.
     pub(super) count: &'s Count,
 }
@@ -165,16 +163,16 @@ impl<'s> Entry<'s> {
 
     /// Mail crossed.
     pub(super) fn is_mail(&self) -> bool {
-        is_sent(&self.meaning.delivery) || self.count.messages > 0
+        is_sent(self.meaning.delivery) || self.count.messages > 0
     }
 
-    fn group(&self) -> Group {
+    pub(super) fn group(&self) -> Group {
         Group {
-            tls: self.meaning.tls.clone(),
+            tls: self.meaning.tls,
             class: self.meaning.class,
-            cause: self.meaning.cause.clone(),
-            fault: self.meaning.fault.clone(),
-            delivery: self.meaning.delivery.clone(),
+            cause: self.meaning.cause,
+            fault: self.meaning.fault,
+            delivery: self.meaning.delivery,
             n: self.count.n,
             messages: self.count.messages,
             handshakes: self.count.handshakes,

@@ -1,25 +1,24 @@
 //! What the questions share: groups of equal outcomes, counters over them, and the problem that dominates.
 
-use std::rc::Rc;
-
 use rusqlite::Row;
 
 use crate::outcome::{Class, Direction};
 use crate::store::natural;
+use crate::store::words::read_word;
 
 /// Equal outcomes, added up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
     /// `encrypted`, `plaintext`, `none` or `unknown`.
-    pub tls: Rc<str>,
+    pub tls: &'static str,
     /// What happened.
     pub class: Class,
     /// What the TLS library said, or empty.
-    pub cause: Rc<str>,
+    pub cause: &'static str,
     /// Whose fault.
-    pub fault: Rc<str>,
+    pub fault: &'static str,
     /// What became of the recipients; empty inbound.
-    pub delivery: Rc<str>,
+    pub delivery: &'static str,
     /// Recipients, attempts or sessions.
     pub n: u64,
     /// Inbound: messages accepted.
@@ -37,11 +36,11 @@ impl Group {
     pub(super) fn read(row: &Row<'_>, at: usize) -> rusqlite::Result<Group> {
         let class: String = row.get(at + 1)?;
         Ok(Group {
-            tls: row.get(at)?,
+            tls: read_word(row, at)?,
             class: Class::from_name(&class).unwrap_or(Class::Unknown),
-            cause: row.get(at + 2)?,
-            fault: row.get(at + 3)?,
-            delivery: row.get(at + 4)?,
+            cause: read_word(row, at + 2)?,
+            fault: read_word(row, at + 3)?,
+            delivery: read_word(row, at + 4)?,
             n: natural(row, at + 5)?,
             messages: natural(row, at + 6)?,
             handshakes: natural(row, at + 7)?,
@@ -87,17 +86,17 @@ impl Group {
 
     /// Mail the peer accepted, outbound.
     pub fn is_sent(&self) -> bool {
-        is_sent(&self.delivery)
+        is_sent(self.delivery)
     }
 
     /// An attempt that delivered nothing. Address probes carry no mail and are neither.
     pub fn is_undelivered(&self) -> bool {
-        is_undelivered(&self.delivery)
+        is_undelivered(self.delivery)
     }
 
     /// An attempt that delivered nothing because of TLS.
     pub fn is_tls_failure(&self) -> bool {
-        is_tls_failure(&self.delivery, self.class)
+        is_tls_failure(self.delivery, self.class)
     }
 }
 
@@ -106,7 +105,8 @@ pub(super) fn is_sent(delivery: &str) -> bool {
     delivery == "sent"
 }
 
-fn is_undelivered(delivery: &str) -> bool {
+/// As [`Group::is_undelivered`].
+pub(super) fn is_undelivered(delivery: &str) -> bool {
     matches!(delivery, "deferred" | "bounced")
 }
 
@@ -135,7 +135,7 @@ impl Counters {
     pub fn of(groups: &[Group]) -> Counters {
         let mut counters = Counters::default();
         for group in groups {
-            match (group.is_sent(), &*group.tls) {
+            match (group.is_sent(), group.tls) {
                 (true, "encrypted") => counters.encrypted += group.n,
                 (true, "plaintext") => counters.plaintext += group.n,
                 (true, _) => counters.unknown += group.n,
@@ -152,7 +152,7 @@ impl Counters {
     pub fn of_sessions(groups: &[Group]) -> Counters {
         let mut counters = Counters::default();
         for group in groups.iter().filter(|g| g.class != Class::InProbe) {
-            match (group.class.row().tls_failure, &*group.tls) {
+            match (group.class.row().tls_failure, group.tls) {
                 (true, _) => counters.failed_tls += group.n,
                 (_, "encrypted") => counters.encrypted += group.n,
                 (_, "plaintext") => counters.plaintext += group.n,
@@ -260,7 +260,7 @@ impl Problem {
         let worst = within.max_by(|a, b| {
             (a.n, a.last)
                 .cmp(&(b.n, b.last))
-                .then_with(|| b.cause.cmp(&a.cause))
+                .then_with(|| b.cause.cmp(a.cause))
         });
         let (cause, fault) = worst
             .map(|g| (g.cause.to_string(), g.fault.to_string()))
@@ -280,7 +280,7 @@ impl Problem {
             Verdict::Plaintext | Verdict::Mixed => Problem::dominating(
                 groups
                     .iter()
-                    .filter(|g| g.is_sent() && &*g.tls == "plaintext"),
+                    .filter(|g| g.is_sent() && g.tls == "plaintext"),
             ),
             Verdict::Undeliverable if tls_failures().next().is_none() => {
                 Problem::dominating(groups.iter().filter(|g| g.is_undelivered()))

@@ -49,7 +49,7 @@ pub fn find_trend(store: &Store, scope: &Scope) -> Result<Vec<Trend>> {
 fn trend(history: &History, direction: Direction) -> Trend {
     let mail = history.peer_days(direction);
     let mut days: BTreeMap<i32, TrendDay> = BTreeMap::new();
-    for cells in history.cells(direction).chunk_by(|a, b| a.day == b.day) {
+    for cells in history.days(direction) {
         let day = days.entry(cells[0].day).or_default();
         day.day = cells[0].day;
         for cell in cells {

@@ -7,9 +7,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::HashSet;
+
 use maillog::Protocol;
 
 use crate::outcome::{Class, Direction};
+use crate::store::words::read_word;
 use crate::store::{Result, Store, natural, registrable};
 
 use super::certainty::Certainty;
@@ -18,8 +21,9 @@ use super::own_entry::find_own_entries;
 use super::policy::Server;
 use super::requirement::{Judgement, Session};
 use super::servers::find_servers;
+use super::sums::{ByName, Entry, Named, Sums};
 use super::tally::{Group, Problem};
-use super::{Scope, ask, bounds, read_direction};
+use super::{Scope, ask, read_direction};
 
 pub use super::requirement::{CipherClass, Question, Requirement};
 
@@ -87,23 +91,22 @@ impl Total {
         }
     }
 
-    fn add(&mut self, mail: &Mail, judgement: Judgement, is_weak: bool) {
-        let n = mail.group.n;
-        self.fate.add(judgement, n);
-        match &*mail.group.tls {
-            "encrypted" => self.encrypted += n,
-            "unknown" => self.untold += n,
+    fn add(&mut self, mail: &Mail<'_>, judgement: Judgement, is_weak: bool) {
+        self.fate.add(judgement, mail.n);
+        match mail.tls {
+            "encrypted" => self.encrypted += mail.n,
+            "unknown" => self.untold += mail.n,
             _ => {}
         }
         if is_weak {
-            self.weak += n;
+            self.weak += mail.n;
         }
         if mail.verification == "verified" {
-            self.verified += n;
+            self.verified += mail.n;
         }
         let protocol = Protocol::parse(mail.protocol.as_bytes());
         if mail.server == Server::Postfix && protocol.is_some_and(|p| p < Protocol::Tls12) {
-            self.old += n;
+            self.old += mail.n;
         }
     }
 }
@@ -207,42 +210,51 @@ impl Answer {
     }
 }
 
-/// Mail of one peer that went in one way.
-struct Mail {
+/// Mail that went in one way.
+#[derive(Clone, Copy)]
+struct Mail<'m> {
     direction: Direction,
-    peer: String,
-    host: String,
     server: Server,
-    protocol: String,
-    cipher: String,
-    key_exchange: String,
-    verification: String,
-    group: Group,
+    tls: &'m str,
+    class: Class,
+    protocol: &'m str,
+    cipher: &'m str,
+    key_exchange: &'m str,
+    verification: &'m str,
+    n: u64,
+    last: i64,
 }
 
-impl Mail {
-    fn session<'m>(&'m self, distrustful: &[Server]) -> Session<'m> {
+impl<'m> Mail<'m> {
+    fn of(entry: &Entry<'m>) -> Mail<'m> {
+        let meaning = entry.meaning;
+        Mail {
+            direction: entry.peer.direction(),
+            server: Server::of(entry.tag),
+            tls: meaning.tls,
+            class: meaning.class,
+            protocol: &meaning.protocol,
+            cipher: &meaning.cipher,
+            key_exchange: &meaning.key_exchange,
+            verification: &meaning.verification,
+            n: entry.mails(),
+            last: entry.count.last,
+        }
+    }
+
+    fn session(&self, distrustful: &[Server]) -> Session<'m> {
         Session {
-            tls: &self.group.tls,
-            protocol: &self.protocol,
-            cipher: &self.cipher,
-            key_exchange: &self.key_exchange,
-            verification: &self.verification,
-            by_policy: self.group.class == Class::PlaintextByPolicy,
+            tls: self.tls,
+            protocol: self.protocol,
+            cipher: self.cipher,
+            key_exchange: self.key_exchange,
+            verification: self.verification,
+            by_policy: self.class == Class::PlaintextByPolicy,
             server: self.server,
             trusts: !distrustful.contains(&self.server),
         }
     }
 }
-
-const MAIL: &str = "SELECT direction, domain, organisation, host, address, service_tag, protocol, cipher, key_exchange, verification,
-         tls, class, cause, fault, delivery, SUM(n), SUM(messages), SUM(handshakes), MIN(first_seen), MAX(last_seen)
-  FROM facts
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND (delivery = 'sent' OR messages > 0)
-  GROUP BY direction, domain, organisation, host, address, service_tag, protocol, cipher, key_exchange, verification,
-    tls, class, cause, fault, delivery
-  ORDER BY direction, domain, organisation, host, address, service_tag, protocol, cipher, key_exchange, verification,
-    tls, class, cause, fault, delivery";
 
 const PEOPLE: &str = "SELECT direction, correspondent, protocol, cipher, verification, tls, class, cause, fault, delivery,
          SUM(n), MIN(first_seen), MAX(last_seen)
@@ -261,20 +273,24 @@ const STRANGERS: &str = "SELECT SUM(n)
 const EARLIER_DAYS: i32 = 365;
 
 type Key = (Direction, String);
+type Name<'s> = (Direction, &'s str);
 
 /// Answers the question from the mail of a period.
 pub fn find_losses(store: &Store, scope: &Scope, question: &Question) -> Result<Answer> {
-    let mails = load_mail(store, scope, question)?;
-    let distrustful = find_distrustful(&mails);
-    let own = find_own_entries(store, scope, &alone_in_clear(&mails))?;
-    let mut tally = Tally::new(scope, question);
-    for mail in mails {
-        tally.add(mail, question, &distrustful);
+    let sums = Sums::load(store, scope)?;
+    let is_concerned =
+        |entry: &Entry<'_>| entry.is_mail() && question.require.concerns(entry.peer.direction());
+    let distrustful = find_distrustful(sums.each().filter(is_concerned));
+    let own = find_own_entries(store, scope, &alone_in_clear(&sums, is_concerned))?;
+    let by_peer = sums
+        .by_name(|entry| is_concerned(entry).then(|| (entry.peer.direction(), entry.peer_name())));
+    let mut tally = Tally::new(scope, question, &distrustful);
+    for ((direction, peer), named) in by_peer.iter() {
+        tally.add(direction, peer, named);
     }
     let mut answer = Answer {
         people: find_people(store, scope, question, &distrustful)?,
-        unseen: find_unseen(store, scope, question, &tally.peers)?,
-        distrustful,
+        unseen: find_unseen(store, scope, question, &by_peer)?,
         strangers: ask(store, STRANGERS, scope, |row| natural(row, 0))?
             .into_iter()
             .sum(),
@@ -284,129 +300,164 @@ pub fn find_losses(store: &Store, scope: &Scope, question: &Question) -> Result<
     for loss in &mut answer.losses {
         loss.is_own_entry = loss.direction == Direction::Outbound && own.contains(&loss.peer);
     }
+    answer.distrustful = distrustful;
     Ok(answer)
 }
 
 /// Domains that are in clear for no reason that the log tells, with a server that takes TLS for another: only of these there is more to ask.
-fn alone_in_clear(mails: &[Mail]) -> BTreeSet<String> {
-    let sent = || mails.iter().filter(|m| m.direction == Direction::Outbound);
-    let takes_tls: BTreeSet<&str> = sent()
-        .filter(|m| &*m.group.tls == "encrypted")
-        .map(|m| m.host.as_str())
-        .collect();
-    let is_untold = |m: &&Mail| {
-        let is_clear = &*m.group.tls == "plaintext";
-        let is_untold = is_clear && m.group.class == Class::PlaintextCauseUnknown;
-        is_untold && m.server == Server::Postfix && takes_tls.contains(m.host.as_str())
+fn alone_in_clear(sums: &Sums, is_concerned: impl Fn(&Entry<'_>) -> bool) -> BTreeSet<String> {
+    let sent = || {
+        let is_sent = |e: &Entry<'_>| e.peer.direction() == Direction::Outbound && is_concerned(e);
+        sums.each().filter(is_sent)
     };
-    sent().filter(is_untold).map(|m| m.peer.clone()).collect()
+    let untold: Vec<Entry<'_>> = sent()
+        .filter(|e| {
+            let is_clear = e.meaning.tls == "plaintext";
+            let is_untold = is_clear && e.meaning.class == Class::PlaintextCauseUnknown;
+            is_untold && Server::of(e.tag) == Server::Postfix
+        })
+        .collect();
+    if untold.is_empty() {
+        return BTreeSet::new();
+    }
+    let takes_tls: HashSet<&str> = sent()
+        .filter(|e| e.meaning.tls == "encrypted")
+        .map(|e| e.peer.host())
+        .collect();
+    let alone = untold.iter().filter(|e| takes_tls.contains(e.peer.host()));
+    alone.map(|e| e.peer_name().to_owned()).collect()
 }
 
 /// Servers with certificates before them of which they found none good.
-fn find_distrustful(mails: &[Mail]) -> Vec<Server> {
-    let sent = || mails.iter().filter(|m| m.direction == Direction::Outbound);
-    let has = |server: Server, words: &[&str]| {
-        sent().any(|m| m.server == server && words.contains(&m.verification.as_str()))
-    };
-    [Server::Postfix, Server::Sendmail]
+fn find_distrustful<'s>(mails: impl Iterator<Item = Entry<'s>>) -> Vec<Server> {
+    let sent = mails.filter(|entry| entry.peer.direction() == Direction::Outbound);
+    // Of each server: whether it found any certificate bad, and any good.
+    let mut found = [
+        (Server::Postfix, false, false),
+        (Server::Sendmail, false, false),
+    ];
+    for entry in sent {
+        let server = Server::of(entry.tag);
+        for (_, bad, good) in found.iter_mut().filter(|(of, ..)| *of == server) {
+            match entry.meaning.verification.as_str() {
+                "untrusted" => *bad = true,
+                "trusted" | "verified" => *good = true,
+                _ => {}
+            }
+        }
+    }
+    found
         .into_iter()
-        .filter(|s| has(*s, &["untrusted"]) && !has(*s, &["trusted", "verified"]))
+        .filter(|(_, bad, good)| *bad && !good)
+        .map(|(server, ..)| server)
         .collect()
 }
 
 /// What is added up while the mail is judged.
-struct Tally {
+struct Tally<'q> {
+    question: &'q Question,
+    distrustful: &'q [Server],
     totals: Vec<Total>,
-    peers: BTreeMap<Key, Loss>,
-    lost: BTreeMap<Key, Vec<Group>>,
-    exceptions: BTreeMap<(bool, String), Exception>,
-    nameless: BTreeSet<(bool, String)>,
+    losses: Vec<Loss>,
+    unknown: Vec<Loss>,
+    exceptions: BTreeMap<(bool, &'q str), Exception>,
+    /// Names that can stand in no map.
+    nameless: BTreeSet<(bool, &'q str)>,
     /// Verified mail by the name an exception would have.
-    verified: BTreeMap<(bool, String), u64>,
+    verified: BTreeMap<(bool, &'q str), u64>,
 }
 
-impl Tally {
-    fn new(scope: &Scope, question: &Question) -> Tally {
+impl<'q> Tally<'q> {
+    fn new(scope: &Scope, question: &'q Question, distrustful: &'q [Server]) -> Tally<'q> {
         let asked = [Direction::Outbound, Direction::Inbound]
             .into_iter()
             .filter(|d| scope.includes(*d) && question.require.concerns(*d));
         Tally {
+            question,
+            distrustful,
             totals: asked.map(Total::new).collect(),
-            peers: BTreeMap::new(),
-            lost: BTreeMap::new(),
+            losses: Vec::new(),
+            unknown: Vec::new(),
             exceptions: BTreeMap::new(),
             nameless: BTreeSet::new(),
             verified: BTreeMap::new(),
         }
     }
 
-    fn add(&mut self, mail: Mail, question: &Question, distrustful: &[Server]) {
-        let (judgement, is_weak) = {
-            let session = mail.session(distrustful);
-            (question.judge(&session), question.is_too_weak(&session))
-        };
-        if let Some(total) = self
-            .totals
-            .iter_mut()
-            .find(|t| t.direction == mail.direction)
-        {
-            total.add(&mail, judgement, is_weak);
-        }
-        if mail.verification == "verified"
-            && let Some((key, _)) = name_in_map(&mail)
-        {
-            *self.verified.entry(key).or_default() += mail.group.n;
-        }
-        let key = (mail.direction, mail.peer.clone());
-        let loss = self
-            .peers
-            .entry(key.clone())
-            .or_insert_with(|| Loss::new(mail.direction, &mail.peer));
-        loss.fate.add(judgement, mail.group.n);
-        match judgement {
-            Judgement::Kept => loss.last_kept = loss.last_kept.max(mail.group.last),
-            Judgement::Lost => {
-                loss.last_lost = loss.last_lost.max(mail.group.last);
-                self.except(&mail);
-                self.lost.entry(key).or_default().push(mail.group);
+    /// Adds all mail of a peer; they come in the order of their names.
+    fn add(&mut self, direction: Direction, peer: &'q str, mails: Named<'q, '_>) {
+        let mut total = self.totals.iter_mut().find(|t| t.direction == direction);
+        let mut loss = Loss::new(direction);
+        for entry in mails.entries() {
+            let mail = Mail::of(&entry);
+            let session = mail.session(self.distrustful);
+            let judgement = self.question.judge(&session);
+            if let Some(total) = &mut total {
+                total.add(&mail, judgement, self.question.is_too_weak(&session));
             }
-            Judgement::Unknown | Judgement::Spared => {}
+            if mail.verification == "verified" && direction == Direction::Outbound {
+                let key = key_in_map(mail.server, peer, entry.peer.host());
+                *self.verified.entry(key).or_default() += mail.n;
+            }
+            loss.add(&mail, judgement);
+        }
+        if let Some(total) = total {
+            total.peers += 1;
+        }
+        match loss.fate {
+            Fate { lost: 1.., .. } => {
+                self.explain(&mut loss, peer, mails);
+                self.losses.push(loss.named(peer));
+            }
+            Fate { unknown: 1.., .. } => self.unknown.push(loss.named(peer)),
+            _ => {}
         }
     }
 
-    fn except(&mut self, mail: &Mail) {
-        let Some((key, name)) = name_in_map(mail) else {
-            if mail.direction == Direction::Outbound {
-                let is_sendmail = mail.server == Server::Sendmail;
-                let name = name_of(mail).to_owned();
-                self.nameless.insert((is_sendmail, name));
+    /// Says why a peer's mail would be lost, and what to except to keep it.
+    fn explain(&mut self, loss: &mut Loss, peer: &'q str, mails: Named<'q, '_>) {
+        let groups = mails.groups_by(|entry| {
+            let m = Mail::of(entry);
+            let is_lost = self.question.judge(&m.session(self.distrustful)) == Judgement::Lost;
+            let way = [m.protocol, m.cipher, m.key_exchange, m.verification];
+            is_lost.then(|| (entry.peer.names(), entry.tag, way))
+        });
+        let groups = groups
+            .into_iter()
+            .map(|(part, group)| (part, group.of_mails(loss.direction)));
+        let groups: Vec<_> = groups.collect();
+        for (([_, _, host, _], tag, _), group) in &groups {
+            let server = Server::of(tag);
+            let key = key_in_map(server, peer, host);
+            if loss.direction == Direction::Inbound {
+                continue;
             }
-            return;
-        };
+            match server.can_look_up(key.1) {
+                true => self.except(server, key, group),
+                false => {
+                    self.nameless.insert(key);
+                }
+            }
+        }
+        loss.problem = Problem::dominating(groups.iter().map(|(_, group)| group));
+        loss.certainty = certainty(&loss.problem);
+    }
+
+    fn except(&mut self, server: Server, key: (bool, &'q str), group: &Group) {
         let exception = self.exceptions.entry(key).or_insert_with(|| Exception {
-            server: mail.server,
-            name,
+            server,
+            name: key.1.to_owned(),
             lost: 0,
             in_clear: 0,
             verified: 0,
         });
-        exception.lost += mail.group.n;
-        if &*mail.group.tls == "plaintext" {
-            exception.in_clear += mail.group.n;
+        exception.lost += group.n;
+        if group.tls == "plaintext" {
+            exception.in_clear += group.n;
         }
     }
 
     fn finish(mut self, answer: &mut Answer) {
-        for (key, groups) in &self.lost {
-            if let Some(loss) = self.peers.get_mut(key) {
-                loss.problem = Problem::dominating(groups.iter());
-                loss.certainty = certainty(&loss.problem);
-            }
-        }
-        for total in &mut self.totals {
-            let of = self.peers.keys().filter(|key| key.0 == total.direction);
-            total.peers = of.count() as u64;
-        }
         answer.totals = self.totals;
         let servers = [Server::Postfix, Server::Sendmail];
         answer.nameless = servers.map(|server| {
@@ -414,13 +465,8 @@ impl Tally {
             let own = self.nameless.iter().filter(|(is, _)| *is == is_sendmail);
             own.count() as u64
         });
-        for loss in self.peers.into_values() {
-            match loss.fate {
-                Fate { lost: 1.., .. } => answer.losses.push(loss),
-                Fate { unknown: 1.., .. } => answer.unknown.push(loss),
-                _ => {}
-            }
-        }
+        answer.losses = self.losses;
+        answer.unknown = self.unknown;
         let cut_off = |l: &Loss| l.fate.kept == 0;
         answer
             .losses
@@ -434,19 +480,11 @@ impl Tally {
     }
 }
 
-/// The name by which the map of its server would except mail, and a key for it; `None` if it can stand in no map.
-fn name_in_map(mail: &Mail) -> Option<((bool, String), String)> {
-    let name = name_of(mail);
-    let is_sendmail = mail.server == Server::Sendmail;
-    let can_stand = mail.direction == Direction::Outbound && mail.server.can_look_up(name);
-    can_stand.then(|| ((is_sendmail, name.to_owned()), name.to_owned()))
-}
-
-/// The name by which its server looks up what is required of mail.
-fn name_of(mail: &Mail) -> &str {
-    match mail.server {
-        Server::Postfix => &mail.peer,
-        Server::Sendmail => &mail.host,
+/// Under which name its server looks up what is required of mail, and whether that is Sendmail.
+fn key_in_map<'q>(server: Server, peer: &'q str, host: &'q str) -> (bool, &'q str) {
+    match server {
+        Server::Postfix => (false, peer),
+        Server::Sendmail => (true, host),
     }
 }
 
@@ -455,11 +493,12 @@ fn certainty(problem: &Problem) -> Certainty {
 }
 
 impl Loss {
-    fn new(direction: Direction, peer: &str) -> Loss {
+    /// Of nobody yet: most have nothing to lose, and names cost.
+    fn new(direction: Direction) -> Loss {
         Loss {
             direction,
-            peer: peer.to_string(),
-            organisation: registrable(peer).unwrap_or_else(|| peer.to_string()),
+            peer: String::new(),
+            organisation: String::new(),
             fate: Fate::default(),
             problem: Problem::default(),
             certainty: Certainty::CannotTell,
@@ -468,45 +507,23 @@ impl Loss {
             is_own_entry: false,
         }
     }
-}
 
-/// Of all days gone by the sums say the same, and are fewer.
-fn mail_of(store: &Store, scope: &Scope) -> Result<String> {
-    let (from, to, ..) = bounds(scope);
-    let are_whole = |(first, last)| from <= first && last <= to;
-    Ok(match store.past_days()?.is_some_and(are_whole) {
-        true => MAIL.replace("FROM facts", "FROM summed"),
-        false => MAIL.to_owned(),
-    })
-}
-
-fn load_mail(store: &Store, scope: &Scope, question: &Question) -> Result<Vec<Mail>> {
-    let rows = ask(store, &mail_of(store, scope)?, scope, |row| {
-        let direction = read_direction(row, 0)?;
-        let host: String = row.get(3)?;
-        let tag: String = row.get(5)?;
-        let mut group = Group::read(row, 10)?;
-        // What is counted is mail: recipients outbound, messages inbound.
-        if direction == Direction::Inbound {
-            group.n = group.messages;
+    fn add(&mut self, mail: &Mail<'_>, judgement: Judgement) {
+        self.fate.add(judgement, mail.n);
+        match judgement {
+            Judgement::Kept => self.last_kept = self.last_kept.max(mail.last),
+            Judgement::Lost => self.last_lost = self.last_lost.max(mail.last),
+            Judgement::Unknown | Judgement::Spared => {}
         }
-        Ok(Mail {
-            direction,
-            peer: who(
-                direction,
-                [row.get(1)?, row.get(2)?, host.clone(), row.get(4)?],
-            ),
-            host,
-            server: Server::of(&tag),
-            protocol: row.get(6)?,
-            cipher: row.get(7)?,
-            key_exchange: row.get(8)?,
-            verification: row.get(9)?,
-            group,
-        })
-    })?;
-    let concerned = |mail: &Mail| question.require.concerns(mail.direction);
-    Ok(rows.into_iter().filter(concerned).collect())
+    }
+
+    fn named(self, peer: &str) -> Loss {
+        Loss {
+            peer: peer.to_string(),
+            organisation: registrable(peer).unwrap_or_else(|| peer.to_string()),
+            ..self
+        }
+    }
 }
 
 /// Which server wrote of a person is not kept: it is Sendmail where there is no other.
@@ -521,38 +538,38 @@ fn find_people(
         (false, true) => Server::Sendmail,
         _ => Server::Postfix,
     };
+    let mut people: BTreeMap<Key, Vec<(Judgement, Group)>> = BTreeMap::new();
     let rows = ask(store, PEOPLE, scope, |row| {
-        let class: String = row.get(6)?;
+        let group = Group {
+            tls: read_word(row, 5)?,
+            class: Class::from_name(row.get_ref(6)?.as_str()?).unwrap_or(Class::Unknown),
+            cause: read_word(row, 7)?,
+            fault: read_word(row, 8)?,
+            delivery: read_word(row, 9)?,
+            n: natural(row, 10)?,
+            messages: 0,
+            handshakes: 0,
+            first: row.get(11)?,
+            last: row.get(12)?,
+        };
         let mail = Mail {
             direction: read_direction(row, 0)?,
-            peer: row.get(1)?,
-            host: String::new(),
             server,
-            protocol: row.get(2)?,
-            cipher: row.get(3)?,
-            key_exchange: String::new(),
-            verification: row.get(4)?,
-            group: Group {
-                tls: row.get(5)?,
-                class: Class::from_name(&class).unwrap_or(Class::Unknown),
-                cause: row.get(7)?,
-                fault: row.get(8)?,
-                delivery: row.get(9)?,
-                n: natural(row, 10)?,
-                messages: 0,
-                handshakes: 0,
-                first: row.get(11)?,
-                last: row.get(12)?,
-            },
+            tls: group.tls,
+            class: group.class,
+            protocol: row.get_ref(2)?.as_str()?,
+            cipher: row.get_ref(3)?.as_str()?,
+            key_exchange: "",
+            verification: row.get_ref(4)?.as_str()?,
+            n: group.n,
+            last: group.last,
         };
         let judgement = question.judge(&mail.session(distrustful));
-        Ok((judgement, mail))
+        Ok(((mail.direction, row.get(1)?), (judgement, group)))
     })?;
-    let mut people: BTreeMap<Key, Vec<(Judgement, Group)>> = BTreeMap::new();
-    for (judgement, mail) in rows {
-        if question.require.concerns(mail.direction) {
-            let key = (mail.direction, mail.peer);
-            people.entry(key).or_default().push((judgement, mail.group));
+    for (key, judged) in rows {
+        if question.require.concerns(key.0) {
+            people.entry(key).or_default().push(judged);
         }
     }
     let mut people: Vec<Person> = people.into_iter().filter_map(person).collect();
@@ -585,31 +602,35 @@ fn find_unseen(
     store: &Store,
     scope: &Scope,
     question: &Question,
-    seen: &BTreeMap<Key, Loss>,
+    seen: &ByName<'_, Name<'_>>,
 ) -> Result<Vec<Unseen>> {
     let Some(from) = scope.period.from_day else {
         return Ok(Vec::new());
     };
+    let seen: HashSet<Name<'_>> = seen.iter().map(|(name, _)| name).collect();
     let days = (from.saturating_sub(EARLIER_DAYS), from.saturating_sub(1));
-    let earlier = store.exchanged(days)?.into_iter().map(|e| {
-        let peer = who(e.direction, e.names);
-        ((e.direction, peer), e.mails)
-    });
-    let rows: Vec<(Key, u64)> = earlier.filter(|(key, _)| scope.includes(key.0)).collect();
+    let earlier = store.exchanged(days)?;
     let directions = [Direction::Outbound, Direction::Inbound];
-    let concerned = directions.map(|direction| {
-        let of = || rows.iter().filter(move |(key, _)| key.0 == direction);
-        let gone = || of().filter(|(key, _)| !seen.contains_key(key));
-        let peers: BTreeSet<&str> = gone().map(|(key, _)| key.1.as_str()).collect();
+    let concerned =
+        |direction: &Direction| scope.includes(*direction) && question.require.concerns(*direction);
+    let unseen = directions.into_iter().filter(concerned).map(|direction| {
+        let (mut gone, mut mails, mut of) = (HashSet::new(), 0, 0);
+        for (peer, n) in earlier.each().filter(|(p, _)| p.direction() == direction) {
+            of += n;
+            let name = who(direction, peer.names());
+            if !seen.contains(&(direction, name)) {
+                mails += n;
+                gone.insert(name);
+            }
+        }
         Unseen {
             direction,
-            peers: peers.len() as u64,
-            mails: gone().map(|(_, n)| n).sum(),
-            of: of().map(|(_, n)| n).sum(),
+            peers: gone.len() as u64,
+            mails,
+            of,
         }
     });
-    let counts = |u: &Unseen| question.require.concerns(u.direction) && u.peers > 0;
-    Ok(concerned.into_iter().filter(counts).collect())
+    Ok(unseen.filter(|u| u.peers > 0).collect())
 }
 
 #[cfg(test)]

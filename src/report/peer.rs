@@ -146,7 +146,7 @@ pub(super) fn table(
     let troubles: Vec<&Event> = peer.events.iter().filter(|e| is_trouble(e)).collect();
     let mut notes = what_to_do(
         find_servers(store)?,
-        troubles.iter().map(|e| (e.group.class, &*e.group.cause)),
+        troubles.iter().map(|e| (e.group.class, e.group.cause)),
     );
     notes.extend(proof(peer, scope, &paths, retention));
     let sections = vec![
@@ -208,14 +208,14 @@ fn lines(days: &[Day]) -> Vec<Vec<Value>> {
 fn is_trouble(event: &Event) -> bool {
     let g = &event.group;
     let mail = g.is_sent() || g.messages > 0;
-    (mail && &*g.tls == "plaintext")
+    (mail && g.tls == "plaintext")
         || g.is_tls_failure()
         || (g.delivery.is_empty() && g.class.row().tls_failure)
 }
 
 fn headline(peer: &Peer, troubles: &[&Event]) -> String {
     let sum = |tls: &str| -> u64 {
-        let mail = peer.events.iter().filter(|e| &*e.group.tls == tls);
+        let mail = peer.events.iter().filter(|e| e.group.tls == tls);
         mail.map(|e| {
             if e.group.is_sent() {
                 e.group.n
@@ -261,11 +261,11 @@ fn fields(event: &Event, claims: &[Claim]) -> Vec<Value> {
         Value::text(&event.domain),
         Value::text(&event.host),
         Value::text(&event.address),
-        Value::text(&*g.tls),
+        Value::text(g.tls),
         Value::text(g.class.name()),
-        Value::text(&*g.cause),
-        Value::text(&*g.fault),
-        Value::text(&*g.delivery),
+        Value::text(g.cause),
+        Value::text(g.fault),
+        Value::text(g.delivery),
         Value::Number(g.n),
         Value::Number(g.messages),
         Value::Time(g.first),
@@ -284,8 +284,8 @@ fn merged_events(events: &[Event]) -> Vec<Vec<Value>> {
                 e.host.clone(),
                 e.address.clone(),
                 e.group.class,
-                e.group.cause.clone(),
-                e.group.delivery.clone(),
+                e.group.cause,
+                e.group.delivery,
             )
         };
         match merged.iter_mut().find(|m| key(m) == key(event)) {
@@ -306,9 +306,9 @@ fn event_row(event: &Event) -> Vec<Value> {
         Value::text(way(event.direction)),
         Value::text(&event.address),
         Value::Number(g.n),
-        Value::text(what(Some(g.class), &g.cause)),
-        Value::text(&*g.delivery),
-        Value::text(whose(&g.fault)),
+        Value::text(what(Some(g.class), g.cause)),
+        Value::text(g.delivery),
+        Value::text(whose(g.fault)),
         Value::Time(g.last),
     ]
 }

@@ -1,45 +1,69 @@
 //! How much mail went to and came from each peer in some days, whatever its channel was: the facts without what the silence of a service means,
 //! which costs most of them.
 
-use rusqlite::params;
+use hashbrown::{HashMap, HashSet};
 
-use crate::outcome::Direction;
+use super::packed::Row;
+use super::peers::{NumberedPeer, Peers};
+use super::{Result, Store};
 
-use super::{Result, Store, natural};
-
-/// What was exchanged with one peer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What was exchanged with each peer.
+#[derive(Debug)]
 pub struct Exchanged {
-    /// Which way the mail went.
-    pub direction: Direction,
-    /// Policy domain, organisation, host and address; each may be empty.
-    pub names: [String; 4],
-    /// Recipients outbound, messages inbound.
-    pub mails: u64,
+    peers: Peers,
+    /// By the row of the peer: recipients outbound, messages inbound.
+    mails: HashMap<i64, u64>,
 }
 
-const SQL: &str = "SELECT p.direction, p.domain, p.organisation, p.host, p.address, d.mails
-  FROM (SELECT peer, SUM(CASE WHEN outcome IN (SELECT id FROM outcome WHERE delivery = 'sent') THEN n ELSE messages END) AS mails
-        FROM daily WHERE day >= ?1 AND day <= ?2 GROUP BY peer) AS d
-  JOIN peer AS p ON p.id = d.peer
-  WHERE d.mails > 0
-  ORDER BY p.direction DESC, p.domain, p.host, p.address, p.id";
+impl Exchanged {
+    /// All peers that took or brought mail, with how much, in no order.
+    pub fn each(&self) -> impl Iterator<Item = (NumberedPeer<'_>, u64)> {
+        let mails = |peer: &NumberedPeer<'_>| self.mails.get(&peer.row()).copied();
+        let peers = self.peers.iter();
+        peers.filter_map(move |peer| Some((peer, mails(&peer).filter(|mails| *mails > 0)?)))
+    }
+}
 
 impl Store {
-    /// All peers that took or brought mail from one day to another, both included.
-    pub fn exchanged(&self, (from, to): (i32, i32)) -> Result<Vec<Exchanged>> {
-        let mut statement = self.connection.prepare_cached(SQL)?;
-        let rows = statement.query_map(params![from, to], |row| {
-            let direction: String = row.get(0)?;
-            Ok(Exchanged {
-                direction: match direction == Direction::Inbound.name() {
-                    true => Direction::Inbound,
-                    false => Direction::Outbound,
-                },
-                names: [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
-                mails: natural(row, 5)?,
-            })
-        })?;
+    /// What was exchanged from one day to another, both included.
+    pub fn exchanged(&self, days: (i32, i32)) -> Result<Exchanged> {
+        let (peers, mails) = Peers::all_while(self, |store| store.mails(days))?;
+        Ok(Exchanged { peers, mails })
+    }
+
+    fn mails(&self, (from, to): (i32, i32)) -> Result<HashMap<i64, u64>> {
+        let sent = self.sent()?;
+        let mut found: HashMap<i64, u64> = HashMap::new();
+        let mut count = |row: &Row, is_more: bool| {
+            let mails = match sent.contains(&row.outcome) {
+                true => row.n,
+                false => row.messages,
+            };
+            let sum = found.entry(row.peer).or_default();
+            // What is taken away was added before.
+            *sum = match is_more {
+                true => sum.wrapping_add(mails),
+                false => sum.wrapping_sub(mails),
+            };
+            Ok(())
+        };
+        // From the sums of the days gone by, a few days too many are taken away faster than many are added.
+        match self.past_days()? {
+            Some((first, last)) if from <= first && to < last && last - to < to - first => {
+                self.each_past(|row| count(row, true))?;
+                self.each_row((to + 1, last), |row| count(row, false))?;
+            }
+            _ => self.each_row((from, to), |row| count(row, true))?,
+        }
+        Ok(found)
+    }
+
+    /// The outcomes of mail that was sent.
+    fn sent(&self) -> Result<HashSet<i64>> {
+        let connection = &self.connection;
+        let mut statement =
+            connection.prepare_cached("SELECT id FROM outcome WHERE delivery = 'sent'")?;
+        let rows = statement.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 }
@@ -65,8 +89,10 @@ mod tests {
         ]);
         let of = |from| -> Vec<(String, u64)> {
             let found = store.exchanged((from, DAY)).unwrap();
-            let named = |e: super::Exchanged| (e.names.concat(), e.mails);
-            found.into_iter().map(named).collect()
+            let named = found.each().map(|(peer, n)| (peer.names().concat(), n));
+            let mut named: Vec<_> = named.collect();
+            named.sort();
+            named
         };
         let today = of(DAY);
         let names: Vec<&str> = today.iter().map(|(name, _)| name.as_str()).collect();
@@ -80,5 +106,30 @@ mod tests {
             "{today:?}"
         );
         assert_eq!(of(DAY - 1).len(), 3);
+    }
+
+    #[test]
+    fn days_taken_from_the_sums_of_the_days_gone_by_leave_what_the_others_have() {
+        let day = |n: i64| {
+            let times = 1 + n as u32;
+            let sent = outbound("a.example").at(n * 86_400).times(times);
+            let late = outbound("late.example").at(n * 86_400);
+            let late = (n > 30).then(|| late.encrypted(Protocol::Tls13).build());
+            [sent.encrypted(Protocol::Tls13).build()]
+                .into_iter()
+                .chain(late)
+        };
+        let mut store = fixture::store((0..40).flat_map(day));
+        let of = |store: &super::Store, to| -> Vec<(String, u64)> {
+            let found = store.exchanged((DAY - 9, to)).unwrap();
+            let named = found.each().map(|(peer, n)| (peer.domain().into(), n));
+            named.collect()
+        };
+        let before = [DAY + 3, DAY + 29, DAY + 36, DAY + 39].map(|to| of(&store, to));
+        assert_eq!(before[1], [("a.example".to_string(), 465)]);
+        store.add_up_past().unwrap();
+        assert_eq!(store.past_days().unwrap(), Some((DAY, DAY + 37)));
+        let after = [DAY + 3, DAY + 29, DAY + 36, DAY + 39].map(|to| of(&store, to));
+        assert_eq!(after, before);
     }
 }

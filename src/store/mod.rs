@@ -65,6 +65,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 mod told;
+pub mod words;
 
 use rusqlite::Connection;
 

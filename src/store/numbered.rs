@@ -3,15 +3,16 @@
 //!
 //! What a silence means is still said by the view `meaning` alone: it is asked once for each way in which a service has logged.
 
-use std::rc::Rc;
+use std::panic::resume_unwind;
 
 use hashbrown::HashMap;
 use rusqlite::{ToSql, params};
 
 use crate::outcome::{Class, Direction};
 
-use super::packed::{self, Row, unpack};
+use super::packed::{PackedDay, Row, unpack};
 use super::peers::{Numbers, Peers};
+use super::words::read_word;
 use super::{Result, Store};
 
 pub use super::peers::NumberedPeer;
@@ -20,15 +21,15 @@ pub use super::peers::NumberedPeer;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meaning {
     /// `encrypted`, `plaintext`, `none` or `unknown`.
-    pub tls: Rc<str>,
+    pub tls: &'static str,
     /// What happened.
     pub class: Class,
     /// What the TLS library said, or empty.
-    pub cause: Rc<str>,
+    pub cause: &'static str,
     /// Whose fault.
-    pub fault: Rc<str>,
+    pub fault: &'static str,
     /// What became of the recipients; empty inbound.
-    pub delivery: Rc<str>,
+    pub delivery: &'static str,
     /// Protocol version, or empty.
     pub protocol: String,
     /// Cipher suite, or empty.
@@ -79,6 +80,7 @@ pub struct Numbered<'s> {
     /// What there was, by number.
     pub meanings: Vec<Meaning>,
     meaning_of: MeaningOf,
+    last: Last,
 }
 
 impl Store {
@@ -91,6 +93,7 @@ impl Store {
             peers: Peers::default(),
             meanings: Vec::new(),
             meaning_of: MeaningOf::default(),
+            last: Last::default(),
         };
         numbered.load_services()?;
         numbered.load_meanings()?;
@@ -108,22 +111,49 @@ impl Numbered<'_> {
         if i64::from(to) - i64::from(from) >= MANY_DAYS {
             self.peers.load_all(self.store)?;
         }
-        let connection = &self.store.connection;
-        let packed = packed::last(connection)?.unwrap_or(i32::MIN);
-        let mut statement = connection.prepare_cached(
-            "SELECT day, counts FROM packed WHERE day >= ?1 AND day <= ?2 ORDER BY day",
-        )?;
-        let mut rows = statement.query([from, to])?;
-        while let Some(row) = rows.next()? {
-            let octets = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-            unpack(row.get(0)?, octets, |row| self.give(&row, &mut take))?;
+        let (store, days) = (self.store, self.days);
+        store.each_row(days, |row| self.give(row, &mut take))
+    }
+
+    /// Gives every count as [`Numbered::each_day`] does, but of two parts of the days at once, where there is a second core. What each part was
+    /// made into, in the order of days.
+    pub fn fold_days<T: Send>(
+        &mut self,
+        start: impl Fn() -> T,
+        take: impl Fn(&mut T, NumberedPeer<'_>, Count) + Sync,
+    ) -> Result<Vec<T>> {
+        let (store, (from, to)) = (self.store, self.days);
+        let (mut first, mut second) = (start(), start());
+        if i64::from(to) - i64::from(from) < MANY_DAYS {
+            self.each_day(|peer, _, count| take(&mut first, peer, count))?;
+            return Ok(vec![first]);
         }
-        self.each(
-            "SELECT day, peer, outcome, service, n, messages, handshakes, first_seen, last_seen FROM daily
-             WHERE day >= ?1 AND day <= ?2 AND day > ?3 ORDER BY day, peer, outcome, service",
-            &[&from, &to, &packed],
-            take,
-        )
+        let packed = self.load_peers_while(|store| store.packed_days((from, to)))?;
+        let (peers, meaning_of) = (&self.peers, &self.meaning_of);
+        let give = |made: &mut T, row: &Row, last: &mut Last| {
+            let number = peers.known(row.peer)?;
+            let peer = peers.get(number);
+            if let Some(count) = meaning_of.count(row, (number, peer.direction()), last) {
+                take(made, peer, count);
+            }
+            Ok(())
+        };
+        let unpack_all = |made: &mut T, days: &[PackedDay]| {
+            let mut last = Last::default();
+            let mut each = days.iter();
+            each.try_for_each(|(day, octets)| {
+                unpack(*day, octets, |row| give(made, &row, &mut last))
+            })
+        };
+        let (earlier, later) = packed.split_at(middle(&packed));
+        std::thread::scope(|scope| -> Result<()> {
+            let worker = scope.spawn(|| unpack_all(&mut first, earlier));
+            unpack_all(&mut second, later)?;
+            let mut last = Last::default();
+            store.each_unpacked_row((from, to), |row| give(&mut second, row, &mut last))?;
+            worker.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })?;
+        Ok(vec![first, second])
     }
 
     /// Gives every count, those of days gone by added up if all of them are asked for: the `day` of a sum stands for all its days, and
@@ -132,16 +162,23 @@ impl Numbered<'_> {
         let (from, to) = self.days;
         match self.store.past_days()? {
             Some((first, last)) if from <= first && last <= to => {
-                self.peers.load_all(self.store)?;
-                self.each(
-                    "SELECT day, peer, outcome, service, n, messages, handshakes, first_seen, last_seen FROM past_and_present
-                     WHERE day <= ?1",
-                    &[&to],
-                    take,
-                )
+                let mut take = take;
+                let rows = self.load_peers_while(|store| store.sums(to))?;
+                rows.iter().try_for_each(|row| self.give(row, &mut take))
             }
             _ => self.each_day(take),
         }
+    }
+
+    /// Loads all peers there are, and at the same time something else.
+    fn load_peers_while<T>(&mut self, load: impl FnOnce(&Store) -> Result<T>) -> Result<T> {
+        if !self.peers.is_empty() {
+            self.peers.load_all(self.store)?;
+            return load(self.store);
+        }
+        let (peers, loaded) = Peers::all_while(self.store, load)?;
+        self.peers = peers;
+        Ok(loaded)
     }
 
     /// Loads all peers there are, with mail on these days or without.
@@ -178,15 +215,10 @@ impl Numbered<'_> {
         parameters: &[&dyn ToSql],
         mut take: impl FnMut(NumberedPeer<'_>, &Meaning, Count),
     ) -> Result<()> {
-        let mut statement = self.store.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(parameters)?;
-        while let Some(row) = rows.next()? {
-            self.give(&Row::read(row)?, &mut take)?;
-        }
-        Ok(())
+        let store = self.store;
+        store.each_row_of(sql, parameters, |row| self.give(row, &mut take))
     }
 
-    /// Nothing if nothing is noted of how the service logged that day: without it nothing is a fact.
     #[inline]
     fn give(
         &mut self,
@@ -195,22 +227,10 @@ impl Numbered<'_> {
     ) -> Result<()> {
         let number = self.peers.number(self.store, row.peer)?;
         let peer = self.peers.get(number);
-        let key = (row.day, row.service, peer.direction());
-        let Some((service, meaning)) = self.meaning_of.find(key, row.outcome) else {
-            return Ok(());
-        };
-        let count = Count {
-            day: row.day,
-            peer: number,
-            service,
-            meaning,
-            n: row.n,
-            messages: row.messages,
-            handshakes: row.handshakes,
-            first: row.first,
-            last: row.last,
-        };
-        take(peer, &self.meanings[meaning as usize], count);
+        let peer_way = (number, peer.direction());
+        if let Some(count) = self.meaning_of.count(row, peer_way, &mut self.last) {
+            take(peer, &self.meanings[count.meaning as usize], count);
+        }
         Ok(())
     }
 
@@ -269,15 +289,16 @@ struct MeaningOf {
     logging: HashMap<Log, usize>,
     /// For each set of flags, by outcome.
     numbers: Vec<Numbers>,
-    /// The last that was asked for in each direction: mostly the next is the same.
-    last: [Option<(Log, Found)>; 2],
 }
+
+/// The last that was asked for in each direction: mostly the next is the same.
+type Last = [Option<(Log, Found)>; 2];
 
 impl MeaningOf {
     /// Service and meaning; `None` if nothing is noted of how the service logged.
     #[inline]
-    fn find(&mut self, log: Log, outcome: i64) -> Option<(u32, u32)> {
-        let last = &mut self.last[usize::from(log.2 == Direction::Inbound)];
+    fn find(&self, log: Log, outcome: i64, last: &mut Last) -> Option<(u32, u32)> {
+        let last = &mut last[usize::from(log.2 == Direction::Inbound)];
         let found = match last {
             Some((same, found)) if *same == log => *found,
             _ => {
@@ -289,6 +310,23 @@ impl MeaningOf {
         };
         let (service, flags) = found?;
         Some((service, self.numbers[flags].get(outcome)?))
+    }
+
+    /// What a row says of a peer; nothing if nothing is noted of how the service logged that day: without it nothing is a fact.
+    #[inline]
+    fn count(&self, row: &Row, (peer, of): (u32, Direction), last: &mut Last) -> Option<Count> {
+        let (service, meaning) = self.find((row.day, row.service, of), row.outcome, last)?;
+        Some(Count {
+            day: row.day,
+            peer,
+            service,
+            meaning,
+            n: row.n,
+            messages: row.messages,
+            handshakes: row.handshakes,
+            first: row.first,
+            last: row.last,
+        })
     }
 }
 
@@ -306,11 +344,11 @@ fn load_meanings_of(
     while let Some(row) = rows.next()? {
         let class: String = row.get(2)?;
         let meaning = Meaning {
-            tls: row.get(1)?,
+            tls: read_word(row, 1)?,
             class: Class::from_name(&class).unwrap_or(Class::Unknown),
-            cause: row.get(3)?,
-            fault: row.get(4)?,
-            delivery: row.get(5)?,
+            cause: read_word(row, 3)?,
+            fault: read_word(row, 4)?,
+            delivery: read_word(row, 5)?,
             protocol: row.get(6)?,
             cipher: row.get(7)?,
             key_exchange: row.get(8)?,
@@ -319,6 +357,17 @@ fn load_meanings_of(
         take(row.get(0)?, meaning);
     }
     Ok(())
+}
+
+/// Where the second half of all octets begins.
+fn middle(days: &[PackedDay]) -> usize {
+    let all: usize = days.iter().map(|(_, octets)| octets.len()).sum();
+    let mut before = 0;
+    let mut is_first_half = |(_, octets): &PackedDay| {
+        before += octets.len();
+        2 * before <= all
+    };
+    days.iter().take_while(|day| is_first_half(day)).count()
 }
 
 fn direction(inbound: bool) -> Direction {

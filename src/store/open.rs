@@ -79,6 +79,23 @@ impl Store {
         })
     }
 
+    /// The same store once more, to be read by a second thread; `None` where that is not to be had, as of one in memory.
+    pub(super) fn beside(&self) -> Result<Option<Store>> {
+        let path = self.path();
+        if path.is_empty() || self.connection.is_readonly("main")? {
+            return Ok(None);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(PATIENCE)?;
+        connection.execute_batch("PRAGMA cache_size = -8000;")?;
+        Ok(Some(Store {
+            connection,
+            generation: self.generation,
+            run_row: None,
+        }))
+    }
+
     /// Where it lies; empty if in memory.
     pub fn path(&self) -> &str {
         self.connection.path().unwrap_or_default()

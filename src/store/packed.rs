@@ -4,9 +4,14 @@
 //! It holds what `daily` holds of these days and nothing else, up to some day without a gap. `past` makes it, and drops it from a day on
 //! when that day gets something new.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ToSql};
 
-use super::{Error, Result, natural};
+use super::{Error, Result, Store, natural};
+
+const DAYS: &str = "SELECT day, counts FROM packed WHERE day >= ?1 AND day <= ?2 ORDER BY day";
+
+/// A day and its counts.
+pub(super) type PackedDay = (i32, Vec<u8>);
 
 /// A row of `daily`: day, peer, outcome, service, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +122,64 @@ impl Day {
     }
 }
 
+impl Store {
+    /// Gives every row of `daily` from one day to another, both included, in its order: those of packed days unpacked.
+    pub(super) fn each_row(
+        &self,
+        (from, to): (i32, i32),
+        mut take: impl FnMut(&Row) -> Result<()>,
+    ) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(DAYS)?;
+        let mut rows = statement.query([from, to])?;
+        while let Some(row) = rows.next()? {
+            let octets = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+            unpack(row.get(0)?, octets, |row| take(&row))?;
+        }
+        self.each_unpacked_row((from, to), take)
+    }
+
+    /// The packed days from one day to another, both included.
+    pub(super) fn packed_days(&self, (from, to): (i32, i32)) -> Result<Vec<PackedDay>> {
+        let mut statement = self.connection.prepare_cached(DAYS)?;
+        let rows = statement.query_map([from, to], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Gives every row of the days that are not packed.
+    pub(super) fn each_unpacked_row(
+        &self,
+        (from, to): (i32, i32),
+        take: impl FnMut(&Row) -> Result<()>,
+    ) -> Result<()> {
+        // One bound, not two: SQLite would read all days from the lower one on.
+        let from = match last(&self.connection)? {
+            Some(last) => from.max(last.saturating_add(1)),
+            None => from,
+        };
+        self.each_row_of(
+            "SELECT day, peer, outcome, service, n, messages, handshakes, first_seen, last_seen FROM daily
+             WHERE day >= ?1 AND day <= ?2 ORDER BY day, peer, outcome, service",
+            &[&from, &to],
+            take,
+        )
+    }
+
+    /// Gives every row that a query finds.
+    pub(super) fn each_row_of(
+        &self,
+        sql: &str,
+        parameters: &[&dyn ToSql],
+        mut take: impl FnMut(&Row) -> Result<()>,
+    ) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(parameters)?;
+        while let Some(row) = rows.next()? {
+            take(&Row::read(row)?)?;
+        }
+        Ok(())
+    }
+}
+
 /// Gives each row of a packed day.
 pub(super) fn unpack(
     day: i32,
@@ -159,6 +222,17 @@ fn push(octets: &mut Vec<u8>, mut number: u64) {
 
 #[inline]
 fn pop(octets: &mut &[u8]) -> Result<u64> {
+    // Most numbers are of one octet.
+    match octets.split_first() {
+        Some((octet, rest)) if *octet < 0x80 => {
+            *octets = rest;
+            Ok(u64::from(*octet))
+        }
+        _ => pop_longer(octets),
+    }
+}
+
+fn pop_longer(octets: &mut &[u8]) -> Result<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let (octet, rest) = octets.split_first().ok_or_else(damaged)?;

@@ -34,6 +34,30 @@ impl Store {
         days(&self.connection)
     }
 
+    /// Every sum of the days gone by, and the counts of the days since, up to one.
+    pub(super) fn sums(&self, to: i32) -> Result<Vec<packed::Row>> {
+        let mut found = Vec::new();
+        self.each_row_of(
+            "SELECT day, peer, outcome, service, n, messages, handshakes, first_seen, last_seen FROM past_and_present
+             WHERE day <= ?1",
+            &[&to],
+            |row| {
+                found.push(*row);
+                Ok(())
+            },
+        )?;
+        Ok(found)
+    }
+
+    /// Gives every sum of the days gone by.
+    pub(super) fn each_past(&self, take: impl FnMut(&packed::Row) -> Result<()>) -> Result<()> {
+        self.each_row_of(
+            "SELECT day, peer, outcome, service, n, messages, handshakes, first_seen, last_seen FROM past",
+            &[],
+            take,
+        )
+    }
+
     /// Adds up the days gone by that are not yet, if they are enough to be worth it.
     pub fn add_up_past(&mut self) -> Result<()> {
         let transaction = self

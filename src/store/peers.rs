@@ -1,12 +1,14 @@
 //! The peers a question meets, by number: their names in one piece of memory, so that a hundred thousand are loaded without an allocation
 //! for each.
 
+use std::panic::resume_unwind;
+
 use hashbrown::HashMap;
 use rusqlite::Row;
 
 use crate::outcome::Direction;
 
-use super::{Result, Store};
+use super::{Error, Result, Store};
 
 /// The other sides met so far.
 #[derive(Debug, Default)]
@@ -100,6 +102,11 @@ impl<'p> NumberedPeer<'p> {
         self.name(3)
     }
 
+    /// Its row.
+    pub(super) fn row(self) -> i64 {
+        self.peers.known[self.number as usize].row
+    }
+
     /// Domain, organisation, host and address.
     pub fn names(self) -> [&'p str; 4] {
         [0, 1, 2, 3].map(|at| self.name(at))
@@ -165,11 +172,38 @@ impl Peers {
         }
     }
 
+    /// The number of the one with this row, which must have been loaded.
+    #[inline]
+    pub(super) fn known(&self, row: i64) -> Result<u32> {
+        let missing = || Error::Damaged("counts of a peer that is not there".into());
+        self.numbers.get(row).ok_or_else(missing)
+    }
+
     fn load(&mut self, store: &Store, id: i64) -> Result<u32> {
         let mut statement = store.connection.prepare_cached(
             "SELECT id, direction = 'inbound', domain, organisation, host, address FROM peer WHERE id = ?1",
         )?;
         Ok(statement.query_row([id], |row| self.add(row))?)
+    }
+
+    /// Every one that there is, and something else that is loaded at the same time where there is a second core.
+    pub(super) fn all_while<T>(
+        store: &Store,
+        load: impl FnOnce(&Store) -> Result<T>,
+    ) -> Result<(Peers, T)> {
+        let all = |store: &Store| {
+            let mut peers = Peers::default();
+            peers.load_all(store).map(|()| peers)
+        };
+        let Some(beside) = store.beside()? else {
+            return Ok((all(store)?, load(store)?));
+        };
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(move || all(&beside));
+            let loaded = load(store);
+            let peers = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+            Ok((peers?, loaded?))
+        })
     }
 
     /// Loads every one that there is, by row.

@@ -46,8 +46,8 @@ pub(super) const BREAKS: &[Class] = &[
 ];
 
 pub(super) fn outbound_sign(group: &Group, bits: u64, verification: &str) -> Sign {
-    let ours = &*group.fault == "us";
-    match (group.is_sent(), &*group.tls) {
+    let ours = group.fault == "us";
+    match (group.is_sent(), group.tls) {
         (true, "encrypted") if bits > 0 && bits < LEAST_BITS => Sign::Against,
         (true, "encrypted") if verification == "verified" => Sign::Verified,
         (true, "encrypted") => Sign::Works,
@@ -63,8 +63,8 @@ pub(super) fn outbound_sign(group: &Group, bits: u64, verification: &str) -> Sig
 }
 
 pub(super) fn inbound_sign(group: &Group) -> Sign {
-    match &*group.tls {
-        _ if group.class == Class::InHandshakeFailed && &*group.fault != "us" => Sign::Breaks,
+    match group.tls {
+        _ if group.class == Class::InHandshakeFailed && group.fault != "us" => Sign::Breaks,
         "encrypted" if group.class != Class::InProbe => Sign::Works,
         "plaintext" | "unknown" if group.messages > 0 => Sign::Clear,
         _ => Sign::Nothing,

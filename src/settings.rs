@@ -72,6 +72,8 @@ pub struct Campaign {
     pub days: i32,
     /// No two letters to one organisation, address or domain within so many days.
     pub pause_days: i32,
+    /// Who has said that they will mend it (label `will-fix`) is waited for so many days, then reminded once.
+    pub will_fix_days: i32,
     /// A reminder so many days after the first letter, and the last one when as many more have passed as lie between these.
     pub reminder_days: [i32; 2],
     /// A draft older than so many days is not sent any more.
@@ -131,6 +133,7 @@ impl Default for Campaign {
             min_days: 2,
             days: 14,
             pause_days: 30,
+            will_fix_days: 60,
             reminder_days: [30, 90],
             draft_days: 14,
             local_peers: 5,

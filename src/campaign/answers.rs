@@ -73,7 +73,7 @@ pub fn objections() -> impl Iterator<Item = (&'static str, &'static str)> {
 pub fn answer(word: &str, language: &str) -> Option<String> {
     let of = |language: &str| ANSWERS.iter().find(|a| a.0 == word && a.2 == language);
     let (.., text) = of(language).or_else(|| of("en"))?;
-    Some(super::letter::wrap(text, false))
+    Some(super::letter::text::wrap(text, false))
 }
 
 #[cfg(test)]

@@ -73,6 +73,16 @@ pub fn is_address(text: &str) -> bool {
     })
 }
 
+/// Whether an address is known to whoever reads a letter about this organisation and these domains: a postmaster's there. Any other may be a
+/// person's, or tell with whom else we exchange mail.
+pub fn is_known(address: &str, organisation: &str, domains: &[&str]) -> bool {
+    address.rsplit_once('@').is_some_and(|(local, domain)| {
+        let domain = domain.to_ascii_lowercase();
+        local.eq_ignore_ascii_case("postmaster")
+            && (domain == organisation || domains.contains(&domain.as_str()))
+    })
+}
+
 fn is_atom(text: &str) -> bool {
     let is_part = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
     !text.is_empty() && text.bytes().all(is_part)
@@ -124,6 +134,15 @@ mod tests {
                 address("host.example", &domains),
                 to("postmaster@host.example", Source::Operator)
             );
+        }
+    }
+
+    #[test]
+    fn postmasters_of_those_a_letter_is_about_may_be_named_in_it_and_nobody_else() {
+        let known = |address| is_known(address, "host.example", &["a.example", "b.example"]);
+        assert!(known("postmaster@host.example") && known("Postmaster@A.example"));
+        for other in ["postmaster@c.example", "ann@a.example", "", "postmaster"] {
+            assert!(!known(other), "{other}");
         }
     }
 

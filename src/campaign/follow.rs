@@ -1,18 +1,15 @@
 //! Which cases the log shows to be fixed, which came back, which are at their end. Nothing is sent here, and nothing is planned.
 
-use std::collections::BTreeSet;
-
-use crate::outcome::{Class, Direction, day_of};
+use crate::outcome::day_of;
 use crate::query::sightings::Sighting;
 use crate::store::outreach::{Audience, Case, State};
 
-use super::peers::{Charge, name_of, records};
-use super::problem::{Fact, Problem};
+use super::mended::{about, have_all_left, last, last_accused, mended};
+use super::peers::{Charge, records};
+use super::problem::Problem;
+use super::turn::had_last_letter;
 
-/// TLS on so many days, and nothing in clear since, is mended.
-const DAYS: usize = 2;
-/// Letters to a case before it is given up, and days after the last.
-const LETTERS: usize = 3;
+/// Days after the last letter of a case until it is given up.
 const PATIENCE: i32 = 30;
 
 /// What becomes of a case, and why.
@@ -24,118 +21,93 @@ pub struct Move {
     pub token: String,
     /// The state it comes into.
     pub state: State,
+    /// The day by which the log had shown it.
+    pub day: i32,
     /// Why.
     pub note: String,
 }
 
-/// What the log says of each case. `sightings` are to reach back to before the cases were opened, as far as there are any.
-pub fn follow(cases: &[Case], sightings: &[Sighting], today: i32) -> Vec<Move> {
+/// The state that comes, the day by which the log had shown it, and why.
+type Next = (State, i32, String);
+
+/// What the log says of each case. `sightings` are to reach back to before the cases were opened, as far as there are any. Who has said that they
+/// will mend it is waited for so many days.
+pub fn follow(cases: &[Case], sightings: &[Sighting], today: i32, will_fix_days: i32) -> Vec<Move> {
     cases
         .iter()
         .filter_map(|case| {
-            let (state, note) = next(case, sightings, today)?;
+            let (state, day, note) = next(case, sightings, today, will_fix_days)?;
             Some(Move {
                 case: case.id,
                 token: case.token.clone(),
                 state,
+                day,
                 note,
             })
         })
         .collect()
 }
 
-fn next(case: &Case, sightings: &[Sighting], today: i32) -> Option<(State, String)> {
+fn next(case: &Case, sightings: &[Sighting], today: i32, will_fix_days: i32) -> Option<Next> {
     let problem = Problem::from_name(&case.problem)?;
-    let about: Vec<&Sighting> = sightings.iter().filter(|s| concerns(case, s)).collect();
-    if matches!(case.state, State::Fixed | State::Thanked) {
-        let last = last_accused(problem, about.iter().copied());
-        // On the very day on which TLS was seen for the second time nothing is said yet.
-        let again = last > case.changed && day_of(last) > day_of(case.changed);
-        return again.then(|| (State::Relapsed, "in clear again".to_string()));
+    let about = about(case, sightings);
+    // On the very day on which it changed nothing is said yet.
+    let is_later = |at: i64| at > case.changed && day_of(at) > day_of(case.changed);
+    let moves = |is_so: bool, state, note: &str| is_so.then(|| (state, today, note.to_string()));
+    match case.state {
+        State::Fixed | State::Thanked => {
+            let again = is_later(last(problem, about.iter().copied()));
+            return moves(again, State::Relapsed, "in clear again");
+        }
+        State::Left => {
+            let again = is_later(last_accused(case, problem, &about, sightings));
+            return moves(again, State::Sent, "the same was seen at their hosts again");
+        }
+        // A case that is only planned is planned anew each time; one that was taken out by hand stays so, whatever comes.
+        State::Planned | State::Exempt => return None,
+        state if !state.is_open() => return None,
+        _ => {}
     }
-    // A case that is only planned is planned anew each time; one that was taken out by hand stays so, whatever comes.
-    if matches!(case.state, State::Planned | State::Exempt) || !case.state.is_open() {
-        return None;
+    // Where somebody has answered, or nobody was written to, that they are gone changes nothing.
+    let is_awaited = matches!(case.state, State::Sent | State::WillFix);
+    if is_awaited && have_all_left(case, sightings) {
+        let note = "all mail goes to other operators' hosts since: not known to be mended here";
+        return moves(true, State::Left, note);
     }
-    if let Some(days) = days_mended(case, problem, &about, sightings) {
-        let note = format!("TLS on {days} days, nothing else since");
-        return Some((State::Fixed, note));
+    if let Some(mended) = mended(case, problem, sightings) {
+        let note = format!("TLS on {} days, nothing else since", mended.days);
+        return Some((State::Fixed, mended.by, note));
     }
-    let sent: Vec<i64> = case
-        .notices
-        .iter()
-        .filter(|n| n.progress.may_have_left())
-        .map(|n| n.sent)
-        .collect();
-    let latest = sent.iter().max().copied().unwrap_or(i64::MAX);
-    let is_over =
-        case.state == State::Sent && sent.len() >= LETTERS && today - day_of(latest) > PATIENCE;
-    is_over.then(|| (State::GivenUp, format!("{} letters", sent.len())))
+    given_up(case, problem, &about, (today, will_fix_days))
 }
 
-/// On how many days it was seen to work, if that is enough for each domain of the case, and nothing has spoken against it since.
-/// Another host of the same operator that has always worked mends nothing.
-fn days_mended(
+/// Whether a case is at its end: the last letter was long ago; or who has said after it that they will mend it was waited for, and has not.
+fn given_up(
     case: &Case,
     problem: Problem,
     about: &[&Sighting],
-    sightings: &[Sighting],
-) -> Option<usize> {
-    let since = last_against(case, problem, about, sightings);
-    let facts = facts(problem, about);
-    let works =
-        |s: &&&Sighting| s.last > since && facts.iter().all(|fact| problem.works_in(s, fact));
-    let working: Vec<&Sighting> = about.iter().filter(works).copied().collect();
-    let days_of = |counts: &dyn Fn(&Sighting) -> bool| {
-        let counted = working.iter().filter(|s| counts(s));
-        counted.map(|s| s.day).collect::<BTreeSet<i32>>().len()
+    (today, will_fix_days): (i32, i32),
+) -> Option<Next> {
+    let letters = || case.notices.iter().filter(|n| n.progress.may_have_left());
+    let latest = letters().map(|n| n.sent).max()?;
+    let is_past = |at: i64, days: i32| today - day_of(at) > days;
+    let is_past = match case.state {
+        State::Sent => is_past(latest, PATIENCE),
+        // Not before the log shows that it goes on.
+        State::WillFix => {
+            let accused = last(problem, about.iter().copied());
+            is_past(case.changed, will_fix_days) && accused > case.changed
+        }
+        _ => false,
     };
-    let is_mended = |domain: &String| {
-        let is_host = |host: &String| case.peers.iter().any(|(d, h)| d == domain && h == host);
-        days_of(&|s| s.domain == *domain || is_host(&s.host)) >= DAYS
-    };
-    let all = days_of(&|_| true);
-    let each = match case.direction {
-        Direction::Outbound => case.peers.iter().all(|(domain, _)| is_mended(domain)),
-        // Who sends to us may write any domain on it: there the hosts are one.
-        Direction::Inbound => true,
-    };
-    (all >= DAYS && each).then_some(all)
-}
-
-/// The last that speaks against a case being mended; its beginning, if nothing does. As long as another host of the operator fails in the
-/// same way the matter is not over; nor while mail to these crosses in clear, whosever fault it is.
-fn last_against(case: &Case, problem: Problem, about: &[&Sighting], sightings: &[Sighting]) -> i64 {
-    let is_theirs =
-        |s: &&Sighting| s.direction == case.direction && name_of(s) == case.organisation;
-    let whole = last_accused(problem, sightings.iter().filter(is_theirs));
-    let own = last_accused(problem, about.iter().copied());
-    let crossed = about.iter().filter(|s| is_in_clear(s)).map(|s| s.last);
-    let crossed = crossed.max().unwrap_or(i64::MIN);
-    whole.max(own).max(crossed).max(case.opened)
-}
-
-/// What was the matter, as far as it is still seen.
-fn facts(problem: Problem, about: &[&Sighting]) -> BTreeSet<Fact> {
-    let accusing = about
-        .iter()
-        .filter(|s| Problem::of(s).is_some_and(|of| of.is_like(problem)));
-    let found: BTreeSet<Fact> = accusing.map(|s| problem.fact(s.class, &s.cause)).collect();
-    match found.is_empty() {
-        true => BTreeSet::from([problem.fact(Class::Unknown, "")]),
-        false => found,
-    }
-}
-
-/// Mail that crossed in clear, whosever fault it was.
-fn is_in_clear(sighting: &Sighting) -> bool {
-    sighting.tls == "plaintext" && sighting.mails > 0 && sighting.delivery != "deferred"
-}
-
-/// When a problem like this was last seen.
-fn last_accused<'s>(problem: Problem, sightings: impl Iterator<Item = &'s Sighting>) -> i64 {
-    let accusing = sightings.filter(|s| Problem::of(s).is_some_and(|of| of.is_like(problem)));
-    accusing.map(|s| s.last).max().unwrap_or(i64::MIN)
+    let is_over = is_past && had_last_letter(case);
+    is_over.then(|| {
+        (
+            State::GivenUp,
+            today,
+            format!("{} letters", letters().count()),
+        )
+    })
 }
 
 /// Whether all that a letter of this case says holds still, by the latest of the log: it may be drafted on one day and sent on
@@ -157,25 +129,11 @@ pub fn charge_of(case: &Case, sightings: &[Sighting]) -> Option<Charge> {
     (charge.mails > 0 && is_told).then_some(charge)
 }
 
-/// Whether a sighting is about a case: its hosts, or any host that takes mail for its domains now.
-fn concerns(case: &Case, sighting: &Sighting) -> bool {
-    let is_domain = |domain: &String| {
-        case.direction == Direction::Outbound && !domain.is_empty() && *domain == sighting.domain
-    };
-    let is_host = |host: &String| !host.is_empty() && *host == sighting.host;
-    // A client without a name goes by its address, and has no host to tell it by.
-    let is_nameless = |host: &String| host.is_empty() && name_of(sighting) == case.organisation;
-    sighting.direction == case.direction
-        && case
-            .peers
-            .iter()
-            .any(|(domain, host)| is_domain(domain) || is_host(host) || is_nameless(host))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::campaign::peers::tests::seen;
+    use crate::outcome::{Class, Direction};
 
     fn case(state: State) -> Case {
         Case {
@@ -196,7 +154,7 @@ mod tests {
     }
 
     fn after(state: State, sightings: &[Sighting]) -> Option<State> {
-        follow(&[case(state)], sightings, 110)
+        follow(&[case(state)], sightings, 110, 60)
             .first()
             .map(|m| m.state)
     }
@@ -249,7 +207,7 @@ mod tests {
             let clear = seen("a.example")
                 .day(today)
                 .clear(Class::PlaintextNotOffered);
-            let moves = follow(&[case], &[clear], today);
+            let moves = follow(&[case], &[clear], today, 60);
             moves.first().map(|m| (m.state, m.note.clone()))
         };
         let all = [101, 131, 191];
@@ -265,25 +223,165 @@ mod tests {
     }
 
     #[test]
+    fn who_will_mend_it_has_or_is_given_up_if_the_last_letter_has_gone() {
+        let case = |days: &[i32]| Case {
+            notices: crate::campaign::plan::tests::case("a.example", State::WillFix, days).notices,
+            ..case(State::WillFix)
+        };
+        let tls = |day| seen("a.example").day(day).sighting();
+        let clear = |day| seen("a.example").day(day).clear(Class::PlaintextNotOffered);
+        assert_eq!(
+            moved(&case(&[80]), &[tls(102), tls(103)]),
+            Some(State::Fixed)
+        );
+        let over = |case: Case, seen: Sighting, today| {
+            let moves = follow(&[case], &[seen], today, 60);
+            moves.first().map(|m| m.state)
+        };
+        let all = [10, 40, 95];
+        assert_eq!(over(case(&all), clear(120), 160), None, "not yet");
+        assert_eq!(over(case(&all), clear(120), 161), Some(State::GivenUp));
+        assert_eq!(over(case(&all), clear(99), 161), None, "nothing since");
+        assert_eq!(
+            over(case(&all[..2]), clear(120), 161),
+            None,
+            "a reminder is due"
+        );
+    }
+
+    #[test]
     fn what_was_taken_out_by_hand_stays_so() {
         let tls = |day| seen("a.example").day(day).sighting();
         assert_eq!(after(State::Exempt, &[tls(102), tls(103)]), None);
     }
 
+    /// A case about domains at `mx7.host.example`, and the letter went to this address.
+    fn hosted(domains: &[&str], to: &str) -> Case {
+        let at = |domain: &&str| (domain.to_string(), "mx7.host.example".to_string());
+        Case {
+            organisation: "host.example".into(),
+            address: to.into(),
+            peers: domains.iter().map(at).collect(),
+            ..case(State::Sent)
+        }
+    }
+
+    fn at(domain: &str, host: &str, organisation: &str, day: i32) -> Sighting {
+        seen(domain).at(host, organisation).day(day).sighting()
+    }
+
+    fn here(domain: &str, day: i32) -> Sighting {
+        at(domain, "mx7.host.example", "host.example", day)
+    }
+
+    fn elsewhere(domain: &str, day: i32) -> Sighting {
+        at(domain, "mx.new.example", "new.example", day)
+    }
+
+    fn moved(case: &Case, sightings: &[Sighting]) -> Option<State> {
+        let moves = follow(std::slice::from_ref(case), sightings, 110, 60);
+        moves.first().map(|m| m.state)
+    }
+
     #[test]
-    fn a_new_mx_counts_too_and_another_organisation_does_not() {
-        let moved = |day| {
-            seen("a.example")
-                .at("mx.new.example", "new.example")
-                .day(day)
-                .sighting()
+    fn who_answers_for_a_domain_has_mended_it_at_a_new_host_too() {
+        let away = [elsewhere("a.example", 102), elsewhere("a.example", 103)];
+        // Its own servers, its own postmaster at a hoster, and who was set as its contact.
+        let own = Case {
+            address: "postmaster@a.example".into(),
+            ..case(State::Sent)
         };
+        assert_eq!(moved(&own, &away), Some(State::Fixed));
+        for to in ["postmaster@a.example", "carl@consult.example"] {
+            let case = hosted(&["a.example"], to);
+            assert_eq!(moved(&case, &away), Some(State::Fixed), "{to}");
+        }
+        // Of those left alone for comparison the same holds, though nobody was written to.
+        let control = |domains: &[&str]| Case {
+            state: State::Control,
+            ..hosted(domains, "")
+        };
+        assert_eq!(moved(&control(&["a.example"]), &away), Some(State::Fixed));
+        assert_eq!(moved(&control(&["a.example", "b.example"]), &away), None);
+        let other = [elsewhere("b.example", 102), elsewhere("b.example", 103)];
+        assert_eq!(moved(&own, &other), None);
+    }
+
+    #[test]
+    fn that_customers_have_left_is_no_merit_of_their_old_host() {
+        let case = hosted(&["a.example", "b.example"], "postmaster@host.example");
+        let gone = |domain: &str| [elsewhere(domain, 102), elsewhere(domain, 103)];
+        let all = [gone("a.example"), gone("b.example")].concat();
+        assert_eq!(moved(&case, &all), Some(State::Left));
+        // Not yet, or not all of them, or not for good; nor where somebody has answered, or has had the last letter.
+        assert_eq!(moved(&case, &all[..3]), None);
+        assert_eq!(moved(&case, &gone("a.example")), None);
+        let back = here("b.example", 103);
+        assert_eq!(moved(&case, &[all.clone(), vec![back]].concat()), None);
+        for state in [
+            State::Answered,
+            State::Declined,
+            State::Bounced,
+            State::GivenUp,
+        ] {
+            let case = Case {
+                state,
+                ..case.clone()
+            };
+            assert_eq!(moved(&case, &all), None, "{state:?}");
+        }
+        // In clear there is gone as well.
+        let clear = |day| {
+            let seen = seen("a.example").at("mx.bad.example", "bad.example");
+            seen.day(day).clear(Class::PlaintextNotOffered)
+        };
+        let bad = [clear(102), clear(103)];
+        let all = [bad.to_vec(), gone("b.example").to_vec()].concat();
+        assert_eq!(moved(&case, &all), Some(State::Left));
+    }
+
+    #[test]
+    fn what_is_left_comes_back_with_the_next_mail_that_shows_the_same() {
+        let left = Case {
+            state: State::Left,
+            ..hosted(&["a.example"], "postmaster@host.example")
+        };
+        let clear = |domain: &str, day| {
+            let seen = seen(domain).at("mx7.host.example", "host.example");
+            seen.day(day).clear(Class::PlaintextNotOffered)
+        };
+        assert_eq!(moved(&left, &[elsewhere("a.example", 104)]), None);
         assert_eq!(
-            after(State::Sent, &[moved(102), moved(103)]),
-            Some(State::Fixed)
+            moved(&left, &[here("a.example", 102), here("a.example", 103)]),
+            None
         );
-        let other = |day| seen("b.example").day(day).sighting();
-        assert_eq!(after(State::Sent, &[other(102), other(103)]), None);
+        for domain in ["a.example", "c.example"] {
+            assert_eq!(moved(&left, &[clear(domain, 104)]), Some(State::Sent));
+        }
+    }
+
+    #[test]
+    fn of_those_who_stayed_the_host_is_mended_though_others_have_left() {
+        let case = hosted(&["a.example", "b.example"], "postmaster@host.example");
+        let seen = [
+            elsewhere("a.example", 102),
+            elsewhere("a.example", 103),
+            here("b.example", 102),
+            here("b.example", 104),
+        ];
+        assert_eq!(moved(&case, &seen), Some(State::Fixed));
+        // And where it is mended, what becomes of who has left is no relapse.
+        let fixed = Case {
+            state: State::Fixed,
+            ..case
+        };
+        let bad = seen_in_clear_elsewhere("a.example", 106);
+        assert_eq!(moved(&fixed, &[bad]), None);
+    }
+
+    fn seen_in_clear_elsewhere(domain: &str, day: i32) -> Sighting {
+        let seen = seen(domain).at("mx.bad.example", "bad.example").day(day);
+        seen.clear(Class::PlaintextNotOffered)
     }
 
     #[test]
@@ -308,29 +406,17 @@ mod tests {
     /// Of two hosts of one operator one has always done TLS, for other domains.
     #[test]
     fn another_host_of_the_operator_mends_nothing() {
-        let at = |domain: &str, host: &str, day| {
-            let seen = seen(domain).at(host, "host.example");
-            seen.day(day).sighting()
-        };
-        let case = Case {
-            organisation: "host.example".into(),
-            peers: vec![("a.example".into(), "mx7.host.example".into())],
-            ..case(State::Sent)
-        };
-        let moved = |sightings: &[Sighting]| {
-            let moves = follow(std::slice::from_ref(&case), sightings, 110);
-            moves.first().map(|m| m.state)
-        };
-        let other = |day| at("b.example", "mx1.host.example", day);
-        assert_eq!(moved(&[other(102), other(103)]), None);
-        // Its own host for whomever, and its own domain at whatever host.
-        let same_host = |day| at("b.example", "mx7.host.example", day);
-        assert_eq!(moved(&[same_host(102), same_host(103)]), Some(State::Fixed));
-        let same_domain = |day| at("a.example", "mx1.host.example", day);
-        assert_eq!(
-            moved(&[same_domain(102), same_domain(103)]),
-            Some(State::Fixed)
-        );
+        let case = hosted(&["a.example"], "postmaster@host.example");
+        let at =
+            |domain: &str, host: &str| [102, 103].map(|day| at(domain, host, "host.example", day));
+        assert_eq!(moved(&case, &at("b.example", "mx1.host.example")), None);
+        // Its own host for whomever, and its own domain at whatever host of the same operator.
+        for (domain, host) in [
+            ("b.example", "mx7.host.example"),
+            ("a.example", "mx1.host.example"),
+        ] {
+            assert_eq!(moved(&case, &at(domain, host)), Some(State::Fixed));
+        }
     }
 
     #[test]
@@ -348,7 +434,7 @@ mod tests {
                 .sighting()
         };
         let moved = |sightings: &[Sighting]| {
-            let moves = follow(std::slice::from_ref(&case), sightings, 110);
+            let moves = follow(std::slice::from_ref(&case), sightings, 110, 60);
             moves.first().map(|m| m.state)
         };
         let one = [tls("a.example", 102), tls("a.example", 103)];
@@ -381,7 +467,7 @@ mod tests {
                 ..seen("a.example").day(day).sighting()
             };
             let seen = [failed(cause), tls(102), tls(103)];
-            let moves = follow(std::slice::from_ref(&case), &seen, 110);
+            let moves = follow(std::slice::from_ref(&case), &seen, 110, 60);
             moves.first().map(|m| m.state)
         };
         for class in [

@@ -4,10 +4,12 @@
 //!
 //! It is told from the log alone. Our own server is not asked: it answers itself on another way than others reach it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::outcome::Direction;
 use crate::query::sightings::Sighting;
+use crate::store::relay::carrier;
 
 use super::never::is_within;
 use super::peers::{Record, Who, name_of};
@@ -137,18 +139,19 @@ fn is_enough(problem: Problem, sighting: &Sighting) -> bool {
 }
 
 /// The relay that takes (nearly) all our mail, whether it was delivered or has to wait: then the log says nothing of those behind it.
-/// Hosts of one organisation are one relay. Mail to the relay's own domains goes to where it belongs.
+/// Hosts of one organisation are one relay, and so are addresses next to each other. Mail to the relay's own domains goes to where it belongs.
 pub fn smart_host(sightings: &[Sighting]) -> Option<String> {
     let mut all = 0;
-    let mut relays: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut relays: BTreeMap<Cow<'_, str>, u64> = BTreeMap::new();
     for sighting in sightings {
         let n = sighting.weight();
         if sighting.direction != Direction::Outbound || n == 0 {
             continue;
         }
         all += n;
-        let by = sighting.organisation.as_str();
-        if !by.is_empty() && !is_within(&sighting.domain, by) {
+        let by = carrier(&sighting.host, &sighting.organisation, &sighting.address);
+        // An MTA-STS policy skips hosts by their names.
+        if !by.is_empty() && !is_within(&sighting.domain, &by) {
             *relays.entry(by).or_default() += n;
         }
     }
@@ -263,6 +266,15 @@ mod tests {
             .collect();
         assert_eq!(smart_host(&waiting).as_deref(), Some("isp.example"));
         assert_eq!(smart_host(&two[..1]).as_deref(), Some("isp.example"));
+        // By their addresses, which have no organisation but that of the domain.
+        let unnamed = |(i, s): (usize, Sighting)| Sighting {
+            host: format!("192.0.2.{}", 25 + i % 2),
+            address: format!("192.0.2.{}", 25 + i % 2),
+            organisation: s.domain.clone(),
+            ..s
+        };
+        let unnamed: Vec<Sighting> = two.iter().cloned().enumerate().map(unnamed).collect();
+        assert_eq!(smart_host(&unnamed).as_deref(), Some("192.0.2.0/24"));
         // Who has mail elsewhere too has no smart host, and who runs their own is none.
         assert_eq!(smart_host(&[two, fine(1, 101, false)].concat()), None);
         assert_eq!(smart_host(&fine(1, 101, false)), None);

@@ -18,7 +18,8 @@
 //! | `letter` | the words, from templates |
 //! | `answers` | what to say to objections |
 //! | `redact` | makes log lines fit to be shown to strangers |
-//! | `follow` | which cases the log shows to be fixed |
+//! | `mended` | whether it works by now, where, and for whom |
+//! | `follow` | what becomes of a case by the log: fixed, left, back, given up |
 //! | `score` | what came of it, in figures |
 //!
 //! It sends nothing: drafts go into the store, and `command` hands them to `mail`, one by one, each after the store has let it go.
@@ -29,6 +30,7 @@ pub mod contact;
 mod desk;
 pub mod follow;
 pub mod letter;
+pub mod mended;
 mod mirror;
 pub mod never;
 pub mod optout;

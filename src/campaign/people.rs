@@ -57,9 +57,9 @@ impl Desk<'_> {
         let ended = |case: &&Case| match case.audience {
             Audience::Postmaster => matches!(
                 case.state,
-                State::Answered | State::Declined | State::Exempt
+                State::Answered | State::WillFix | State::Declined | State::Exempt
             ),
-            Audience::Correspondents => case.state == State::Declined,
+            Audience::Correspondents => case.state == State::Declined || self.is_waited_for(case),
         };
         match self.open_cases(who, problem).find(ended) {
             Some(case) => Err((Reason::Closed, case.state.name().to_string())),
@@ -197,13 +197,14 @@ impl Desk<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::mended::Mended;
     use super::super::peers::tests::seen;
     use super::super::plan::tests::{TODAY, accused, case, planned};
     use super::super::{Kind, Plan, Rules, Standing};
     use super::*;
     use crate::outcome::Class;
     use crate::store::addressees::Suppression;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     /// Somebody our users wrote to in clear on the two days on which their server was seen in clear.
     fn person(address: &str, mails: u64) -> Person {
@@ -484,7 +485,14 @@ mod tests {
     #[test]
     fn who_was_asked_is_thanked() {
         let fixed = letter_to("bob@a.example", State::Fixed, &[60]);
-        let plan = planned(&[], &with(vec![], vec![fixed]), &Rules::default());
+        let mut standing = with(vec![], vec![fixed]);
+        let seen = Mended {
+            domains: BTreeMap::from([("a.example".to_string(), 1)]),
+            ..Mended::default()
+        };
+        let token = standing.cases[0].token.clone();
+        standing.mended.insert(token, seen);
+        let plan = planned(&[], &standing, &Rules::default());
         let letter = &plan.letters[0];
         assert_eq!(
             (letter.kind, letter.audience, letter.contact.0.as_str()),

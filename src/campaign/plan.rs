@@ -12,6 +12,7 @@ use crate::store::outreach::{Audience, Case, Draft};
 
 use super::contact::Source;
 use super::desk::Desk;
+use super::mended::Mended;
 use super::peers::{Charge, records};
 use super::problem::{Kind, Problem};
 use super::reason::Reason;
@@ -32,6 +33,8 @@ pub struct Rules {
     pub min_days: usize,
     /// No two letters to one organisation, address or domain within so many days.
     pub pause_days: i32,
+    /// Who has said that they will mend it is waited for so many days.
+    pub will_fix_days: i32,
     /// A reminder so many days after the first letter, and the last one so many after that; in between as many as lie between these.
     pub reminder_days: [i32; 2],
     /// A fault that more organisations than this have in common ...
@@ -63,6 +66,7 @@ impl Default for Rules {
             min_messages: 2,
             min_days: 2,
             pause_days: 30,
+            will_fix_days: 60,
             reminder_days: [30, 90],
             local_peers: 5,
             local_share: 0.2,
@@ -90,6 +94,8 @@ pub struct Standing {
     pub smart_host: Option<String>,
     /// Who our users write to in clear, where people are to be written to.
     pub people: Vec<Person>,
+    /// Of cases that are mended, by their tokens, what was seen to work. Nobody is thanked for anything else.
+    pub mended: BTreeMap<String, Mended>,
     /// What makes the tokens of this store differ from those of any other.
     pub secret: String,
 }
@@ -673,6 +679,13 @@ pub(super) mod tests {
         seen.extend([busy.clone(), busy].concat());
         let mended = Standing {
             cases: vec![case("c.example", State::Fixed, &[TODAY - 40])],
+            mended: BTreeMap::from([(
+                "AA".into(),
+                Mended {
+                    domains: BTreeMap::from([("c.example".into(), 1)]),
+                    ..Mended::default()
+                },
+            )]),
             ..Standing::default()
         };
         let mut plan = planned(&seen, &mended, &Rules::default());

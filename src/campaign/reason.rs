@@ -100,7 +100,11 @@ const REASONS: &[(Reason, &str, &str)] = &[
         "closed",
         "the case was ended by an answer or by hand",
     ),
-    (Reason::GivenUp, "given-up", "three letters changed nothing"),
+    (
+        Reason::GivenUp,
+        "given-up",
+        "the last letter changed nothing",
+    ),
     (Reason::Control, "control", "left alone for comparison"),
     (
         Reason::TooRecent,

@@ -41,6 +41,8 @@ pub struct Score {
     pub bounced: u64,
     /// Have answered.
     pub answered: u64,
+    /// Written to about hosts to which no mail goes any more.
+    pub left: u64,
 }
 
 /// Counts.
@@ -60,7 +62,10 @@ pub fn score(cases: &[Case], events: &[Event]) -> Score {
             .filter(|n| n.progress.may_have_left() && n.kind != "thank-you");
         let first = sent.map(|n| n.sent).min();
         score.bounced += u64::from(had(State::Bounced.name()).is_some());
-        score.answered += u64::from(had(State::Answered.name()).is_some());
+        let answered = [State::Answered, State::NotTheirs, State::WillFix];
+        let has_answered = answered.iter().any(|state| had(state.name()).is_some());
+        score.answered += u64::from(has_answered);
+        score.left += u64::from(case.state == State::Left);
         if case.repeats(cases) {
             continue;
         }

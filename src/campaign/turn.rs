@@ -8,6 +8,7 @@ use crate::store::outreach::{Audience, Case, Notice, Progress, State};
 
 use super::contact::{self, Source};
 use super::desk::Desk;
+use super::mended::Mended;
 use super::optout;
 use super::peers::{Charge, Who};
 use super::plan::Planned;
@@ -43,12 +44,13 @@ impl Desk<'_> {
         is_left_alone || (is_chosen && !theirs().any(Case::was_written))
     }
 
-    /// The case that a letter to the postmaster would go on with. One whose letter came back has reached nobody, and who declined for their
-    /// own domain has not for others: whoever else is the contact gets a first one.
+    /// The case that a letter to the postmaster would go on with. One whose letter came back, or went to somebody whose server it is not, has reached
+    /// nobody; and who declined for their own domain has not for others: whoever else is the contact gets a first one.
     pub(super) fn case_for(&self, turn: &Turn<'_>) -> Option<&Case> {
         let is_elsewhere = |case: &&Case| {
             let is_other = !turn.to.is_empty() && !case.address.eq_ignore_ascii_case(turn.to);
-            (case.state == State::Bounced || optout::is_theirs_alone(case)) && is_other
+            let has_missed = matches!(case.state, State::Bounced | State::NotTheirs);
+            (has_missed || optout::is_theirs_alone(case)) && is_other
         };
         let case = self.case(turn.who, turn.problem);
         case.filter(|case| !is_elsewhere(case))
@@ -84,6 +86,7 @@ impl Desk<'_> {
             None => self.first_letter(case, turn),
             Some(case) => match case.state {
                 State::Sent => self.another_letter(case, turn),
+                State::WillFix => self.letter_after_wait(case, turn),
                 State::GivenUp => Err((Reason::GivenUp, case.token.clone())),
                 state => Err((Reason::Closed, state.name().to_string())),
             },
@@ -121,6 +124,49 @@ impl Desk<'_> {
         case: &Case,
         turn: &Turn<'_>,
     ) -> Result<(Kind, String), (Reason, String)> {
+        let last = self.letter_before(case, turn)?;
+        let days = self.days_since(last).unwrap_or(0);
+        let [first, second] = self.rules.reminder_days;
+        let (kind, wait) = match letters_of(case).len() {
+            _ if had_last_letter(case) => return Err((Reason::GivenUp, case.token.clone())),
+            0 | 1 => (Kind::Reminder, first),
+            _ => (Kind::LastReminder, (second - first).max(0)),
+        };
+        match days >= wait {
+            true => Ok((kind, case.token.clone())),
+            false => recent(&format!("{days} days ago")),
+        }
+    }
+
+    /// Who has said that they will mend it gets one letter more, after a while, and no other.
+    fn letter_after_wait(
+        &self,
+        case: &Case,
+        turn: &Turn<'_>,
+    ) -> Result<(Kind, String), (Reason, String)> {
+        if self.is_waited_for(case) {
+            let day = crate::outcome::day_of(case.changed);
+            let detail = format!("they will mend it, as of {} days ago", self.today - day);
+            return Err((Reason::TooRecent, detail));
+        }
+        self.letter_before(case, turn)?;
+        match had_last_letter(case) {
+            true => Err((Reason::GivenUp, case.token.clone())),
+            false => Ok((Kind::LastReminder, case.token.clone())),
+        }
+    }
+
+    /// Whether somebody has said not long ago that they will mend it.
+    pub(super) fn is_waited_for(&self, case: &Case) -> bool {
+        case.state == State::WillFix
+            && self
+                .days_since(case.changed)
+                .is_some_and(|days| days < self.rules.will_fix_days)
+    }
+
+    /// When the last letter of a case went out; or why none may follow it: something else was written about lately, or nothing has happened
+    /// since, or it is not known of any.
+    fn letter_before(&self, case: &Case, turn: &Turn<'_>) -> Result<i64, (Reason, String)> {
         let is_other = |of: &Case| {
             let about = Problem::from_name(&of.problem);
             of.organisation != case.organisation
@@ -128,21 +174,11 @@ impl Desk<'_> {
                 || !about.is_some_and(|of| of.is_like(turn.problem))
         };
         self.has_paused(self.last_letter(turn, is_other))?;
-        let sent = letters_of(case);
-        let last = sent.iter().max().copied();
-        if last.is_some_and(|at| turn.charge.last <= at) {
-            return recent("nothing has happened since");
-        }
-        let days = last.and_then(|at| self.days_since(at)).unwrap_or(0);
-        let [first, second] = self.rules.reminder_days;
-        let (kind, wait) = match sent.len() {
-            0 | 1 => (Kind::Reminder, first),
-            2 => (Kind::LastReminder, (second - first).max(0)),
-            _ => return Err((Reason::GivenUp, case.token.clone())),
-        };
-        match !sent.is_empty() && days >= wait {
-            true => Ok((kind, case.token.clone())),
-            false => recent(&format!("{days} days ago")),
+        match letters_of(case).into_iter().max() {
+            Some(last) if turn.charge.last <= last => recent("nothing has happened since"),
+            Some(last) => Ok(last),
+            // Who was written to is forgotten, and when with it.
+            None => recent("a letter of which nothing is kept"),
         }
     }
 
@@ -161,7 +197,12 @@ impl Desk<'_> {
         let is_over = |case: &&Case| {
             matches!(
                 case.state,
-                State::Answered | State::Declined | State::Exempt | State::GivenUp
+                State::Answered
+                    | State::NotTheirs
+                    | State::WillFix
+                    | State::Declined
+                    | State::Exempt
+                    | State::GivenUp
             )
         };
         let mut cases = self.standing.cases.iter();
@@ -242,12 +283,8 @@ impl Desk<'_> {
         });
         fixed
             .filter_map(|case| {
-                let mut charge = Charge::default();
-                for (domain, host) in &case.peers {
-                    charge.domains.insert(domain.clone(), (0, case.changed));
-                    charge.hosts.entry(host.clone()).or_default();
-                    charge.peers.insert((domain.clone(), host.clone()));
-                }
+                let mended = self.standing.mended.get(&case.token)?;
+                let charge = thanked_for(case, mended)?;
                 Some(Planned {
                     token: case.token.clone(),
                     kind: Kind::ThankYou,
@@ -255,10 +292,7 @@ impl Desk<'_> {
                     direction: case.direction,
                     organisation: case.organisation.clone(),
                     audience: case.audience,
-                    charge: Charge {
-                        last: case.changed,
-                        ..charge
-                    },
+                    charge,
                     main: (Class::Unknown, String::new()),
                     certainty: Certainty::Certain,
                     daily: case.daily,
@@ -281,9 +315,36 @@ fn recent<T>(detail: &str) -> Result<T, (Reason, String)> {
     Err((Reason::TooRecent, detail.to_string()))
 }
 
+/// What somebody is thanked for: the domains to which mail was seen to go as it should, and no other. `None` as long as there is none.
+fn thanked_for(case: &Case, mended: &Mended) -> Option<Charge> {
+    let at = i64::from(mended.since) * 86_400;
+    let mut charge = Charge {
+        // What a case is about stays known, whatever is named.
+        peers: case.peers.iter().cloned().collect(),
+        last: at,
+        ..Charge::default()
+    };
+    for host in &mended.hosts {
+        charge.hosts.entry(host.clone()).or_default();
+    }
+    let domains = mended.domains.iter();
+    charge.domains = domains.map(|(d, n)| (d.clone(), (*n, at))).collect();
+    let is_seen = case.direction == Direction::Inbound || !charge.domains.is_empty();
+    is_seen.then_some(charge)
+}
+
 /// A thank-you that was handed over: there is one, whatever was answered to it, and whatever brought the case back to where it was.
 fn was_thanks(notice: &Notice) -> bool {
     notice.kind == Kind::ThankYou.name() && notice.progress != Progress::Draft
+}
+
+/// So many letters about one matter, and no more.
+const LETTERS: usize = 3;
+
+/// Whether the last letter there can be of a case has gone out.
+pub(super) fn had_last_letter(case: &Case) -> bool {
+    let mut left = case.notices.iter().filter(|n| n.progress.may_have_left());
+    letters_of(case).len() >= LETTERS || left.any(|n| n.kind == Kind::LastReminder.name())
 }
 
 /// When letters of a case went out.
@@ -294,6 +355,8 @@ fn letters_of(case: &Case) -> Vec<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::peers::tests::seen;
     use super::super::plan::tests::{TODAY, accused, case, planned, reason};
     use super::super::{Rules, Standing};
@@ -371,6 +434,36 @@ mod tests {
     }
 
     #[test]
+    fn who_will_mend_it_is_waited_for_and_reminded_once() {
+        let with = |said: i32, sent: &[i32], kinds: &[Kind]| {
+            let mut case = case("a.example", State::WillFix, sent);
+            case.changed = i64::from(said) * 86_400;
+            for (letter, kind) in case.notices.iter_mut().zip(kinds) {
+                letter.kind = kind.name().into();
+            }
+            let standing = Standing {
+                cases: vec![case],
+                ..Standing::default()
+            };
+            let plan = planned(&accused("a.example"), &standing, &Rules::default());
+            match plan.letters.first() {
+                Some(letter) => Ok((letter.kind, letter.token.clone())),
+                None => Err(reason(&plan)),
+            }
+        };
+        let one = [Kind::Notice];
+        let last = Ok((Kind::LastReminder, "AA".to_string()));
+        assert_eq!(with(TODAY - 59, &[1], &one), Err(Reason::TooRecent));
+        assert_eq!(with(TODAY - 60, &[1], &one), last);
+        assert_eq!(with(TODAY - 60, &[1, 31], &one), last);
+        // Whatever they said after the last one, there is none after it.
+        let three = [Kind::Notice, Kind::Reminder, Kind::LastReminder];
+        assert_eq!(with(TODAY - 60, &[1, 31, 58], &three), Err(Reason::GivenUp));
+        let two = [Kind::Notice, Kind::LastReminder];
+        assert_eq!(with(TODAY - 60, &[1, 31], &two), Err(Reason::GivenUp));
+    }
+
+    #[test]
     fn one_organisation_is_not_written_to_twice_a_month() {
         let mut other = case("a.example", State::Sent, &[TODAY - 10]);
         other.problem = "dane".into();
@@ -437,20 +530,38 @@ mod tests {
         assert_eq!(of([TODAY - 41, TODAY - 39]), 1);
     }
 
+    /// What was seen to work, of the case that `case` makes.
+    fn seen_to_work(domains: &[&str]) -> BTreeMap<String, Mended> {
+        let mended = Mended {
+            days: 2,
+            since: 77,
+            by: 78,
+            domains: domains.iter().map(|d| (d.to_string(), 1)).collect(),
+            hosts: BTreeSet::new(),
+        };
+        BTreeMap::from([("AA".to_string(), mended)])
+    }
+
     #[test]
     fn who_has_mended_it_is_thanked_once() {
-        let thanked = |state| {
+        let thanked = |state, mended| {
             let standing = Standing {
                 cases: vec![case("a.example", state, &[60])],
+                mended,
                 ..Standing::default()
             };
-            planned(&[], &standing, &Rules::default())
-                .letters
-                .first()
-                .map(|l| l.kind)
+            let plan = planned(&[], &standing, &Rules::default());
+            plan.letters.first().map(|l| (l.kind, l.charge.last))
         };
-        assert_eq!(thanked(State::Fixed), Some(Kind::ThankYou));
-        assert_eq!(thanked(State::Thanked), None);
+        let seen = || seen_to_work(&["a.example"]);
+        // Since the first day on which it was seen.
+        let thanks = Some((Kind::ThankYou, 77 * 86_400));
+        assert_eq!(thanked(State::Fixed, seen()), thanks);
+        assert_eq!(thanked(State::Thanked, seen()), None);
+        assert_eq!(thanked(State::Left, seen()), None);
+        // By mail to others the host was seen to work; to those the letter was about none has gone.
+        assert_eq!(thanked(State::Fixed, seen_to_work(&[])), None);
+        assert_eq!(thanked(State::Fixed, BTreeMap::new()), None);
     }
 
     #[test]
@@ -502,6 +613,7 @@ mod tests {
         thanked.notices[1].kind = Kind::ThankYou.name().into();
         let standing = Standing {
             cases: vec![thanked],
+            mended: seen_to_work(&["a.example"]),
             ..Standing::default()
         };
         let plan = planned(&[], &standing, &Rules::default());

@@ -54,6 +54,8 @@ impl Kind {
 pub struct Reply {
     /// The letter it answers; `None` if it answers none of ours.
     pub token: Option<String>,
+    /// It has a token where answers have theirs, whether a letter is known by it or not: that may be forgotten, or another store's.
+    pub bears_token: bool,
     /// The Message-ID of that letter, if it is told; a case may have had several.
     pub message_id: Option<String>,
     /// What it is.
@@ -113,8 +115,15 @@ pub fn read(bytes: &[u8], known: &[Known], own: &[&str]) -> Option<Reply> {
         .unwrap_or_default()
         .to_string();
     let report = report(&message, &text, &from);
-    let letter = letter(&message, bytes, report.is_some(), known);
+    let complaint = complaint(&message);
+    let brings_it_back = report.is_some() || complaint.is_some();
+    let letter = letter(&message, bytes, brings_it_back, known);
     let kind = match report {
+        // Who calls a letter of ours spam wants no other. Those about other mail are not for us.
+        _ if complaint.is_some() => match complaint == Some(true) && letter.is_some() {
+            true => Kind::OptOut,
+            false => Kind::Robot,
+        },
         // Somebody else's mail to us has come back, and they show us.
         Some(_) if letter.is_none() && shows_our_side(&message, bytes, DEPTH) => Kind::OurSide,
         Some(kind) => kind,
@@ -130,6 +139,7 @@ pub fn read(bytes: &[u8], known: &[Known], own: &[&str]) -> Option<Reply> {
         is_letter(&message, known) || !is_passed_on && own.iter().any(|own| is_of(&from, own));
     Some(Reply {
         token: letter.map(|(known, _)| known.token.clone()),
+        bears_token: places(&message).iter().any(|text| token(text).is_some()),
         message_id: letter
             .filter(|(_, is_named)| *is_named)
             .map(|(known, _)| known.message_id.clone()),
@@ -235,6 +245,23 @@ fn report(message: &Message<'_>, text: &str, from: &str) -> Option<Kind> {
     }
 }
 
+/// Whether a mailbox provider reports that somebody has called mail of ours spam (RFC 5965), or (`false`) something else about it; `None` if it is no such
+/// report.
+fn complaint(message: &Message<'_>) -> Option<bool> {
+    let part = message.parts.iter().find(|part| {
+        part.content_type().is_some_and(|kind| {
+            kind.ctype() == "message" && kind.subtype() == Some("feedback-report")
+        })
+    })?;
+    let fields = String::from_utf8_lossy(part.contents()).to_lowercase();
+    let mut fields = fields.lines().filter_map(|line| line.split_once(':'));
+    let (_, kind) = fields.find(|(name, _)| name.trim() == "feedback-type")?;
+    Some(matches!(
+        kind.trim(),
+        "abuse" | "opt-out" | "opt-out-list" | "other"
+    ))
+}
+
 /// What servers say of mail that they go on trying to deliver.
 fn looks_late(text: &str) -> bool {
     let text = text.to_lowercase();
@@ -288,6 +315,13 @@ const BEFORE: &[&str] = &["TLSNAG-", "TLSNAG.", "STOP ", "STOP%20"];
 /// How many hexadecimal digits a token has.
 const DIGITS: usize = 8;
 
+/// What stands in these places, in capitals.
+fn places(message: &Message<'_>) -> Vec<String> {
+    let headers = PLACES.iter().map(|name| raw(message, name).to_uppercase());
+    let subject = message.subject().unwrap_or_default().to_uppercase();
+    headers.chain([subject]).collect()
+}
+
 /// Which letter it answers; a report by the letter it brings back. And whether it is named by its Message-ID: by its token any letter of its
 /// case may be meant.
 fn letter<'k>(
@@ -296,11 +330,7 @@ fn letter<'k>(
     is_report: bool,
     known: &'k [Known],
 ) -> Option<(&'k Known, bool)> {
-    let mut places: Vec<String> = PLACES
-        .iter()
-        .map(|name| raw(message, name).to_uppercase())
-        .collect();
-    places.push(message.subject().unwrap_or_default().to_uppercase());
+    let mut places = places(message);
     if is_report {
         places.push(String::from_utf8_lossy(bytes).to_uppercase());
     }
@@ -503,6 +533,22 @@ mod tests {
         assert_eq!(is(&waits), ours(Kind::Delay("4.2.1".into())));
         let given_up = waits.replace("It will be retried", "It waited too long");
         assert_eq!(is(&given_up), ours(Kind::Bounce("4.2.1".into())));
+    }
+
+    #[test]
+    fn who_calls_a_letter_spam_wants_no_more_of_it() {
+        let report = |kind: &str, id: &str| {
+            is(&format!(
+                "From: complaints@isp.example\nTo: ann@us.example\nSubject: FW: x\nMIME-Version: 1.0\nContent-Type: multipart/report; report-type=feedback-report; boundary=\"b\"\n\n--b\nContent-Type: text/plain\n\nThis is an abuse report.\n\n--b\nContent-Type: message/feedback-report\n\nFeedback-Type: {kind}\nUser-Agent: x/1\nVersion: 1\n\n--b\nContent-Type: message/rfc822\n\nMessage-ID: <{id}>\nSubject: x\n\nx\n\n--b--\n"
+            ))
+        };
+        let letter = "tlsnag.4F2A91C0.notice@mail.us.example";
+        assert_eq!(report("abuse", letter), ours(Kind::OptOut));
+        assert_eq!(report("not-spam", letter), ours(Kind::Robot));
+        assert_eq!(
+            report("abuse", "newsletter@us.example"),
+            (None, Kind::Robot)
+        );
     }
 
     #[test]

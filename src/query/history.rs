@@ -138,6 +138,19 @@ impl OfMail {
     }
 }
 
+/// Which peers have a cell: of few days most have none, and need no name.
+fn met(peers: usize, parts: &[Cells]) -> Vec<bool> {
+    let cells = || parts.iter().flatten();
+    let are_many = cells().map(Vec::len).sum::<usize>() > peers;
+    let mut met = vec![are_many; peers];
+    if !are_many {
+        cells()
+            .flatten()
+            .for_each(|cell| met[cell.who as usize] = true);
+    }
+    met
+}
+
 fn side(direction: Direction) -> usize {
     usize::from(direction == Direction::Inbound)
 }
@@ -238,7 +251,11 @@ impl History {
         let mut names = Names::default();
         let tags: Vec<NameId> = labels.iter().map(|label| names.number(label)).collect();
         let (peers, meanings) = (&numbered.peers, &numbered.meanings);
-        let whos = peers.iter().map(|peer| {
+        let met = met(peers.len(), &parts);
+        let whos = peers.iter().zip(&met).map(|(peer, is_met)| {
+            if !is_met {
+                return names.who("", "");
+            }
             let name = who(peer.direction(), peer.names());
             let operator = match peer.organisation() {
                 "" => name,

@@ -1,7 +1,12 @@
 //! What can the log not tell, whatever one asks: services that do not log TLS, a smart host, holes?
 
-use hashbrown::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
+
+use crate::store::numbered::NumberedPeer;
+use crate::store::relay::{Relay, Taken, carrier, relay_of};
 use crate::store::{Result, Store};
 
 use super::services::{Service, find_services};
@@ -61,8 +66,7 @@ fn find_smart_host(store: &Store, scope: &Scope) -> Result<Option<String>> {
     }
     let (from, to, ..) = bounds(scope);
     let relay = store.relay_of_most((from, to), SMART_HOST_SHARE)?;
-    let relay = relay.filter(|r| r.domains >= SMART_HOST_DOMAINS);
-    Ok(relay.map(|r| r.host))
+    Ok(named(relay))
 }
 
 /// The smart host by what is loaded.
@@ -70,17 +74,45 @@ pub(super) fn smart_host(sums: &Sums) -> Option<String> {
     let is_sent = |entry: &Entry<'_>| entry.meaning.delivery == "sent";
     let sent = || sums.each().filter(is_sent);
     let all: u64 = sent().map(|entry| entry.count.n).sum();
-    let mut hosts: HashMap<&str, u64> = HashMap::new();
-    for entry in sent() {
-        *hosts.entry(entry.peer.host()).or_default() += entry.count.n;
-    }
     let most = SMART_HOST_SHARE * all as f64;
-    let (relay, _) = hosts
+    // Names are compared once for each host.
+    let mut hosts: HashMap<&str, (NumberedPeer<'_>, u64)> = HashMap::new();
+    for entry in sent() {
+        let host = hosts.entry(host_of(entry.peer)).or_insert((entry.peer, 0));
+        host.1 += entry.count.n;
+    }
+    let mut carriers: HashMap<Cow<'_, str>, u64> = HashMap::new();
+    for (peer, mails) in hosts.values() {
+        *carriers.entry(carrier_of(*peer)).or_default() += mails;
+    }
+    let (carrier, _) = carriers
         .into_iter()
-        .find(|(host, mails)| !host.is_empty() && *mails as f64 > most)?;
-    let behind = sent().filter(|entry| entry.peer.host() == relay);
-    let domains: HashSet<&str> = behind.map(|entry| entry.peer.domain()).collect();
-    (domains.len() >= SMART_HOST_DOMAINS).then(|| relay.to_owned())
+        .find(|(_, mails)| *mails as f64 > most)?;
+    let mut theirs: BTreeMap<&str, Taken<'_>> = BTreeMap::new();
+    for entry in sent().filter(|entry| carrier_of(entry.peer) == carrier) {
+        let taken = theirs.entry(host_of(entry.peer)).or_default();
+        taken.mails += entry.count.n;
+        taken.domains.insert(entry.peer.domain().into());
+    }
+    let relay = relay_of(&carrier, &theirs, most);
+    named(relay)
+}
+
+/// A relay of the mail of many.
+fn named(relay: Option<Relay>) -> Option<String> {
+    let relay = relay.filter(|relay| relay.domains >= SMART_HOST_DOMAINS);
+    relay.map(|relay| relay.name)
+}
+
+fn host_of(peer: NumberedPeer<'_>) -> &str {
+    match peer.host() {
+        "" => peer.address(),
+        host => host,
+    }
+}
+
+fn carrier_of(peer: NumberedPeer<'_>) -> Cow<'_, str> {
+    carrier(peer.host(), peer.organisation(), peer.address())
 }
 
 #[cfg(test)]
@@ -101,18 +133,42 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_that_takes_everything_is_a_smart_host() {
-        let through = |i: u32| {
+    fn a_relay_that_takes_everything_is_a_smart_host_whatever_its_hosts() {
+        let through = |i: u32, host: &str, address: &str| {
             outbound(&format!("d{i}.example"))
-                .host("relay.example", "192.0.2.1")
+                .host(host, address)
                 .encrypted(Protocol::Tls13)
                 .build()
         };
-        let smart_host = |store| find_limits(&store, &Scope::ALL).unwrap().smart_host;
-        assert_eq!(
-            smart_host(fixture::store((0..6).map(through))).as_deref(),
-            Some("relay.example")
-        );
-        assert_eq!(smart_host(fixture::store((0..4).map(through))), None);
+        // Both ways of asking: at the end of an import, and by what a report has loaded.
+        let smart_host = |n: u32, hosts: [(&str, &str); 2]| {
+            let of = |i: u32| {
+                let (host, address) = hosts[i as usize % 2];
+                through(i, host, address)
+            };
+            let store = fixture::store((0..n).map(of));
+            let found = find_limits(&store, &Scope::ALL).unwrap().smart_host;
+            let sums = Sums::load(&store, &Scope::ALL).unwrap();
+            assert_eq!(super::smart_host(&sums), found, "{hosts:?}");
+            found
+        };
+        let one = [
+            ("relay.example", "192.0.2.1"),
+            ("relay.example", "192.0.2.2"),
+        ];
+        assert_eq!(smart_host(6, one).as_deref(), Some("relay.example"));
+        assert_eq!(smart_host(4, one), None);
+        let two = [
+            ("r1.isp.example", "192.0.2.1"),
+            ("r2.isp.example", "198.51.100.2"),
+        ];
+        assert_eq!(smart_host(6, two).as_deref(), Some("isp.example"));
+        let unnamed = [("192.0.2.1", "192.0.2.1"), ("192.0.2.2", "192.0.2.2")];
+        assert_eq!(smart_host(6, unnamed).as_deref(), Some("192.0.2.2"));
+        let others = [
+            ("r1.isp.example", "192.0.2.1"),
+            ("r1.else.example", "192.0.2.2"),
+        ];
+        assert_eq!(smart_host(6, others), None);
     }
 }

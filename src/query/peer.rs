@@ -55,12 +55,25 @@ pub fn find_peer(store: &Store, name: &str, scope: &Scope) -> Result<Option<Peer
         return Ok(None);
     }
     let rows = store.peers_named(&name)?;
-    let sums = Sums::of_peers(store, scope, &rows)?;
+    of_rows(store, name, &rows, scope)
+}
+
+/// The same of several names, as they are stored, in their order.
+pub fn find_peers(store: &Store, names: &[&str], scope: &Scope) -> Result<Vec<Option<Peer>>> {
+    let rows = store.peers_of_names(names)?;
+    let named = names.iter().zip(rows);
+    named
+        .map(|(name, rows)| of_rows(store, (*name).to_owned(), &rows, scope))
+        .collect()
+}
+
+fn of_rows(store: &Store, name: String, rows: &[i64], scope: &Scope) -> Result<Option<Peer>> {
+    let sums = Sums::of_peers(store, scope, rows)?;
     let events = events(&sums);
     if events.is_empty() {
         return Ok(None);
     }
-    let mut claims = store.claims_of(&rows)?;
+    let mut claims = store.claims_of(rows)?;
     claims.retain(|claim| is_within(claim, scope));
     Ok(Some(Peer {
         known_as: known_as(&sums, &name),

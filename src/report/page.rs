@@ -2,13 +2,13 @@
 //! business of `templates/html`.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::outcome::Direction;
 use crate::query::changes::{Change, Found, closed, find_changes};
 use crate::query::days::{DayMail, find_days};
 use crate::query::limits::find_limits;
-use crate::query::peer::{Peer, find_peer};
+use crate::query::peer::{Peer, find_peers};
 use crate::query::servers::find_servers;
 use crate::query::shifts::Course;
 use crate::query::summary::{Summary, ToDo, Totals, find_summary};
@@ -222,16 +222,15 @@ fn shortened(table: Table, keeps_notes: bool) -> Table {
 
 /// The peers there is something to do about, by their place in the list.
 fn peers(store: &Store, scope: &Scope, to_do: &[ToDo]) -> Result<BTreeMap<usize, Peer>> {
-    let mut found: BTreeMap<usize, Peer> = BTreeMap::new();
-    for (at, entry) in to_do.iter().enumerate().take(MOST_PEERS) {
-        if entry.peer.is_empty() || found.values().any(|p| p.name == entry.peer) {
-            continue;
-        }
-        if let Some(peer) = find_peer(store, &entry.peer, scope)? {
-            found.insert(at, peer);
-        }
-    }
-    Ok(found)
+    let mut seen = BTreeSet::new();
+    let places = to_do.iter().enumerate().take(MOST_PEERS);
+    let (places, names): (Vec<usize>, Vec<&str>) = places
+        .filter(|(_, entry)| !entry.peer.is_empty() && seen.insert(&entry.peer))
+        .map(|(at, entry)| (at, entry.peer.as_str()))
+        .unzip();
+    let peers = find_peers(store, &names, scope)?;
+    let found = places.into_iter().zip(peers);
+    Ok(found.filter_map(|(at, peer)| Some((at, peer?))).collect())
 }
 
 const TO_DO: &[Column] = &[

@@ -104,16 +104,18 @@ fn seen_since(store: &Store, scope: &Scope, written: &[(Case, i64)]) -> Result<V
     find_sightings(store, &since)
 }
 
-/// How many mails of a kind a case is about, after the day of its letter.
+/// How many mails of a kind go to, or come from, the organisation of a case, after the day of its letter: at its hosts, or for a domain of its own
+/// wherever that is taken. A customer's who has gone to another operator say nothing of it.
 fn mails(seen: &[Sighting], case: &Case, sent: i64, counts: fn(&Sighting) -> bool) -> u64 {
     let is_theirs = |sighting: &&Sighting| {
+        let rest = sighting.domain.strip_suffix(&case.organisation);
+        let is_own = rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
         let is_domain = || {
+            let mut domains = case.peers.iter().map(|(domain, _)| domain);
             case.direction == Direction::Outbound
                 && !sighting.domain.is_empty()
-                && case
-                    .peers
-                    .iter()
-                    .any(|(domain, _)| *domain == sighting.domain)
+                && (is_own || sighting.organisation.is_empty())
+                && domains.any(|domain| *domain == sighting.domain)
         };
         sighting.direction == case.direction
             && sighting.day > day_of(sent)

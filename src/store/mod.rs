@@ -58,7 +58,7 @@ mod packed;
 mod past;
 mod peer_row;
 pub mod peers;
-mod relay;
+pub mod relay;
 mod schema;
 mod secret;
 mod shape;

@@ -131,7 +131,10 @@ impl Numbered<'_> {
         let packed = self.load_peers_while(|store| store.packed_days((from, to)))?;
         let (peers, meaning_of) = (&self.peers, &self.meaning_of);
         let give = |made: &mut T, row: &Row, last: &mut Last| {
-            let number = peers.known(row.peer)?;
+            // Whom an import has met since the peers were loaded is not there yet.
+            let Some(number) = peers.known(row.peer) else {
+                return Ok(());
+            };
             let peer = peers.get(number);
             if let Some(count) = meaning_of.count(row, (number, peer.direction()), last) {
                 take(made, peer, count);

@@ -80,20 +80,18 @@ impl Store {
     }
 
     /// The same store once more, to be read by a second thread; `None` where that is not to be had, as of one in memory.
-    pub(super) fn beside(&self) -> Result<Option<Store>> {
+    pub(super) fn beside(&self) -> Option<Store> {
         let path = self.path();
-        if path.is_empty() || self.connection.is_readonly("main")? {
-            return Ok(None);
-        }
+        let is_shared = !path.is_empty() && !self.connection.is_readonly("main").ok()?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(PATIENCE)?;
-        connection.execute_batch("PRAGMA cache_size = -8000;")?;
-        Ok(Some(Store {
+        let connection = is_shared.then(|| Connection::open_with_flags(path, flags).ok())??;
+        connection.busy_timeout(PATIENCE).ok()?;
+        connection.pragma_update(None, "cache_size", -8000).ok()?;
+        Some(Store {
             connection,
             generation: self.generation,
             run_row: None,
-        }))
+        })
     }
 
     /// Where it lies; empty if in memory.

@@ -8,7 +8,7 @@ use rusqlite::Row;
 
 use crate::outcome::Direction;
 
-use super::{Error, Result, Store};
+use super::{Result, Store};
 
 /// The other sides met so far.
 #[derive(Debug, Default)]
@@ -131,6 +131,33 @@ impl Store {
         let rows = statement.query_map([name], |row| row.get(0))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
+
+    /// The same of each of several names, which are looked for at once: there is no index of names.
+    pub fn peers_of_names(&self, names: &[&str]) -> Result<Vec<Vec<i64>>> {
+        let places: HashMap<&str, usize> = names.iter().copied().zip(0..).collect();
+        let mut found: Vec<Vec<i64>> = vec![Vec::new(); names.len()];
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, domain, host, address, organisation FROM peer ORDER BY id",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let id = row.get(0)?;
+            for column in 1..=4 {
+                let name = row
+                    .get_ref(column)?
+                    .as_str()
+                    .map_err(rusqlite::Error::from)?;
+                let place = places.get(name);
+                let Some(rows) = place.and_then(|place| found.get_mut(*place)) else {
+                    continue;
+                };
+                if rows.last() != Some(&id) {
+                    rows.push(id);
+                }
+            }
+        }
+        Ok(found)
+    }
 }
 
 impl Peers {
@@ -172,11 +199,10 @@ impl Peers {
         }
     }
 
-    /// The number of the one with this row, which must have been loaded.
+    /// The number of the one with this row, if it has been loaded.
     #[inline]
-    pub(super) fn known(&self, row: i64) -> Result<u32> {
-        let missing = || Error::Damaged("counts of a peer that is not there".into());
-        self.numbers.get(row).ok_or_else(missing)
+    pub(super) fn known(&self, row: i64) -> Option<u32> {
+        self.numbers.get(row)
     }
 
     fn load(&mut self, store: &Store, id: i64) -> Result<u32> {
@@ -195,7 +221,7 @@ impl Peers {
             let mut peers = Peers::default();
             peers.load_all(store).map(|()| peers)
         };
-        let Some(beside) = store.beside()? else {
+        let Some(beside) = store.beside() else {
             return Ok((all(store)?, load(store)?));
         };
         std::thread::scope(|scope| {
@@ -262,6 +288,25 @@ mod tests {
         }
         let found = [7, 3, 1 << 40, -5, 4, 1 << 41].map(|row| numbers.get(row));
         assert_eq!(found, [Some(0), Some(1), Some(2), Some(3), None, None]);
+    }
+
+    #[test]
+    fn several_names_are_found_as_each_alone() {
+        let store = fixture::store([
+            outbound("a.example")
+                .host("mx.a.example", "192.0.2.1")
+                .encrypted(Protocol::Tls13)
+                .build(),
+            outbound("b.example")
+                .host("mx.a.example", "192.0.2.1")
+                .encrypted(Protocol::Tls13)
+                .build(),
+            inbound("mx.c.example", "192.0.2.9").silent().build(),
+        ]);
+        let names = ["mx.a.example", "nobody.example", "192.0.2.9", "a.example"];
+        let alone = names.map(|name| store.peers_named(name).unwrap());
+        assert_eq!(alone.each_ref().map(Vec::len), [2, 0, 1, 2]);
+        assert_eq!(store.peers_of_names(&names).unwrap(), alone);
     }
 
     #[test]

@@ -297,7 +297,7 @@ fn the_whole_story() {
     );
     import(&sandbox, 16, "week2.log", &week);
     let states = names.map(|name| status_of(&sandbox, 16, name));
-    assert_eq!(states, ["fixed", "fixed", "bounced", "answered"]);
+    assert_eq!(states, ["fixed", "fixed", "bounced", "will-fix"]);
 
     // One thank-you: to a, for b wants no mail, not even that.
     let thanks = self::plan(&sandbox, 16);
@@ -323,7 +323,7 @@ fn the_whole_story() {
         "thanked",
         "Came back: 1",
         "Answered: 1",
-        "6 days (median)",
+        "From the first letter to TLS on two days: 1 day (median)",
     ] {
         assert!(status.contains(words), "{words}\n{status}");
     }
@@ -801,7 +801,8 @@ fn the_way_to_requiring_tls_names_whom_it_hits_and_who_knows() {
         .out;
     for words in [
         "mail sent: 2 peers would lose 14 mails",
-        "written to so far: 1 of 2 peers",
+        "told of 2027-03-01: 0 of 2 peers; written to, but not of that day: 1; will not change it: 0",
+        "not told: a.example, b.example",
         "the day is 2027-03-01, in 112 days",
         "tlsnag policy --for postfix --base encrypt",
         "postqueue -p",
@@ -815,6 +816,52 @@ fn the_way_to_requiring_tls_names_whom_it_hits_and_who_knows() {
             .contains("less than the 28")
     );
     campaign(&sandbox, 9, &["enforce", "--on", "soon"]).fails_with(&["expected a day such as"]);
+    let said = campaign(&sandbox, 9, &["enforce"]).ok().out;
+    assert!(
+        said.contains("written to so far: 1 of 2 peers; will"),
+        "{said}"
+    );
+}
+
+#[test]
+fn who_was_told_the_day_is_counted_and_no_letter_that_did_not_arrive() {
+    let names = ["a.example", "b.example", "c.example"];
+    let sandbox = with(&names.map(|name| (name, Does::Breaks)));
+    sandbox.append("c.toml", "enforce_on = \"2027-03-01\"\n");
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    campaign(&sandbox, 9, &["suppress", "c.example"]).ok();
+    send(&sandbox, 9, &hash, &taking(&sandbox)).ok();
+    let enforce = |day: &str| {
+        let args = ["enforce", "--on", day];
+        campaign(&sandbox, 9, &args).ok().out
+    };
+    let said = enforce("2027-03-01");
+    assert!(
+        said.contains("told of 2027-03-01: 2 of 3 peers; written to, but not of that day: 0"),
+        "{said}"
+    );
+    // Of another day nobody was told.
+    let said = enforce("2027-04-01");
+    assert!(
+        said.contains("told of 2027-04-01: 0 of 3 peers; written to, but not of that day: 2"),
+        "{said}"
+    );
+    let rows = campaign(&sandbox, 9, &["status", "--format", "json"])
+        .ok()
+        .json();
+    let mut rows = rows["rows"].as_array().unwrap().iter();
+    let row = rows.find(|row| row["organisation"] == "b.example").unwrap();
+    let to = format!("ann+tlsnag-{}@us.example", row["token"].as_str().unwrap());
+    answer(
+        &sandbox,
+        "1",
+        &format!("From: MAILER-DAEMON@us.example\r\nTo: {to}\r\nReturn-Path: <>\r\nSubject: x"),
+        "It could not be delivered: user unknown. 5.1.1",
+    );
+    campaign(&sandbox, 9, &["replies", "mail"]).ok();
+    let said = enforce("2027-03-01");
+    assert!(said.contains("told of 2027-03-01: 1 of 3 peers"), "{said}");
+    assert!(said.contains("not told: b.example, c.example"), "{said}");
 }
 
 #[test]

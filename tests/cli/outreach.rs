@@ -156,6 +156,117 @@ fn another_host_of_the_operator_mends_nothing_and_nobody_is_thanked_for_it() {
     assert_eq!(status_of(&sandbox, 15, "hoster.example"), "fixed");
 }
 
+/// Three customers at one host that offers no STARTTLS, and the letter to whoever runs it.
+fn hosted() -> (Sandbox, [Peer<'static>; 3]) {
+    let customers = ["a.example", "b.example", "c.example"]
+        .map(|domain| (domain, "mx7.hoster.example", "192.0.2.7"));
+    let sandbox = sandbox(9, 2..=8, &customers.map(|peer| need(2..=8, peer)));
+    written(&sandbox, 9);
+    assert_eq!(taken(&sandbox), ["postmaster@hoster.example"]);
+    (sandbox, customers)
+}
+
+/// At another operator's host.
+fn moved((domain, ..): Peer<'static>) -> Peer<'static> {
+    (domain, "mx.newhost.example", "192.0.2.70")
+}
+
+#[test]
+fn whose_customers_have_left_has_mended_nothing_and_is_not_thanked() {
+    let (sandbox, customers) = hosted();
+    let away = customers.map(|peer| tls(10..=12, moved(peer)));
+    import(&sandbox, 13, "week2.log", &among(9..=12, &away));
+    assert_eq!(status_of(&sandbox, 13, "hoster.example"), "left");
+    assert!(strings(&plan(&sandbox, 13)["rows"], "template").is_empty());
+    let said = campaign(&sandbox, 13, &["status"]).ok().out;
+    for words in [
+        "0 of 1 who were written to have mended it",
+        "Left by their customers, and counted as not mended: 1",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+    let history = campaign(&sandbox, 13, &["history", "hoster.example"])
+        .ok()
+        .out;
+    let why = "all mail goes to other operators' hosts since: not known to be mended here";
+    assert!(history.contains(why), "{history}");
+    let board = ["report", "scoreboard"];
+    let board = sandbox
+        .run_with(&board, &[("TLSNAG_NOW", &on(13))])
+        .ok()
+        .out;
+    assert!(board.contains("0 of 1 organisation"), "{board}");
+    // One comes back, and finds it as it was.
+    let again = among(13..=14, &[need(13..=14, customers[0])]);
+    import(&sandbox, 15, "week3.log", &again);
+    assert_eq!(status_of(&sandbox, 15, "hoster.example"), "sent");
+}
+
+#[test]
+fn a_thank_you_names_those_to_whom_mail_went_over_tls_and_nobody_else() {
+    let (sandbox, [a, b, c]) = hosted();
+    // To b nothing has gone since, and c has left.
+    let next = [tls(11..=12, a), tls(10..=12, moved(c))];
+    import(&sandbox, 15, "week2.log", &among(9..=14, &next));
+    let planned = plan(&sandbox, 15);
+    assert_eq!(strings(&planned["rows"], "template"), ["thank-you"]);
+    assert_eq!(strings(&planned["rows"], "domain"), ["a.example"]);
+    let shown = preview(&sandbox, 15);
+    assert!(
+        shown.contains("Since 2026-11-11 mail from our server"),
+        "{shown}"
+    );
+    for other in [b, c] {
+        assert!(!shown.contains(other.0), "{shown}");
+    }
+    // It is mended since the second day, whenever that is looked at.
+    let rows = campaign(&sandbox, 15, &["status", "--format", "json"]).ok();
+    let changed = rows.json()["rows"][0]["changed"].to_string();
+    assert!(changed.contains("2026-11-12"), "{changed}");
+    // That it was about the others too stays known.
+    let history = campaign(&sandbox, 15, &["history", "b.example"]).ok().out;
+    assert!(history.contains("fixed"), "{history}");
+}
+
+#[test]
+fn the_scoreboard_holds_nothing_against_the_host_a_customer_has_left() {
+    let (sandbox, [a, ..]) = hosted();
+    let bad = (a.0, "mx.bad.example", "192.0.2.71");
+    let clear = mail(10..=24, bad, &[], ("2.0.0", TAKEN));
+    import(&sandbox, 25, "week2.log", &among(9..=24, &[clear]));
+    assert_eq!(status_of(&sandbox, 25, "hoster.example"), "sent");
+    let board = ["report", "scoreboard", "--all"];
+    let board = sandbox
+        .run_with(&board, &[("TLSNAG_NOW", &on(25))])
+        .ok()
+        .out;
+    assert!(!board.contains("hoster.example"), "{board}");
+}
+
+/// A reminder is about those who are still concerned; the letter before it named all.
+#[test]
+fn what_an_earlier_letter_named_is_forgotten_with_it() {
+    let (sandbox, [a, ..]) = hosted();
+    import(
+        &sandbox,
+        40,
+        "later.log",
+        &among(9..=39, &[need(9..=39, a)]),
+    );
+    assert_eq!(
+        strings(&written(&sandbox, 40)["rows"], "domain"),
+        ["a.example"]
+    );
+    let said = sandbox.run(&["forget", "b.example"]).ok().out;
+    assert!(said.contains("of the outreach 1."), "{said}");
+    let store = std::fs::read(sandbox.path("store.db")).unwrap();
+    let kept = String::from_utf8_lossy(&store).contains("b.example");
+    assert!(!kept, "the name is still there");
+    // That they were written to is not.
+    assert_eq!(status_of(&sandbox, 41, "hoster.example"), "sent");
+    assert_eq!(reasons(&plan(&sandbox, 41)), ["too-recent"]);
+}
+
 #[test]
 fn a_certificate_we_no_longer_look_at_is_not_mended() {
     let peer = ("c.example", "mx.c.example", "192.0.2.90");
@@ -562,6 +673,52 @@ fn dane_and_mta_sts_can_be_written_about_and_nobody_is_in_two_lists() {
     ];
     let planned = campaign(&sandbox, 9, &args).ok().json();
     assert_eq!(reasons(&planned), ["too-few"; 2]);
+}
+
+#[test]
+fn a_reminder_to_a_new_contact_says_who_was_written_to() {
+    let clear = [("a.example", Does::NotOffered)];
+    for (first, says) in [
+        (
+            None,
+            "We wrote about this to postmaster@a.example on 2026-11-09",
+        ),
+        (
+            Some("ann@a.example"),
+            "We wrote about this to another address on 2026-11-09",
+        ),
+    ] {
+        let sandbox = with(&clear);
+        let contact = |address| campaign(&sandbox, 9, &["contact", "a.example", address]).ok();
+        first.map(contact);
+        written(&sandbox, 9);
+        contact("dora@a.example");
+        import(&sandbox, 40, "later.log", &log(9..=39, &clear));
+        assert_eq!(
+            strings(&written(&sandbox, 40)["rows"], "template"),
+            ["reminder"]
+        );
+        assert!(taken(&sandbox).contains(&"dora@a.example".to_string()));
+        let letters = std::fs::read_dir(sandbox.path("taken")).unwrap().flatten();
+        let mut letters = letters.map(|file| std::fs::read_to_string(file.path()).unwrap());
+        let letter = letters.find(|letter| letter.contains("\nTo: dora@a.example"));
+        let flat = letter.unwrap().replace("\r\n", "\n").replace('\n', " ");
+        assert!(
+            flat.contains(says) && !flat.contains("ann@a.example"),
+            "{flat}"
+        );
+        // Who has had a letter by now is reminded of that one.
+        import(&sandbox, 101, "last.log", &log(40..=100, &clear));
+        assert_eq!(
+            strings(&plan(&sandbox, 101)["rows"], "template"),
+            ["last-reminder"]
+        );
+        let shown = preview(&sandbox, 101);
+        assert!(
+            shown.contains("We wrote about this on 2026-12-10"),
+            "{shown}"
+        );
+    }
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn a_stop_that_could_not_be_noted_is_heard_by_the_next_run() {
 }
 
 #[test]
-fn a_stop_without_a_token_is_heard_from_whom_we_wrote_to_and_shown_from_others() {
+fn a_stop_without_a_token_is_heard_from_whom_we_wrote_to_and_from_others_for_themselves() {
     let sandbox = written(&["a.example", "b.example"]);
     let stop =
         |from: &str| format!("From: {from}\nTo: ann@us.example\nSubject: your mail\n\nStop.\n");
@@ -106,9 +106,45 @@ fn a_stop_without_a_token_is_heard_from_whom_we_wrote_to_and_shown_from_others()
     let said = replies(&sandbox, 10, &stop("eve@b.example")).ok().out;
     assert_eq!(
         said,
-        "opt-out from eve@b.example, of no letter that is known here; if it is about ours: tlsnag campaign suppress eve@b.example\n"
+        "opt-out from eve@b.example, of no letter that is known here: they are not written to any more\n"
     );
-    assert_eq!(suppressed(&sandbox).len(), 2);
+    let all = ["a.example", "eve@b.example", "postmaster@a.example"];
+    assert_eq!(suppressed(&sandbox), all);
+    assert_eq!(status_of(&sandbox, 10, "b.example"), "sent");
+    let again = replies(&sandbox, 11, &stop("eve@b.example")).ok().out;
+    assert_eq!(again, "Nothing new.\n");
+    // Of whom there is no address, nobody can be told apart.
+    let said = replies(&sandbox, 11, &stop("nobody")).ok().out;
+    assert!(said.contains("tlsnag campaign suppress ADDRESS"), "{said}");
+    assert_eq!(suppressed(&sandbox), all);
+}
+
+/// All that is known of a letter is deleted, and then it is answered.
+#[test]
+fn a_stop_is_heard_though_its_letter_was_forgotten() {
+    let sandbox = written(&["a.example", "b.example"]);
+    let [a, b] = ["a.example", "b.example"].map(|name| token(&sandbox, name));
+    for name in ["a.example", "b.example"] {
+        sandbox.run(&["forget", name]).ok();
+    }
+    let said = replies(&sandbox, 10, &mail("dora@a.example", &a, "Re: TLS", "Stop"));
+    assert_eq!(
+        said.ok().out,
+        "opt-out from dora@a.example, of no letter that is known here: nobody at their domain is written to any more\n"
+    );
+    // Who reads it at a large provider speaks for themselves.
+    let subject = format!("stop {b}");
+    let stop = format!("From: bob@gmail.com\nTo: ann@us.example\nSubject: {subject}\n\n\n");
+    replies(&sandbox, 10, &stop).ok();
+    assert_eq!(
+        suppressed(&sandbox),
+        ["a.example", "bob@gmail.com", "dora@a.example"]
+    );
+    still(&sandbox, 41, &["a.example", "b.example"]);
+    assert_eq!(
+        strings(&plan(&sandbox, 41)["rows"], "domain"),
+        ["b.example"]
+    );
 }
 
 #[test]
@@ -205,7 +241,8 @@ fn who_was_left_alone_gets_no_letter_from_a_later_plan() {
     let said = replies(&sandbox, 10, &stop).ok().out;
     assert!(said.contains("of no letter that is known here"), "{said}");
     campaign(&sandbox, 10, &["suppress", name]).ok();
-    assert_eq!(suppressed(&sandbox), std::slice::from_ref(name));
+    let all = [name.as_str(), "root@x.example", "x.example"];
+    assert_eq!(suppressed(&sandbox), all);
 }
 
 #[test]
@@ -479,15 +516,84 @@ fn what_was_said_in_a_case_is_shown() {
             .json();
         assert_eq!(
             strings(&rows["rows"], "what"),
-            ["planned", "sent", "reply-human", "answered", "answered"]
+            ["planned", "sent", "reply-human", "answered", "will-fix"]
         );
     }
     assert_eq!(
         rows(&sandbox, 11)[0]["remark"],
         "will-fix by phone, on Monday"
     );
+    campaign(&sandbox, 11, &["status", &token])
+        .fails_with(&[&format!("tlsnag campaign history {token}")]);
     campaign(&sandbox, 11, &["history", "b.example"])
         .fails_with(&["there is no case about `b.example`"]);
+}
+
+#[test]
+fn after_an_answer_that_it_is_not_theirs_another_contact_gets_a_first_letter() {
+    let sandbox = written(&["a.example"]);
+    let token = token(&sandbox, "a.example");
+    let note = ["--note", "it is run by consult.example"];
+    let label = [&["label", token.as_str(), "not-my-server"], &note[..]].concat();
+    campaign(&sandbox, 11, &label).ok();
+    still(&sandbox, 41, &["a.example"]);
+    // Not to the same again.
+    assert_eq!(
+        strings(&plan(&sandbox, 41)["skipped"], "reason"),
+        ["closed"]
+    );
+    contact(&sandbox, "a.example", "carl@consult.example");
+    let planned = write(&sandbox, 41);
+    assert_eq!(strings(&planned["rows"], "template"), ["notice"]);
+    assert_eq!(
+        taken(&sandbox),
+        ["carl@consult.example", "postmaster@a.example"]
+    );
+    let states: Vec<Value> = rows(&sandbox, 41)
+        .iter()
+        .map(|row| row["state"].clone())
+        .collect();
+    assert_eq!(states, ["not-theirs", "sent"]);
+}
+
+#[test]
+fn who_will_mend_it_is_waited_for_and_then_thanked_or_reminded_once() {
+    let names = ["good.example", "slow.example"];
+    let sandbox = written(&names);
+    for name in names {
+        let token = token(&sandbox, name);
+        campaign(&sandbox, 11, &["label", &token, "will-fix"]).ok();
+    }
+    // A month later another would be reminded.
+    let later = |day: std::ops::RangeInclusive<u32>| {
+        log(
+            day,
+            &[
+                ("good.example", Does::Tls),
+                ("slow.example", Does::NotOffered),
+            ],
+        )
+    };
+    import(&sandbox, 60, "later.log", &later(10..=59));
+    let planned = plan(&sandbox, 60);
+    assert_eq!(strings(&planned["rows"], "template"), ["thank-you"]);
+    assert_eq!(strings(&planned["rows"], "domain"), ["good.example"]);
+    assert_eq!(status_of(&sandbox, 60, "slow.example"), "will-fix");
+    write(&sandbox, 60);
+    // Sixty days after they said so.
+    import(&sandbox, 72, "end.log", &later(60..=71));
+    let planned = plan(&sandbox, 72);
+    assert_eq!(strings(&planned["rows"], "template"), ["last-reminder"]);
+    let shown = campaign(&sandbox, 72, &["preview"]).ok().out;
+    assert!(
+        shown.contains("Thank you for looking into our mail of 2026-11-09. We see no change"),
+        "{shown}"
+    );
+    write(&sandbox, 72);
+    assert_eq!(status_of(&sandbox, 72, "slow.example"), "sent");
+    import(&sandbox, 105, "more.log", &later(72..=104));
+    assert_eq!(status_of(&sandbox, 105, "slow.example"), "given-up");
+    assert_eq!(strings(&plan(&sandbox, 105)["rows"], "template"), [""; 0]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use crate::campaign::{Kind, Planned};
 use crate::outcome::day_of;
 use crate::settings::Campaign;
-use crate::store::outreach::{Case, Notice};
+use crate::store::outreach::{Case, Notice, State};
 
 /// So many days before it everybody should have been told.
 pub(super) const NOTICE_DAYS: i32 = 28;
@@ -48,7 +48,10 @@ pub(super) fn named(kind: Kind, settings: &Campaign, now: i64) -> Option<&str> {
 /// Whether somebody learns of the day by this letter: a first one, or a reminder of one that did not name it.
 pub(super) fn is_news(planned: &Planned, cases: &[Case], settings: &Campaign) -> bool {
     let case = cases.iter().find(|case| case.token == planned.token);
-    let mut letters = case.iter().flat_map(|case| &case.notices);
+    // What another contact was told, this one was not.
+    let is_theirs = |letter: &&Notice| letter.address.eq_ignore_ascii_case(&planned.contact.0);
+    let letters = case.iter().flat_map(|case| &case.notices);
+    let mut letters = letters.filter(is_theirs);
     let set = settings.enforce_on.as_deref().unwrap_or_default();
     // The text of one may have been forgotten.
     let is_told = |letter: &Notice| {
@@ -80,6 +83,11 @@ fn is_ahead(settings: &Campaign, now: i64) -> bool {
 fn own_words(notice: &Notice) -> impl Iterator<Item = &str> {
     let lines = notice.body.lines();
     lines.filter(|line| !line.starts_with("  "))
+}
+
+/// Whether a letter has told its reader of a day; of one that came back, or whose text is forgotten, that is not said.
+pub(super) fn has_told(case: &Case, letter: &Notice, day: &str) -> bool {
+    letter.progress.may_have_left() && case.state != State::Bounced && says(letter, day)
 }
 
 fn says(notice: &Notice, day: &str) -> bool {

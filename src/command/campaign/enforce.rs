@@ -11,7 +11,7 @@ use crate::store::outreach::{Case, State};
 use super::super::period::{date, parse_day};
 use super::super::report::newest_day;
 use super::deadline::NOTICE_DAYS;
-use super::{Environment, Status, last_days};
+use super::{Environment, Status, deadline, last_days};
 
 /// Days that are looked at.
 const DAYS: i32 = 30;
@@ -98,27 +98,33 @@ fn peers(n: usize) -> String {
     }
 }
 
-/// Whether they know of it.
+/// Whether they know of it: of the very day, if one is set. Who was written to before there was one does not.
 fn second_step(losses: &[Loss], cases: &[Case], on: Option<i32>, today: i32) -> String {
-    let told = |loss: &&Loss| {
-        cases.iter().any(|case| {
-            let names = case
-                .peers
-                .iter()
-                .any(|(domain, host)| *domain == loss.peer || *host == loss.peer);
-            (names || case.organisation == loss.peer)
-                && case.notices.iter().any(|n| n.progress.may_have_left())
-        })
+    let of = |loss: &Loss, counts: &dyn Fn(&Case) -> bool| {
+        let mut theirs = cases.iter().filter(|case| is_about(case, loss));
+        theirs.any(counts)
     };
-    let known = losses.iter().filter(told).count();
-    let refused = cases
-        .iter()
-        .filter(|case| case.state == State::Declined)
-        .count();
-    let mut text = format!(
-        "2. Tell them\n   written to so far: {known} of {}; will not change it: {refused}\n",
-        peers(losses.len())
-    );
+    let is_written = |loss: &Loss| of(loss, &Case::was_written);
+    let is_told = |loss: &Loss| match on.map(date) {
+        None => is_written(loss),
+        Some(day) => of(loss, &|case| {
+            let mut letters = case.notices.iter();
+            letters.any(|letter| deadline::has_told(case, letter, &day))
+        }),
+    };
+    let count = |counts: &dyn Fn(&Loss) -> bool| losses.iter().filter(|loss| counts(loss)).count();
+    let (all, told) = (peers(losses.len()), count(&is_told));
+    let refused = count(&|loss| of(loss, &|case| case.state == State::Declined));
+    let known = match on.map(date) {
+        None => format!("written to so far: {told} of {all}"),
+        Some(day) => format!(
+            "told of {day}: {told} of {all}; written to, but not of that day: {}",
+            count(&|loss| is_written(loss) && !is_told(loss))
+        ),
+    };
+    let mut text = format!("2. Tell them\n   {known}; will not change it: {refused}\n");
+    let untold: Vec<&Loss> = losses.iter().filter(|loss| !is_told(loss)).collect();
+    text.push_str(&not_told(&untold));
     text.push_str(&match on {
         None => "   no day is set: enforce_on = \"2027-03-01\" in the section [campaign] puts it into the letters\n".to_string(),
         Some(day) if day - today < NOTICE_DAYS => format!(
@@ -129,6 +135,26 @@ fn second_step(losses: &[Loss], cases: &[Case], on: Option<i32>, today: i32) -> 
         Some(day) => format!("   the day is {}, in {} days\n", date(day), day - today),
     });
     text + "   Letters that name the day: tlsnag campaign plan, preview, send\n\n"
+}
+
+/// Whether a case is about a peer that would lose mail.
+fn is_about(case: &Case, loss: &Loss) -> bool {
+    let mut names = case.peers.iter().flat_map(|(domain, host)| [domain, host]);
+    case.organisation == loss.peer || names.any(|name| *name == loss.peer)
+}
+
+/// Who is still to be told. `campaign plan` says why somebody gets no letter.
+fn not_told(untold: &[&Loss]) -> String {
+    let names: Vec<String> = untold
+        .iter()
+        .take(NAMED)
+        .map(|loss| crate::campaign::visible(&loss.peer))
+        .collect();
+    match untold.len().saturating_sub(NAMED) {
+        _ if names.is_empty() => String::new(),
+        0 => format!("   not told: {}\n", names.join(", ")),
+        more => format!("   not told: {} and {more} more\n", names.join(", ")),
+    }
 }
 
 fn further_steps(server: &str, url: &str, on: Option<i32>) -> String {

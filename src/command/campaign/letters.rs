@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use anyhow::bail;
 use maillog::Cause;
 
+use crate::campaign::contact::is_known;
 use crate::campaign::letter::{Facts, Fate, Letters, Proof, Style, Us};
 use crate::campaign::{Charge, Kind, Planned, Problem};
 use crate::mail::{self, Message};
 use crate::outcome::{Class, day_of};
 use crate::query::software::Software;
 use crate::settings::Campaign;
-use crate::store::outreach::{Case, DraftLetter, Notice};
+use crate::store::outreach::{Case, DraftLetter, Notice, State};
 use crate::store::{Claim, Store};
 
 use super::super::period::date;
@@ -161,14 +162,7 @@ fn facts(
     let settings = &environment.settings.campaign;
     let claims = evidence(store, planned)?;
     let asked = planned.asked.as_ref();
-    let case = cases.iter().find(|case| case.token == planned.token);
-    let sent = case.and_then(|case| {
-        case.notices
-            .iter()
-            .map(|n| n.sent)
-            .filter(|at| *at > 0)
-            .min()
-    });
+    let before = Before::of(planned, cases);
     let mut software = claims.iter().flat_map(|claim| {
         let lines = claim.lines.iter();
         lines.filter_map(|line| Software::of_line(&line.text, &claim.address))
@@ -225,14 +219,51 @@ fn facts(
         deadline: deadline::named(planned.kind, settings, environment.now)
             .unwrap_or_default()
             .to_string(),
-        first_sent: match planned.kind {
-            Kind::Reminder | Kind::LastReminder => {
-                sent.map_or_else(String::new, |at| date(day_of(at)))
-            }
-            _ => String::new(),
-        },
+        first_sent: before.day,
+        to_another: before.to_another,
+        first_to: before.to,
+        promised: before.promised,
         fixed_on: date(day_of(planned.charge.last)),
     })
+}
+
+/// What a reminder says of the letter before it; nothing in any other letter.
+#[derive(Default)]
+struct Before {
+    day: String,
+    to_another: bool,
+    to: String,
+    promised: bool,
+}
+
+impl Before {
+    /// The first letter to the same reader. Had they none, because another contact is set by now or more domains are concerned, the first to
+    /// anybody. Of a letter whose recipient was forgotten nothing is said: it may have been theirs or not.
+    fn of(planned: &Planned, cases: &[Case]) -> Before {
+        let case = cases.iter().find(|case| case.token == planned.token);
+        let reminds = matches!(planned.kind, Kind::Reminder | Kind::LastReminder);
+        let Some(case) = case.filter(|_| reminds) else {
+            return Before::default();
+        };
+        let (to, organisation) = (&planned.contact.0, &planned.organisation);
+        let mut letters: Vec<&Notice> = case.notices.iter().collect();
+        letters.retain(|n| n.progress.may_have_left() && !n.address.is_empty());
+        letters.sort_by_key(|n| (!n.address.eq_ignore_ascii_case(to), n.sent));
+        let Some(first) = letters.first() else {
+            return Before::default();
+        };
+        let to_another = !first.address.eq_ignore_ascii_case(to);
+        let may_be_told = to_another && is_known(&first.address, organisation, &planned.domains());
+        Before {
+            day: date(day_of(first.sent)),
+            to_another,
+            promised: case.state == State::WillFix && !to_another,
+            to: match may_be_told {
+                true => first.address.clone(),
+                false => String::new(),
+            },
+        }
+    }
 }
 
 /// The addresses at which the hosts that are `asked` were met.

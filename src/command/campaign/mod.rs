@@ -152,10 +152,13 @@ pub(super) fn follow_up(
     let newest = store.newest()?.min(environment.now);
     let today = day_of(newest);
     let sightings = find_sightings(store, &last_days(today, FOLLOWED_DAYS))?;
-    let moves = follow::follow(&cases, &sightings, today);
+    let wait = environment.settings.campaign.will_fix_days;
+    let moves = follow::follow(&cases, &sightings, today, wait);
     let mut said = Vec::new();
     for step in moves {
-        store.move_case(step.case, step.state, newest, &step.note)?;
+        // When it was mended does not hang on when it is looked at.
+        let end_of_day = i64::from(step.day + 1) * 86_400 - 1;
+        store.move_case(step.case, step.state, newest.min(end_of_day), &step.note)?;
         let organisation = cases
             .iter()
             .find(|c| c.id == step.case)

@@ -99,9 +99,9 @@ pub enum LabelArg {
     Grateful,
     /// Anger: nobody there is written to again
     Annoyed,
-    /// Not their server
+    /// Not their server: once another contact is set, that one gets a first letter
     NotMyServer,
-    /// They will mend it
+    /// They will mend it: they are waited for, then reminded once
     WillFix,
     /// They will not
     WillNotChange,
@@ -115,8 +115,8 @@ pub enum LabelArg {
 const LABELS: &[(LabelArg, State, bool)] = &[
     (LabelArg::Grateful, State::Answered, false),
     (LabelArg::Annoyed, State::Declined, true),
-    (LabelArg::NotMyServer, State::Answered, false),
-    (LabelArg::WillFix, State::Answered, false),
+    (LabelArg::NotMyServer, State::NotTheirs, false),
+    (LabelArg::WillFix, State::WillFix, false),
     (LabelArg::WillNotChange, State::Declined, false),
     (LabelArg::AutoReply, State::Sent, false),
     (LabelArg::Exempt, State::Exempt, false),

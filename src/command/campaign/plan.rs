@@ -1,9 +1,12 @@
 //! `campaign plan`: decides, asks the servers concerned whether it is still so, drafts the letters, and shows all of it.
 
+use std::collections::BTreeMap;
+
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::campaign::mended::{Mended, to_thank_for};
 use crate::campaign::plan::{Rules, Skipped, Standing};
 use crate::campaign::reason::Reason;
 use crate::campaign::{self, Kind, Plan, Planned, Problem};
@@ -15,12 +18,12 @@ use crate::query::sightings::find_sightings;
 use crate::report::{Column, Kind as CellKind, Note, Section, Table, Value};
 use crate::settings::Campaign;
 use crate::store::Store;
-use crate::store::outreach::{Audience, Case, Draft};
+use crate::store::outreach::{Audience, Case, Draft, State};
 
 use super::super::period::date;
 use super::super::report::{PrintArgs, put, write};
 use super::super::templates::load_letters;
-use super::{Environment, Status, asking, deadline, follow_up, last_days, letters};
+use super::{Environment, FOLLOWED_DAYS, Status, asking, deadline, follow_up, last_days, letters};
 
 /// Arguments of `campaign plan`.
 #[derive(Debug, Args)]
@@ -97,16 +100,18 @@ pub(super) fn run(args: &PlanArgs, environment: &Environment) -> anyhow::Result<
     let days = args.days.map_or(settings.days, i32::from);
     let today = day_of(store.newest()?.min(environment.now));
     let scope = last_days(today, days);
+    let cases = store.cases()?;
     let standing = Standing {
         contacts: store.contacts()?,
         suppressions: store.suppressions()?,
-        cases: store.cases()?,
         smart_host: find_limits(&store, &scope)?.smart_host,
         people: match asks_people {
             true => find_people(&store, &scope)?,
             false => Vec::new(),
         },
         secret: store.secret()?,
+        mended: seen_mended(&store, &cases, environment)?,
+        cases,
     };
     let mut plan = campaign::plan(
         &find_sightings(&store, &scope)?,
@@ -169,6 +174,7 @@ fn rules(args: &PlanArgs, environment: &Environment) -> Rules {
             .map(|d| d.trim_matches('.').to_ascii_lowercase())
             .collect(),
         pause_days: settings.pause_days,
+        will_fix_days: settings.will_fix_days,
         reminder_days: settings.reminder_days,
         local_peers: settings.local_peers,
         local_share: settings.local_share as f64 / 100.0,
@@ -218,15 +224,31 @@ fn drafts_of(
 /// Drafts the thank-yous that are due, beside what is drafted already.
 pub(super) fn draft_thanks(store: &mut Store, environment: &Environment) -> anyhow::Result<()> {
     letters::require_identity(&environment.settings.campaign)?;
+    let cases = store.cases()?;
     let standing = Standing {
         suppressions: store.suppressions()?,
-        cases: store.cases()?,
+        mended: seen_mended(store, &cases, environment)?,
+        cases,
         ..Standing::default()
     };
     let today = day_of(environment.now);
     let thanks = campaign::plan(&[], &standing, &Rules::default(), today, 1);
     let drafts = drafts_of(store, &thanks, &standing.cases, environment)?;
     Ok(store.add_drafts("thanks", &drafts.unwrap_or_default(), environment.now)?)
+}
+
+/// What the log shows of the cases that are mended. Few are at any time, and without one it is not looked.
+fn seen_mended(
+    store: &Store,
+    cases: &[Case],
+    environment: &Environment,
+) -> anyhow::Result<BTreeMap<String, Mended>> {
+    if !cases.iter().any(|case| case.state == State::Fixed) {
+        return Ok(BTreeMap::new());
+    }
+    let today = day_of(store.newest()?.min(environment.now));
+    let sightings = find_sightings(store, &last_days(today, FOLLOWED_DAYS))?;
+    Ok(to_thank_for(cases, &sightings))
 }
 
 fn draft_of(planned: &Planned) -> Draft {

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::campaign::contact::is_address;
+use crate::campaign::never::is_giant;
 use crate::campaign::optout::{recipients, silenced};
 use crate::mail::mailbox;
 use crate::mail::reply::{self, Kind, Known, Reply};
@@ -35,7 +36,7 @@ pub(super) fn run(args: &RepliesArgs, environment: &Environment) -> anyhow::Resu
         match (answered(&cases, &reply).as_slice(), &reply.kind) {
             (_, Kind::Own) => own += 1,
             ([], Kind::OurSide) => said = our_side(&reply),
-            ([], Kind::OptOut) => said = stop_of_a_stranger(&reply),
+            ([], Kind::OptOut) => said = stop_of_a_stranger(&mut store, &reply, environment.now)?,
             ([], _) => unrelated += 1,
             (about, _) => {
                 for case in about {
@@ -133,11 +134,15 @@ fn digest(message: &[u8]) -> String {
 /// The state an answer brings a case into. Who has declined has declined, whatever else they write or whatever comes back, until the operator
 /// says otherwise; a case that was answered is not one that reached nobody.
 fn next_state(case: &Case, kind: &Kind) -> Option<State> {
-    use State::{Answered, Bounced, Control, Declined, GivenUp, Planned, Sent};
+    use State::{
+        Answered, Bounced, Control, Declined, GivenUp, Left, NotTheirs, Planned, Sent, WillFix,
+    };
     let moves: &[State] = match kind {
-        Kind::Bounce(_) => &[Sent],
-        Kind::Human | Kind::OurSide => &[Sent, Bounced, GivenUp],
-        Kind::OptOut => &[Sent, Bounced, GivenUp, Answered, Planned, Control],
+        Kind::Bounce(_) => &[Sent, Left],
+        Kind::Human | Kind::OurSide => &[Sent, Bounced, GivenUp, Left, NotTheirs, WillFix],
+        Kind::OptOut => &[
+            Sent, Bounced, GivenUp, Left, NotTheirs, WillFix, Answered, Planned, Control,
+        ],
         Kind::Delay(_) | Kind::Robot | Kind::Own => &[],
     };
     let next = match kind {
@@ -206,14 +211,32 @@ fn in_words(case: &Case, reply: &Reply, said: &str) -> String {
     text
 }
 
-/// Somebody wants no more mail, and we know of none to them: the letter may have gone to another address, or be forgotten.
-fn stop_of_a_stranger(reply: &Reply) -> String {
+/// Somebody wants no more mail, and we know of none to them: the letter may have gone to another address, or be forgotten. Nobody is harmed if
+/// they are not written to; who answers a letter may have read it for their whole domain. Empty if they were heard before.
+fn stop_of_a_stranger(store: &mut Store, reply: &Reply, now: i64) -> anyhow::Result<String> {
     let from = clean(&reply.from);
-    let hint = match is_address(&reply.from) {
-        true => format!("tlsnag campaign suppress {from}"),
-        false => "tlsnag campaign suppress ADDRESS".to_string(),
+    if !is_address(&reply.from) {
+        return Ok(format!(
+            "opt-out from {from}, of no letter that is known here; if it is about ours: tlsnag campaign suppress ADDRESS\n"
+        ));
+    }
+    let address = reply.from.to_lowercase();
+    let (_, domain) = address.rsplit_once('@').unwrap_or_default();
+    let is_whole = reply.bears_token && !is_giant(domain);
+    let mut is_new = store.suppress(&address, "opt-out", now)?;
+    if is_whole {
+        is_new |= store.suppress(domain, "opt-out", now)?;
+    }
+    let whom = match is_whole {
+        true => "nobody at their domain is",
+        false => "they are not",
     };
-    format!("opt-out from {from}, of no letter that is known here; if it is about ours: {hint}\n")
+    Ok(match is_new {
+        true => format!(
+            "opt-out from {from}, of no letter that is known here: {whom} written to any more\n"
+        ),
+        false => String::new(),
+    })
 }
 
 fn our_side(reply: &Reply) -> String {

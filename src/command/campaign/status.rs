@@ -1,5 +1,6 @@
 //! `campaign status`: where each case stands, and what came of it all.
 
+use anyhow::bail;
 use clap::Args;
 
 use crate::campaign::score::{Rate, Score, score};
@@ -14,7 +15,11 @@ use super::{Environment, Status, follow_up};
 
 /// Arguments of `campaign status`.
 #[derive(Debug, Args)]
+#[command(after_help = "What happened in one case, in order: tlsnag campaign history NAME")]
 pub struct StatusArgs {
+    /// Of one case the history is asked for.
+    #[arg(hide = true)]
+    pub name: Option<String>,
     /// How to print it.
     #[command(flatten)]
     pub print: PrintArgs,
@@ -36,6 +41,12 @@ const COLUMNS: &[Column] = &[
 
 /// Runs the command.
 pub(super) fn run(args: &StatusArgs, environment: &Environment) -> anyhow::Result<Status> {
+    if let Some(name) = &args.name {
+        bail!(
+            "`status` shows all cases; what happened in one is told by: tlsnag campaign history {}",
+            name.escape_debug()
+        );
+    }
     let mut store = Store::open_existing(&environment.store)?;
     for moved in follow_up(&mut store, environment)? {
         environment.printer.remark(&moved);
@@ -104,11 +115,17 @@ fn cells(case: &Case, events: &[Event]) -> Vec<Value> {
     ]
 }
 
-/// What a human said that brought a case to where it is: theirs, or the operator's own words with the label.
+/// What brought a case to where it is: what a human said, theirs or the operator's own words with the label; or what the log shows.
 fn why<'e>(case: &Case, events: &'e [Event]) -> &'e str {
     let is_said = matches!(
         case.state,
-        State::Answered | State::Declined | State::Exempt | State::Bounced
+        State::Answered
+            | State::NotTheirs
+            | State::WillFix
+            | State::Declined
+            | State::Exempt
+            | State::Bounced
+            | State::Left
     );
     let of_case = events.iter().filter(|event| event.token == case.token);
     let mut last = of_case.filter(|event| event.what == case.state.name());
@@ -137,14 +154,22 @@ fn notes(score: &Score) -> Vec<Note> {
     }
     if let Some(days) = score.median_days {
         notes.push(Note::Item(format!(
-            "From the first letter to TLS: {days} days (median)"
+            "From the first letter to TLS on two days: {days} {} (median)",
+            if days == 1.0 { "day" } else { "days" }
         )));
         notes.push(Note::Item(format!(
             "Mails a day that go over TLS now: {:.1}",
             score.daily
         )));
     }
-    for (n, what) in [(score.answered, "Answered"), (score.bounced, "Came back")] {
+    for (n, what) in [
+        (score.answered, "Answered"),
+        (score.bounced, "Came back"),
+        (
+            score.left,
+            "Left by their customers, and counted as not mended",
+        ),
+    ] {
         if n > 0 {
             notes.push(Note::Item(format!("{what}: {n}")));
         }

@@ -7,23 +7,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::outcome::{Class, Direction};
-use crate::store::{Result, Store, natural};
+use crate::store::{Result, Store};
 
-use super::{Scope, ask_one_way};
+use super::Scope;
+use super::sums::{Entry, Sums};
+use super::tally::is_sent;
 
 /// On so many days at least.
 const DAYS: usize = 3;
 /// Were each session in clear or not by chance, so seldom would it be those of one domain and no others: once in this many times.
 const SELDOM: f64 = 1000.0;
 
-const SQL: &str = "SELECT host, address, service_host, service_tag, day, domain, tls, class, SUM(n), MIN(first_seen), MAX(last_seen)
-  FROM facts
-  WHERE day >= ?1 AND day <= ?2 AND (direction = ?3 OR direction = ?4) AND delivery = 'sent'
-  GROUP BY host, address, service_host, service_tag, day, domain, tls, class
-  ORDER BY host, address, service_host, service_tag, day, domain, tls, class";
-
-/// A server as one of our services knows it: its name and address, and the log host and tag of the service.
-type Server = [String; 4];
+/// A server as one of our services knows it: its name, its address, and the service.
+type Server<'s> = (&'s str, &'s str, u32);
 
 /// Mail of one kind.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,8 +31,8 @@ struct Mail {
 
 impl Mail {
     fn add(&mut self, more: Mail) {
-        if self.n == 0 {
-            *self = more;
+        if self.n == 0 || more.n == 0 {
+            *self = if self.n == 0 { more } else { *self };
             return;
         }
         self.n += more.n;
@@ -52,7 +48,7 @@ struct Taken {
     clear: Mail,
 }
 
-type Day = BTreeMap<String, Taken>;
+type Day<'s> = BTreeMap<&'s str, Taken>;
 
 /// Those of these domains that are rather in clear by an entry of our own.
 pub fn find_own_entries(
@@ -60,13 +56,17 @@ pub fn find_own_entries(
     scope: &Scope,
     asked: &BTreeSet<String>,
 ) -> Result<BTreeSet<String>> {
-    if asked.is_empty() {
+    if asked.is_empty() || !scope.includes(Direction::Outbound) {
         return Ok(BTreeSet::new());
     }
-    let mut servers: BTreeMap<Server, BTreeMap<i32, Day>> = BTreeMap::new();
-    for (server, day, domain, taken) in load(store, scope)? {
-        let days = servers.entry(server).or_default();
-        let of = days.entry(day).or_default().entry(domain).or_default();
+    let sums = load(store, scope, asked)?;
+    let mut servers: BTreeMap<Server<'_>, BTreeMap<i32, Day<'_>>> = BTreeMap::new();
+    for entry in sums.each().filter(|e| is_sent(e.meaning.delivery)) {
+        let server = (entry.peer.host(), entry.peer.address(), entry.count.service);
+        let day = servers.entry(server).or_default();
+        let day = day.entry(entry.count.day).or_default();
+        let taken = taken(&entry);
+        let of = day.entry(entry.peer.domain()).or_default();
         of.encrypted.add(taken.encrypted);
         of.clear.add(taken.clear);
     }
@@ -80,29 +80,57 @@ pub fn find_own_entries(
     Ok(asked.iter().filter(is_own).cloned().collect())
 }
 
-fn load(store: &Store, scope: &Scope) -> Result<Vec<(Server, i32, String, Taken)>> {
-    ask_one_way(store, SQL, scope, Direction::Outbound, |row| {
-        let server = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?];
-        let (tls, class): (String, String) = (row.get(6)?, row.get(7)?);
-        let mail = Mail {
-            n: natural(row, 8)?,
-            first: row.get(9)?,
-            last: row.get(10)?,
-        };
-        let mut taken = Taken::default();
-        match tls.as_str() {
-            "encrypted" => taken.encrypted = mail,
-            // Of others the log says why they were in clear.
-            "plaintext" if class == Class::PlaintextCauseUnknown.name() => taken.clear = mail,
-            _ => {}
-        }
-        Ok((server, row.get(4)?, row.get(5)?, taken))
-    })
+/// What the servers of these domains took, of whomever, day by day.
+fn load(store: &Store, scope: &Scope, asked: &BTreeSet<String>) -> Result<Sums> {
+    let scope = Scope {
+        direction: Some(Direction::Outbound),
+        ..*scope
+    };
+    let of_names = |names: BTreeSet<&str>| {
+        let names: Vec<&str> = names.into_iter().collect();
+        let rows: BTreeSet<i64> = store
+            .peers_of_names(&names)?
+            .into_iter()
+            .flatten()
+            .collect();
+        Sums::of_peers(store, &scope, &rows.into_iter().collect::<Vec<_>>())
+    };
+    let theirs = of_names(asked.iter().map(String::as_str).collect())?;
+    let of_asked = theirs.each().filter(|e| asked.contains(e.peer.domain()));
+    of_names(of_asked.map(|e| server_name(&e)).collect())
+}
+
+/// What a server is found by.
+fn server_name<'s>(entry: &Entry<'s>) -> &'s str {
+    match entry.peer.host() {
+        "" => entry.peer.address(),
+        host => host,
+    }
+}
+
+fn taken(entry: &Entry<'_>) -> Taken {
+    let mail = Mail {
+        n: entry.count.n,
+        first: entry.count.first,
+        last: entry.count.last,
+    };
+    match entry.meaning.tls {
+        "encrypted" => Taken {
+            encrypted: mail,
+            ..Taken::default()
+        },
+        // Of others the log says why they were in clear.
+        "plaintext" if entry.meaning.class == Class::PlaintextCauseUnknown => Taken {
+            clear: mail,
+            ..Taken::default()
+        },
+        _ => Taken::default(),
+    }
 }
 
 /// For each day that speaks for an entry of our own, in how many ways its mail could have been in clear and over TLS; `None` if the domain was over
 /// TLS, or others in clear as well.
-fn marks(domain: &str, days: &BTreeMap<i32, Day>) -> Option<Vec<f64>> {
+fn marks(domain: &str, days: &BTreeMap<i32, Day<'_>>) -> Option<Vec<f64>> {
     let mut marks = Vec::new();
     for day in days.values() {
         let Some(own) = day.get(domain) else {
@@ -112,7 +140,7 @@ fn marks(domain: &str, days: &BTreeMap<i32, Day>) -> Option<Vec<f64>> {
             return None;
         }
         let mut others = Taken::default();
-        for (_, taken) in day.iter().filter(|(name, _)| *name != domain) {
+        for (_, taken) in day.iter().filter(|(name, _)| **name != domain) {
             others.encrypted.add(taken.encrypted);
             others.clear.add(taken.clear);
         }
@@ -191,5 +219,19 @@ mod tests {
             assert!(!found(&days), "{why}");
         }
         assert!(found(&["BaB"; 9]), "little mail on many days");
+    }
+
+    #[test]
+    fn mail_that_is_neither_says_nothing_of_when_the_others_were_over_tls() {
+        let days = (0..9).flat_map(|n| {
+            let refused = outbound("c.example").host("mx.shared.example", "192.0.2.7");
+            let refused = refused.at(n * 86_400 + 3_600);
+            let refused = refused.plaintext(Class::PlaintextNotOffered).build();
+            day(n, "aaBBBB").into_iter().chain([refused])
+        });
+        let store = fixture::store(days);
+        let asked = BTreeSet::from(["a.example".to_string()]);
+        let found = find_own_entries(&store, &Scope::ALL, &asked).unwrap();
+        assert!(found.is_empty(), "the server may have had none before");
     }
 }

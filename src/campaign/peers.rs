@@ -1,7 +1,7 @@
 //! What is to be said for and against each organisation: the sightings, put together by who runs the hosts.
 //!
-//! A host that has done TLS after the last thing it is accused of is not accused of it, nor is a domain that has left the host and goes
-//! over TLS elsewhere.
+//! A host that has done TLS after the last thing it is accused of is not accused of it, nor one that has since done something else that the
+//! accusation denies; nor is a domain that has left the host and goes over TLS elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,7 @@ pub struct Charge {
     pub in_clear: u64,
     /// The last time, in seconds since 1970 UTC.
     pub last: i64,
-    /// Of the hosts that would be accused, the last that has done TLS since; else a domain that has left them.
+    /// Of the hosts that would be accused, the last that has done TLS or something else since; else a domain that has left them.
     pub cleared: Option<(String, i64)>,
     /// The domains whose mail it took.
     pub cleared_domains: BTreeSet<String>,
@@ -63,7 +63,7 @@ impl Charge {
         self.last = self.last.max(sighting.last);
     }
 
-    /// Leaves out a sighting of a host that has done TLS since, at `at`.
+    /// Leaves out a sighting of a host of which it is not true any more since `at`.
     fn clear(&mut self, sighting: &Sighting, at: i64) {
         self.cleared_domains.insert(sighting.domain.clone());
         if self.cleared.as_ref().is_none_or(|(_, then)| *then < at) {
@@ -116,7 +116,7 @@ pub type Who = (Direction, String);
 
 /// Everybody, in order.
 pub fn records(sightings: &[Sighting]) -> BTreeMap<Who, Record> {
-    let done = CLEARING.map(|problem| last_tls(sightings, problem));
+    let done = CLEARING.map(|problem| last_contradicted(sightings, problem));
     let stuck = stuck(sightings);
     let moved = Moved::of(sightings);
     let mut records: BTreeMap<Who, Record> = BTreeMap::new();
@@ -132,7 +132,7 @@ pub fn records(sightings: &[Sighting]) -> BTreeMap<Who, Record> {
         };
         let fact = problem.fact(sighting.class, &sighting.cause);
         let charge = record.charges.entry((problem, fact)).or_default();
-        let at = CLEARING.iter().position(|of| *of == problem).unwrap_or(0);
+        let at = clearing(problem);
         match done[at].get(&host_of(sighting)) {
             Some(at) if *at > sighting.last => charge.clear(sighting, *at),
             _ if moved.has_left(sighting, at) => charge.leave(sighting),
@@ -142,8 +142,26 @@ pub fn records(sightings: &[Sighting]) -> BTreeMap<Who, Record> {
     records
 }
 
-/// TLS is not the same for every problem: the first stands for all that are not here.
-const CLEARING: [Problem; 3] = [Problem::NotOffered, Problem::OldProtocol, Problem::Dane];
+/// What speaks against it is not the same for every problem.
+const CLEARING: [Problem; 6] = [
+    Problem::NotOffered,
+    Problem::Refused,
+    Problem::Unclear,
+    Problem::Certificate,
+    Problem::OldProtocol,
+    Problem::Dane,
+];
+
+/// The place in [`CLEARING`] of the problem against which the same speaks.
+fn clearing(problem: Problem) -> usize {
+    let like = match problem {
+        Problem::Handshake => Problem::Refused,
+        Problem::InboundClear => Problem::Unclear,
+        Problem::Sts => Problem::Certificate,
+        other => other,
+    };
+    CLEARING.iter().position(|of| *of == like).unwrap_or(0)
+}
 
 /// So many days of TLS elsewhere show that a domain has left a host: as many as show that a case is mended.
 const DAYS_ELSEWHERE: usize = 2;
@@ -254,10 +272,10 @@ fn host_of(sighting: &Sighting) -> (Direction, &str) {
     (sighting.direction, name)
 }
 
-/// When each host last carried mail in a way that speaks against this problem.
-fn last_tls(sightings: &[Sighting], problem: Problem) -> BTreeMap<(Direction, &str), i64> {
+/// When each host was last seen in a way that speaks against this problem.
+fn last_contradicted(sightings: &[Sighting], problem: Problem) -> BTreeMap<(Direction, &str), i64> {
     let mut last = BTreeMap::new();
-    for sighting in sightings.iter().filter(|s| problem.is_cleared_by(s)) {
+    for sighting in sightings.iter().filter(|s| problem.is_contradicted_by(s)) {
         let at: &mut i64 = last.entry(host_of(sighting)).or_default();
         *at = sighting.last.max(*at);
     }
@@ -398,6 +416,39 @@ pub(super) mod tests {
             (1, false),
             "nor does another host"
         );
+    }
+
+    #[test]
+    fn what_the_log_has_since_denied_is_not_said_of_a_host() {
+        let charged = |first: Class, then: Sighting| {
+            let records = records(&[seen("a.example").day(100).clear(first), then]);
+            let record = &records[&(Direction::Outbound, "a.example".into())];
+            let problem = Problem::of(&seen("a.example").clear(first)).unwrap();
+            of_problem(record, problem).mails
+        };
+        let later = || seen("a.example").day(101);
+        let with = |class| later().clear(class);
+        let not_taken = |delivery: &str| Sighting {
+            delivery: delivery.into(),
+            mails: 0,
+            ..later().sighting()
+        };
+        let (none, refused) = (Class::PlaintextNotOffered, Class::PlaintextStarttlsRefused);
+        let broken = Class::PlaintextAfterFailedHandshake;
+        // It offers STARTTLS by now, whatever comes of it.
+        assert_eq!(charged(none, with(refused)), 0);
+        assert_eq!(charged(none, with(broken)), 0);
+        // TLS came up, though the recipient was put off or refused.
+        for class in [none, refused, broken] {
+            assert_eq!(charged(class, not_taken("deferred")), 0, "{class:?}");
+            assert_eq!(charged(class, not_taken("bounced")), 0, "{class:?}");
+        }
+        // It does not offer any more what it had refused.
+        assert_eq!(charged(refused, with(none)), 0);
+        // The same again, and what may be the same.
+        assert_eq!(charged(none, with(none)), 2);
+        assert_eq!(charged(none, with(Class::PlaintextOpportunistic)), 1);
+        assert_eq!(charged(broken, with(refused)), 1);
     }
 
     #[test]

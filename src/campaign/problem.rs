@@ -179,6 +179,20 @@ impl Problem {
             }
     }
 
+    /// Whether a later sighting of the same host speaks against what a letter would say of it, whatever became of the mail: TLS came up, though
+    /// the recipient was refused or put off; or a server that is said not to offer STARTTLS has offered it, or the other way round.
+    pub fn is_contradicted_by(self, sighting: &Sighting) -> bool {
+        let came_up = || sighting.tls == "encrypted";
+        match self {
+            Problem::NotOffered => came_up() || offers(sighting) == Some(true),
+            Problem::Refused | Problem::Handshake => came_up() || offers(sighting) == Some(false),
+            Problem::Unclear | Problem::InboundClear => came_up(),
+            Problem::Certificate | Problem::OldProtocol | Problem::Dane | Problem::Sts => {
+                self.is_cleared_by(sighting)
+            }
+        }
+    }
+
     /// Whether a sighting shows the very thing to work that did not. Of a certificate this takes its verification: that mail crosses over
     /// TLS says nothing of it. `fact` is what was the matter.
     pub fn works_in(self, sighting: &Sighting, fact: &Fact) -> bool {
@@ -220,6 +234,20 @@ impl Problem {
             }
             _ => None,
         }
+    }
+}
+
+/// Whether a server of ours was offered STARTTLS; `None` if the sighting does not tell. Whose fault it was that nothing came of it does not matter.
+fn offers(sighting: &Sighting) -> Option<bool> {
+    match sighting.class {
+        Class::PlaintextNotOffered | Class::TlsRequiredNotOffered => Some(false),
+        Class::PlaintextStarttlsRefused
+        | Class::StarttlsRefused
+        | Class::PlaintextAfterFailedHandshake
+        | Class::HandshakeFailed
+        | Class::StarttlsLostConnection
+        | Class::CertVerifyFailed => Some(true),
+        _ => None,
     }
 }
 

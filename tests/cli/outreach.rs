@@ -537,6 +537,23 @@ fn behind_a_relay_nobody_is_accused_whatever_its_hosts() {
 }
 
 #[test]
+fn our_own_relay_is_no_correspondent_though_nobody_has_set_our_domains() {
+    // For a part of the mail alone, so that it is no smart host; and a host of ours in a domain of others.
+    let relay = need(2..=8, ("inner.example", "gw.us.example", "203.0.113.5"));
+    let other = need(2..=8, ("a.example", "mx.a.example", "203.0.113.6"));
+    let sandbox = sandbox(9, 2..=8, &[relay, other]);
+    let plan = plan(&sandbox, 9);
+    assert_eq!(strings(&plan["rows"], "contact"), ["postmaster@a.example"]);
+    assert_eq!(reasons(&plan), ["own"]);
+    // Of an organisation that is not ours, a host of ours.
+    sandbox.write(
+        "c.toml",
+        format!("own_domains = [\"mx.a.example\"]\n{SETTINGS}"),
+    );
+    assert_eq!(reasons(&self::plan(&sandbox, 9)), ["own", "own"]);
+}
+
+#[test]
 fn one_postmaster_gets_one_letter() {
     let at = |host, address| ("a.example", host, address);
     let (one, two) = (

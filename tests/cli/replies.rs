@@ -119,6 +119,24 @@ fn a_stop_without_a_token_is_heard_from_whom_we_wrote_to_and_from_others_for_the
     assert_eq!(suppressed(&sandbox), all);
 }
 
+#[test]
+fn what_a_postmaster_writes_without_a_token_is_read_before_they_hear_of_us_again() {
+    let sandbox = written(&["a.example", "b.example"]);
+    let mail = |from: &str| {
+        format!("From: {from}\nTo: ann@us.example\nSubject: your mail\n\nSpare us such letters.\n")
+    };
+    let said = replies(&sandbox, 10, &mail("Postmaster@a.example"))
+        .ok()
+        .out;
+    assert!(said.contains("| Spare us such letters."), "{said}");
+    let states = ["a.example", "b.example"].map(|name| status_of(&sandbox, 10, name));
+    assert_eq!(states, ["answered", "sent"]);
+    // Of others there everyday mail comes.
+    let said = replies(&sandbox, 10, &mail("eve@b.example")).ok().out;
+    assert!(said.contains("Not about our letters: 1."), "{said}");
+    assert_eq!(status_of(&sandbox, 10, "b.example"), "sent");
+}
+
 /// All that is known of a letter is deleted, and then it is answered.
 #[test]
 fn a_stop_is_heard_though_its_letter_was_forgotten() {

@@ -108,7 +108,8 @@ fn known(cases: &[Case]) -> Vec<Known> {
     cases.iter().flat_map(of).collect()
 }
 
-/// The case whose token an answer has. Somebody we wrote to who says "stop" without one means all that went to them.
+/// The case whose token an answer has. What somebody we wrote to says without one, "stop" or anything to be read, is about all that went to them; but of people,
+/// whose everyday mail lies here too, only "stop" is.
 fn answered<'c>(cases: &'c [Case], reply: &Reply) -> Vec<&'c Case> {
     if let Some(token) = &reply.token {
         return cases.iter().filter(|case| case.token == *token).collect();
@@ -119,6 +120,10 @@ fn answered<'c>(cases: &'c [Case], reply: &Reply) -> Vec<&'c Case> {
     };
     match reply.kind {
         Kind::OptOut => cases.iter().filter(went_to).collect(),
+        Kind::Human => {
+            let offices = cases.iter().filter(|c| c.audience == Audience::Postmaster);
+            offices.filter(went_to).collect()
+        }
         _ => Vec::new(),
     }
 }

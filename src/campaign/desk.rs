@@ -157,6 +157,7 @@ impl Desk<'_> {
         }
         self.never(who.0, &who.1, charge)?;
         match (charge.mails, &charge.cleared) {
+            (0, Some((host, _))) if charge.is_unsure => Err((Reason::Unknown, host.clone())),
             (0, Some((host, _))) => Err((Reason::TlsSeen, host.clone())),
             _ => Ok(()),
         }

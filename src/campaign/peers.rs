@@ -33,6 +33,8 @@ pub struct Charge {
     pub last: i64,
     /// Of the hosts that would be accused, the last that has done TLS or something else since; else a domain that has left them.
     pub cleared: Option<(String, i64)>,
+    /// Of these, that the log does not tell any more how mail goes to it: it may do TLS by now.
+    pub is_unsure: bool,
     /// The domains whose mail it took.
     pub cleared_domains: BTreeSet<String>,
 }
@@ -69,6 +71,12 @@ impl Charge {
         if self.cleared.as_ref().is_none_or(|(_, then)| *then < at) {
             self.cleared = Some((host_of(sighting).1.to_string(), at));
         }
+    }
+
+    /// Leaves out a sighting of a host to which mail has gone since of which the log does not tell how.
+    fn doubt(&mut self, sighting: &Sighting, at: i64) {
+        self.is_unsure = true;
+        self.clear(sighting, at);
     }
 
     /// Leaves out a sighting of a domain that has left the host.
@@ -116,7 +124,8 @@ pub type Who = (Direction, String);
 
 /// Everybody, in order.
 pub fn records(sightings: &[Sighting]) -> BTreeMap<Who, Record> {
-    let done = CLEARING.map(|problem| last_contradicted(sightings, problem));
+    let done = CLEARING.map(|problem| last(sightings, |s| problem.is_contradicted_by(s)));
+    let unsure = last(sightings, is_untold);
     let stuck = stuck(sightings);
     let moved = Moved::of(sightings);
     let mut records: BTreeMap<Who, Record> = BTreeMap::new();
@@ -136,7 +145,10 @@ pub fn records(sightings: &[Sighting]) -> BTreeMap<Who, Record> {
         match done[at].get(&host_of(sighting)) {
             Some(at) if *at > sighting.last => charge.clear(sighting, *at),
             _ if moved.has_left(sighting, at) => charge.leave(sighting),
-            _ => charge.add(sighting),
+            _ => match unsure.get(&host_of(sighting)) {
+                Some(at) if *at > sighting.last => charge.doubt(sighting, *at),
+                _ => charge.add(sighting),
+            },
         }
     }
     records
@@ -272,10 +284,19 @@ fn host_of(sighting: &Sighting) -> (Direction, &str) {
     (sighting.direction, name)
 }
 
-/// When each host was last seen in a way that speaks against this problem.
-fn last_contradicted(sightings: &[Sighting], problem: Problem) -> BTreeMap<(Direction, &str), i64> {
+/// Mail that has gone, and the log does not tell how: where TLS is not logged, failures are, and that it works by now is not seen.
+fn is_untold(sighting: &Sighting) -> bool {
+    let has_gone = sighting.direction == Direction::Inbound || sighting.delivery == "sent";
+    sighting.tls == "unknown" && sighting.mails > 0 && has_gone
+}
+
+/// When each host was last seen in such a way.
+fn last(
+    sightings: &[Sighting],
+    is_such: impl Fn(&Sighting) -> bool,
+) -> BTreeMap<(Direction, &str), i64> {
     let mut last = BTreeMap::new();
-    for sighting in sightings.iter().filter(|s| problem.is_contradicted_by(s)) {
+    for sighting in sightings.iter().filter(|s| is_such(s)) {
         let at: &mut i64 = last.entry(host_of(sighting)).or_default();
         *at = sighting.last.max(*at);
     }
@@ -449,6 +470,28 @@ pub(super) mod tests {
         assert_eq!(charged(none, with(none)), 2);
         assert_eq!(charged(none, with(Class::PlaintextOpportunistic)), 1);
         assert_eq!(charged(broken, with(refused)), 1);
+    }
+
+    #[test]
+    fn who_may_have_mended_it_for_all_the_log_tells_is_not_accused() {
+        let broken = seen("a.example")
+            .day(100)
+            .clear(Class::PlaintextAfterFailedHandshake);
+        let untold = |day, delivery: &str| Sighting {
+            tls: "unknown".into(),
+            class: Class::Unknown,
+            delivery: delivery.into(),
+            ..seen("a.example").day(day).sighting()
+        };
+        let charged = |then: Sighting| {
+            let records = records(&[broken.clone(), then]);
+            let record = &records[&(Direction::Outbound, "a.example".into())];
+            let charge = of_problem(record, Problem::Handshake);
+            (charge.mails, charge.is_unsure)
+        };
+        assert_eq!(charged(untold(101, "sent")), (0, true));
+        assert_eq!(charged(untold(99, "sent")), (1, false), "before it");
+        assert_eq!(charged(untold(101, "deferred")), (1, false), "not gone");
     }
 
     #[test]

@@ -120,6 +120,26 @@ fn a_stop_without_a_token_is_heard_from_whom_we_wrote_to_and_from_others_for_the
 }
 
 #[test]
+fn who_says_stop_in_anothers_place_is_not_written_to_in_a_thirds() {
+    let sandbox = written(&["a.example", "b.example"]);
+    let token = token(&sandbox, "a.example");
+    replies(
+        &sandbox,
+        10,
+        &mail("Kim@agency.example", &token, "stop", ""),
+    )
+    .ok();
+    let silenced = ["a.example", "kim@agency.example", "postmaster@a.example"];
+    assert_eq!(suppressed(&sandbox), silenced);
+    // Of b's letter to whoever is the contact now: not to them.
+    contact(&sandbox, "b.example", "kim@agency.example");
+    still(&sandbox, 40, &["b.example"]);
+    let plan = plan(&sandbox, 40);
+    assert_eq!(strings(&plan["rows"], "contact"), Vec::<String>::new());
+    assert!(strings(&plan["skipped"], "reason").contains(&"suppressed".to_string()));
+}
+
+#[test]
 fn what_a_postmaster_writes_without_a_token_is_read_before_they_hear_of_us_again() {
     let sandbox = written(&["a.example", "b.example"]);
     let mail = |from: &str| {

@@ -1,6 +1,7 @@
 //! `campaign replies`: takes in what came back. Bounces and opt-outs are acted upon at once; what a human wrote is shown, and labelled by
 //! hand. What an answer does is one transaction with the note that it was seen.
 
+use std::collections::BTreeSet;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::campaign::contact::is_address;
-use crate::campaign::never::is_giant;
+use crate::campaign::never::{is_giant, is_within};
 use crate::campaign::optout::{recipients, silenced};
 use crate::mail::mailbox;
 use crate::mail::reply::{self, Kind, Known, Reply};
@@ -182,8 +183,10 @@ fn effects(case: &Case, reply: &Reply) -> (Effects, &'static str) {
         }
         Kind::OptOut => {
             words.push_str("opt-out");
-            let names = to.iter().flat_map(|to| silenced(case, to));
-            effects.suppressed = names.map(|name| (name, words.clone())).collect();
+            let mut names: BTreeSet<String> = to.iter().flat_map(|to| silenced(case, to)).collect();
+            names.extend(speaker(reply, &names));
+            let named = |name| (name, words.clone());
+            effects.suppressed = names.into_iter().map(named).collect();
             // A person speaks for themselves, not for those who run the server; yet no other person there is asked.
             match case.audience {
                 Audience::Correspondents => {
@@ -202,6 +205,15 @@ fn effects(case: &Case, reply: &Reply) -> (Effects, &'static str) {
     };
     effects.state = next_state(case, &reply.kind).map(|state| (state, words));
     (effects, said)
+}
+
+/// Who says "stop" in another's place, say of a customer they work for: they may be the contact of others too, and have had enough. `None` if
+/// they are silenced already.
+fn speaker(reply: &Reply, names: &BTreeSet<String>) -> Option<String> {
+    let address = reply.from.to_lowercase();
+    let (_, domain) = address.rsplit_once('@')?;
+    let is_silenced = names.contains(&address) || names.iter().any(|name| is_within(domain, name));
+    (is_address(&address) && !is_silenced).then_some(address)
 }
 
 fn in_words(case: &Case, reply: &Reply, said: &str) -> String {

@@ -124,8 +124,8 @@ pub type Who = (Direction, String);
 
 /// Everybody, in order.
 pub fn records(sightings: &[Sighting]) -> BTreeMap<Who, Record> {
-    let done = CLEARING.map(|problem| last(sightings, |s| problem.is_contradicted_by(s)));
-    let unsure = last(sightings, is_untold);
+    let done = CLEARING.map(|problem| Last::of(sightings, |s| problem.is_contradicted_by(s)));
+    let unsure = Last::of(sightings, is_untold);
     let stuck = stuck(sightings);
     let moved = Moved::of(sightings);
     let mut records: BTreeMap<Who, Record> = BTreeMap::new();
@@ -142,12 +142,12 @@ pub fn records(sightings: &[Sighting]) -> BTreeMap<Who, Record> {
         let fact = problem.fact(sighting.class, &sighting.cause);
         let charge = record.charges.entry((problem, fact)).or_default();
         let at = clearing(problem);
-        match done[at].get(&host_of(sighting)) {
-            Some(at) if *at > sighting.last => charge.clear(sighting, *at),
+        match done[at].after(sighting) {
+            Some(at) => charge.clear(sighting, at),
             _ if moved.has_left(sighting, at) => charge.leave(sighting),
-            _ => match unsure.get(&host_of(sighting)) {
-                Some(at) if *at > sighting.last => charge.doubt(sighting, *at),
-                _ => charge.add(sighting),
+            _ => match unsure.after(sighting) {
+                Some(at) => charge.doubt(sighting, at),
+                None => charge.add(sighting),
             },
         }
     }
@@ -290,17 +290,39 @@ fn is_untold(sighting: &Sighting) -> bool {
     sighting.tls == "unknown" && sighting.mails > 0 && has_gone
 }
 
-/// When each host was last seen in such a way.
-fn last(
-    sightings: &[Sighting],
-    is_such: impl Fn(&Sighting) -> bool,
-) -> BTreeMap<(Direction, &str), i64> {
-    let mut last = BTreeMap::new();
-    for sighting in sightings.iter().filter(|s| is_such(s)) {
-        let at: &mut i64 = last.entry(host_of(sighting)).or_default();
-        *at = sighting.last.max(*at);
+/// When each host was last seen in a certain way, by its name; and by its address, among those of one operator: a server that has a new name
+/// is the same.
+struct Last<'s> {
+    hosts: BTreeMap<(Direction, &'s str), i64>,
+    addresses: BTreeMap<(Direction, &'s str, &'s str), i64>,
+}
+
+impl<'s> Last<'s> {
+    fn of(sightings: &'s [Sighting], is_such: impl Fn(&Sighting) -> bool) -> Last<'s> {
+        let (mut hosts, mut addresses) = (BTreeMap::new(), BTreeMap::new());
+        for sighting in sightings.iter().filter(|s| is_such(s)) {
+            let at: &mut i64 = hosts.entry(host_of(sighting)).or_default();
+            *at = sighting.last.max(*at);
+            if !sighting.address.is_empty() {
+                let at: &mut i64 = addresses.entry(place_of(sighting)).or_default();
+                *at = sighting.last.max(*at);
+            }
+        }
+        Last { hosts, addresses }
     }
-    last
+
+    /// When the server of a sighting was seen so after it.
+    fn after(&self, sighting: &Sighting) -> Option<i64> {
+        let host = self.hosts.get(&host_of(sighting));
+        let address = self.addresses.get(&place_of(sighting));
+        let at = host.max(address).copied()?;
+        (at > sighting.last).then_some(at)
+    }
+}
+
+/// Whose server it is, and its address.
+fn place_of(sighting: &Sighting) -> (Direction, &str, &str) {
+    (sighting.direction, name_of(sighting), &sighting.address)
 }
 
 #[cfg(test)]
@@ -339,7 +361,9 @@ pub(super) mod tests {
             self
         }
         pub(in super::super) fn at(mut self, host: &str, organisation: &str) -> Seen {
+            let sum: u32 = host.bytes().map(u32::from).sum();
             self.0.host = host.into();
+            self.0.address = format!("192.0.2.{}", sum % 250);
             self.0.organisation = organisation.into();
             self
         }
@@ -492,6 +516,30 @@ pub(super) mod tests {
         assert_eq!(charged(untold(101, "sent")), (0, true));
         assert_eq!(charged(untold(99, "sent")), (1, false), "before it");
         assert_eq!(charged(untold(101, "deferred")), (1, false), "not gone");
+    }
+
+    #[test]
+    fn a_server_with_a_new_name_is_the_same_and_where_mail_is_handed_in_is_ours_to_set() {
+        let clear = seen("a.example").day(100).clear(Class::PlaintextNotOffered);
+        let charged = |with: Sighting| {
+            let records = records(&[clear.clone(), with]);
+            let record = &records[&(Direction::Outbound, "a.example".into())];
+            of_problem(record, Problem::NotOffered).mails
+        };
+        let renamed = |organisation: &str| Sighting {
+            host: "mail.a.example".into(),
+            organisation: organisation.into(),
+            ..seen("a.example").day(101).sighting()
+        };
+        assert_eq!(charged(renamed("a.example")), 0);
+        assert_eq!(charged(renamed("other.example")), 1, "one address of two");
+        for (port, expected) in [(25, true), (2525, true), (465, false), (587, false)] {
+            let there = Sighting {
+                port,
+                ..clear.clone()
+            };
+            assert_eq!(Problem::of(&there).is_some(), expected, "{port}");
+        }
     }
 
     #[test]

@@ -119,6 +119,9 @@ const CHAIN: &[&str] = &[
 /// The words of TLS versions that are out of date (RFC 8996).
 const OLD: &[&str] = &["SSLv2", "SSLv3", "TLSv1", "TLSv1.1"];
 
+/// The ports at which mail is handed in (RFC 6409, RFC 8314).
+const SUBMISSION: &[u16] = &[465, 587];
+
 /// What exactly a letter says of a host: what happened, and what the TLS library said. Hosts of which something else is to be said
 /// belong in another letter.
 pub type Fact = (Class, String);
@@ -212,6 +215,8 @@ impl Problem {
     pub fn of(sighting: &Sighting) -> Option<Problem> {
         let crossed = sighting.mails > 0 && sighting.tls == "plaintext";
         match (sighting.direction, sighting.fault.as_str()) {
+            // Mail servers take mail from others at port 25: there somebody of ours logs in, and that it goes there is our setting.
+            (Direction::Outbound, _) if SUBMISSION.contains(&sighting.port) => None,
             (Direction::Inbound, "peer") => crossed.then_some(Problem::InboundClear),
             (Direction::Outbound, _) if sighting.is_old() => {
                 sighting.is_tls().then_some(Problem::OldProtocol)

@@ -140,6 +140,36 @@ fn who_says_stop_in_anothers_place_is_not_written_to_in_a_thirds() {
 }
 
 #[test]
+fn while_an_answer_waits_to_be_read_nobody_there_is_written_to_not_even_thanked() {
+    let sandbox = written(&["a.example"]);
+    let token = token(&sandbox, "a.example");
+    let answer = mail(
+        "kim@a.example",
+        &token,
+        "Re: TLS",
+        "Never write to us again, please.",
+    );
+    replies(&sandbox, 10, &answer).ok();
+    import(
+        &sandbox,
+        16,
+        "2.log",
+        &log(9..=15, &[("a.example", Does::Tls)]),
+    );
+    let planned = |day| strings(&plan(&sandbox, day)["rows"], "template");
+    assert_eq!(status_of(&sandbox, 16, "a.example"), "fixed");
+    assert_eq!(planned(16), Vec::<String>::new());
+    // It was a friendly one.
+    campaign(&sandbox, 16, &["label", &token, "grateful"]).ok();
+    assert_eq!(planned(16), ["thank-you"]);
+    // Another one comes before the thank-you goes out.
+    let hash = plan(&sandbox, 16)["plan"].as_str().unwrap().to_string();
+    replies(&sandbox, 16, &answer.replace("again", "any more")).ok();
+    let said = send(&sandbox, 16, &hash, &taking(&sandbox)).ok().out;
+    assert!(said.contains("not wanted any more: 1"), "{said}");
+}
+
+#[test]
 fn what_a_postmaster_writes_without_a_token_is_read_before_they_hear_of_us_again() {
     let sandbox = written(&["a.example", "b.example"]);
     let mail = |from: &str| {

@@ -110,6 +110,7 @@ pub(super) fn run(args: &PlanArgs, environment: &Environment) -> anyhow::Result<
             false => Vec::new(),
         },
         secret: store.secret()?,
+        unread: store.unread()?,
         mended: seen_mended(&store, &cases, environment)?,
         cases,
     };
@@ -240,6 +241,7 @@ pub(super) fn draft_thanks(store: &mut Store, environment: &Environment) -> anyh
     let cases = store.cases()?;
     let standing = Standing {
         suppressions: store.suppressions()?,
+        unread: store.unread()?,
         mended: seen_mended(store, &cases, environment)?,
         cases,
         ..Standing::default()

@@ -174,6 +174,7 @@ impl Campaign {
                 self.host.escape_debug()
             );
         }
+        self.check_numbers()?;
         let day = self.enforce_day().map(day_text);
         match &self.enforce_on {
             Some(text) if day.as_ref() != Some(text) => bail!(
@@ -182,6 +183,47 @@ impl Campaign {
             ),
             _ => Ok(()),
         }
+    }
+}
+
+impl Campaign {
+    /// Refuses thresholds that are none: one slip of a key, and somebody would be written to three days in a row.
+    fn check_numbers(&self) -> anyhow::Result<()> {
+        const YEAR: i32 = 366;
+        let [first, second] = self.reminder_days;
+        let is_delimiter = |c: char| c.is_ascii_punctuation() && !"@\"(),:;<>[\\]".contains(c);
+        let mut delimiter = self.delimiter.chars();
+        let of_a_year = |days: i32| (1..=YEAR).contains(&days);
+        for (is_good, key, expected) in [
+            (self.min_messages >= 1, "min_messages", "1 or more"),
+            (self.min_days >= 1, "min_days", "1 or more"),
+            (of_a_year(self.days), "days", "1 to 366"),
+            (of_a_year(self.pause_days), "pause_days", "1 to 366"),
+            (of_a_year(self.will_fix_days), "will_fix_days", "1 to 366"),
+            (self.draft_days >= 1, "draft_days", "1 or more"),
+            (
+                first >= 1 && second > first,
+                "reminder_days",
+                "two numbers of days after the first letter, the second greater, such as [30, 90]",
+            ),
+            (self.control <= 90, "control", "a share of up to 90"),
+            (self.local_share <= 100, "local_share", "0 to 100"),
+            (
+                self.local_habit_share <= 100,
+                "local_habit_share",
+                "0 to 100",
+            ),
+            (
+                delimiter.next().is_none_or(is_delimiter) && delimiter.next().is_none(),
+                "delimiter",
+                "one character such as +, or none",
+            ),
+        ] {
+            if !is_good {
+                bail!("`{key}` in the section [campaign]: expected {expected}");
+            }
+        }
+        Ok(())
     }
 }
 
@@ -311,6 +353,37 @@ mod tests {
             .ok()
             .and_then(|settings| settings.campaign.enforce_day());
         assert_eq!(day, Some(20_878));
+    }
+
+    #[test]
+    fn err_thresholds_that_are_none_are_refused() {
+        let said = |line: &str| {
+            let parsed = Settings::parse(&format!("[campaign]\n{line}\n"));
+            parsed.err().map(|e| e.to_string()).unwrap_or_default()
+        };
+        for line in [
+            "min_messages = 0",
+            "min_days = 0",
+            "days = 0",
+            "days = 367",
+            "pause_days = 0",
+            "pause_days = -5",
+            "will_fix_days = 0",
+            "draft_days = 0",
+            "reminder_days = [0, 0]",
+            "reminder_days = [90, 30]",
+            "control = 91",
+            "local_share = 101",
+            "local_habit_share = 101",
+            "delimiter = \"@\"",
+            "delimiter = \"++\"",
+        ] {
+            let key = line.split(' ').next().unwrap_or_default();
+            let expected = format!("`{key}` in the section [campaign]: expected ");
+            assert!(said(line).starts_with(&expected), "{line}: {}", said(line));
+        }
+        let least = "min_messages = 1\nmin_days = 1\ndays = 1\npause_days = 1\nreminder_days = [1, 2]\ncontrol = 90\ndelimiter = \"\"";
+        assert_eq!(said(least), "");
     }
 
     #[test]

@@ -157,6 +157,7 @@ impl Desk<'_> {
         }
         self.never(who.0, &who.1, charge)?;
         match (charge.mails, &charge.cleared) {
+            (0, Some((host, _))) if charge.is_unsure => Err((Reason::Unknown, host.clone())),
             (0, Some((host, _))) => Err((Reason::TlsSeen, host.clone())),
             _ => Ok(()),
         }
@@ -209,7 +210,9 @@ impl Desk<'_> {
             let mut own = self.rules.own_domains.iter();
             own.any(|own| never::is_within(name, own))
         };
-        if names().any(is_own) {
+        // Of an organisation that is not ours as a whole, hosts may be.
+        let hosts = || charge.hosts.keys().map(String::as_str);
+        if names().chain(hosts()).any(is_own) {
             return Err((Reason::Own, String::new()));
         }
         if !never::is_public(organisation) {
@@ -222,8 +225,7 @@ impl Desk<'_> {
         if let Some(address) = addresses.find(|address| never::is_private(address)) {
             return Err((Reason::Private, address.clone()));
         }
-        let hosts = charge.hosts.keys().map(String::as_str);
-        let all = [organisation].into_iter().chain(domains()).chain(hosts);
+        let all = [organisation].into_iter().chain(domains()).chain(hosts());
         let unwanted = all.into_iter().find(|name| self.is_suppressed(name));
         unwanted.map_or(Ok(()), |name| Err((Reason::Suppressed, name.to_string())))
     }

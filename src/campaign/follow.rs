@@ -121,8 +121,10 @@ pub fn charge_of(case: &Case, sightings: &[Sighting]) -> Option<Charge> {
     let problem = Problem::from_name(&case.problem)?;
     let record = records(sightings).remove(&(case.direction, case.organisation.clone()))?;
     let mut charges = record.charges.into_iter();
+    // That mail goes in clear, and no more, leaves what a look at their server has shown as it was.
+    let is_same = |of: Problem| of == problem || (of == Problem::Unclear && of.is_like(problem));
     let (_, charge) = charges.find(|((of, _), charge)| {
-        of.is_like(problem) && case.peers.iter().all(|p| charge.peers.contains(p))
+        is_same(*of) && case.peers.iter().all(|p| charge.peers.contains(p))
     })?;
     // People are told of mail in clear, and nothing else.
     let is_told = case.audience == Audience::Postmaster || charge.in_clear > 0;

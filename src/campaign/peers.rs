@@ -1,7 +1,7 @@
 //! What is to be said for and against each organisation: the sightings, put together by who runs the hosts.
 //!
-//! A host that has done TLS after the last thing it is accused of is not accused of it, nor is a domain that has left the host and goes
-//! over TLS elsewhere.
+//! A host that has done TLS after the last thing it is accused of is not accused of it, nor one that has since done something else that the
+//! accusation denies; nor is a domain that has left the host and goes over TLS elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,8 +31,10 @@ pub struct Charge {
     pub in_clear: u64,
     /// The last time, in seconds since 1970 UTC.
     pub last: i64,
-    /// Of the hosts that would be accused, the last that has done TLS since; else a domain that has left them.
+    /// Of the hosts that would be accused, the last that has done TLS or something else since; else a domain that has left them.
     pub cleared: Option<(String, i64)>,
+    /// Of these, that the log does not tell any more how mail goes to it: it may do TLS by now.
+    pub is_unsure: bool,
     /// The domains whose mail it took.
     pub cleared_domains: BTreeSet<String>,
 }
@@ -63,12 +65,18 @@ impl Charge {
         self.last = self.last.max(sighting.last);
     }
 
-    /// Leaves out a sighting of a host that has done TLS since, at `at`.
+    /// Leaves out a sighting of a host of which it is not true any more since `at`.
     fn clear(&mut self, sighting: &Sighting, at: i64) {
         self.cleared_domains.insert(sighting.domain.clone());
         if self.cleared.as_ref().is_none_or(|(_, then)| *then < at) {
             self.cleared = Some((host_of(sighting).1.to_string(), at));
         }
+    }
+
+    /// Leaves out a sighting of a host to which mail has gone since of which the log does not tell how.
+    fn doubt(&mut self, sighting: &Sighting, at: i64) {
+        self.is_unsure = true;
+        self.clear(sighting, at);
     }
 
     /// Leaves out a sighting of a domain that has left the host.
@@ -116,7 +124,8 @@ pub type Who = (Direction, String);
 
 /// Everybody, in order.
 pub fn records(sightings: &[Sighting]) -> BTreeMap<Who, Record> {
-    let done = CLEARING.map(|problem| last_tls(sightings, problem));
+    let done = CLEARING.map(|problem| Last::of(sightings, |s| problem.is_contradicted_by(s)));
+    let unsure = Last::of(sightings, is_untold);
     let stuck = stuck(sightings);
     let moved = Moved::of(sightings);
     let mut records: BTreeMap<Who, Record> = BTreeMap::new();
@@ -132,18 +141,39 @@ pub fn records(sightings: &[Sighting]) -> BTreeMap<Who, Record> {
         };
         let fact = problem.fact(sighting.class, &sighting.cause);
         let charge = record.charges.entry((problem, fact)).or_default();
-        let at = CLEARING.iter().position(|of| *of == problem).unwrap_or(0);
-        match done[at].get(&host_of(sighting)) {
-            Some(at) if *at > sighting.last => charge.clear(sighting, *at),
+        let at = clearing(problem);
+        match done[at].after(sighting) {
+            Some(at) => charge.clear(sighting, at),
             _ if moved.has_left(sighting, at) => charge.leave(sighting),
-            _ => charge.add(sighting),
+            _ => match unsure.after(sighting) {
+                Some(at) => charge.doubt(sighting, at),
+                None => charge.add(sighting),
+            },
         }
     }
     records
 }
 
-/// TLS is not the same for every problem: the first stands for all that are not here.
-const CLEARING: [Problem; 3] = [Problem::NotOffered, Problem::OldProtocol, Problem::Dane];
+/// What speaks against it is not the same for every problem.
+const CLEARING: [Problem; 6] = [
+    Problem::NotOffered,
+    Problem::Refused,
+    Problem::Unclear,
+    Problem::Certificate,
+    Problem::OldProtocol,
+    Problem::Dane,
+];
+
+/// The place in [`CLEARING`] of the problem against which the same speaks.
+fn clearing(problem: Problem) -> usize {
+    let like = match problem {
+        Problem::Handshake => Problem::Refused,
+        Problem::InboundClear => Problem::Unclear,
+        Problem::Sts => Problem::Certificate,
+        other => other,
+    };
+    CLEARING.iter().position(|of| *of == like).unwrap_or(0)
+}
 
 /// So many days of TLS elsewhere show that a domain has left a host: as many as show that a case is mended.
 const DAYS_ELSEWHERE: usize = 2;
@@ -254,14 +284,45 @@ fn host_of(sighting: &Sighting) -> (Direction, &str) {
     (sighting.direction, name)
 }
 
-/// When each host last carried mail in a way that speaks against this problem.
-fn last_tls(sightings: &[Sighting], problem: Problem) -> BTreeMap<(Direction, &str), i64> {
-    let mut last = BTreeMap::new();
-    for sighting in sightings.iter().filter(|s| problem.is_cleared_by(s)) {
-        let at: &mut i64 = last.entry(host_of(sighting)).or_default();
-        *at = sighting.last.max(*at);
+/// Mail that has gone, and the log does not tell how: where TLS is not logged, failures are, and that it works by now is not seen.
+fn is_untold(sighting: &Sighting) -> bool {
+    let has_gone = sighting.direction == Direction::Inbound || sighting.delivery == "sent";
+    sighting.tls == "unknown" && sighting.mails > 0 && has_gone
+}
+
+/// When each host was last seen in a certain way, by its name; and by its address, among those of one operator: a server that has a new name
+/// is the same.
+struct Last<'s> {
+    hosts: BTreeMap<(Direction, &'s str), i64>,
+    addresses: BTreeMap<(Direction, &'s str, &'s str), i64>,
+}
+
+impl<'s> Last<'s> {
+    fn of(sightings: &'s [Sighting], is_such: impl Fn(&Sighting) -> bool) -> Last<'s> {
+        let (mut hosts, mut addresses) = (BTreeMap::new(), BTreeMap::new());
+        for sighting in sightings.iter().filter(|s| is_such(s)) {
+            let at: &mut i64 = hosts.entry(host_of(sighting)).or_default();
+            *at = sighting.last.max(*at);
+            if !sighting.address.is_empty() {
+                let at: &mut i64 = addresses.entry(place_of(sighting)).or_default();
+                *at = sighting.last.max(*at);
+            }
+        }
+        Last { hosts, addresses }
     }
-    last
+
+    /// When the server of a sighting was seen so after it.
+    fn after(&self, sighting: &Sighting) -> Option<i64> {
+        let host = self.hosts.get(&host_of(sighting));
+        let address = self.addresses.get(&place_of(sighting));
+        let at = host.max(address).copied()?;
+        (at > sighting.last).then_some(at)
+    }
+}
+
+/// Whose server it is, and its address.
+fn place_of(sighting: &Sighting) -> (Direction, &str, &str) {
+    (sighting.direction, name_of(sighting), &sighting.address)
 }
 
 #[cfg(test)]
@@ -300,7 +361,9 @@ pub(super) mod tests {
             self
         }
         pub(in super::super) fn at(mut self, host: &str, organisation: &str) -> Seen {
+            let sum: u32 = host.bytes().map(u32::from).sum();
             self.0.host = host.into();
+            self.0.address = format!("192.0.2.{}", sum % 250);
             self.0.organisation = organisation.into();
             self
         }
@@ -398,6 +461,85 @@ pub(super) mod tests {
             (1, false),
             "nor does another host"
         );
+    }
+
+    #[test]
+    fn what_the_log_has_since_denied_is_not_said_of_a_host() {
+        let charged = |first: Class, then: Sighting| {
+            let records = records(&[seen("a.example").day(100).clear(first), then]);
+            let record = &records[&(Direction::Outbound, "a.example".into())];
+            let problem = Problem::of(&seen("a.example").clear(first)).unwrap();
+            of_problem(record, problem).mails
+        };
+        let later = || seen("a.example").day(101);
+        let with = |class| later().clear(class);
+        let not_taken = |delivery: &str| Sighting {
+            delivery: delivery.into(),
+            mails: 0,
+            ..later().sighting()
+        };
+        let (none, refused) = (Class::PlaintextNotOffered, Class::PlaintextStarttlsRefused);
+        let broken = Class::PlaintextAfterFailedHandshake;
+        // It offers STARTTLS by now, whatever comes of it.
+        assert_eq!(charged(none, with(refused)), 0);
+        assert_eq!(charged(none, with(broken)), 0);
+        // TLS came up, though the recipient was put off or refused.
+        for class in [none, refused, broken] {
+            assert_eq!(charged(class, not_taken("deferred")), 0, "{class:?}");
+            assert_eq!(charged(class, not_taken("bounced")), 0, "{class:?}");
+        }
+        // It does not offer any more what it had refused.
+        assert_eq!(charged(refused, with(none)), 0);
+        // The same again, and what may be the same.
+        assert_eq!(charged(none, with(none)), 2);
+        assert_eq!(charged(none, with(Class::PlaintextOpportunistic)), 1);
+        assert_eq!(charged(broken, with(refused)), 1);
+    }
+
+    #[test]
+    fn who_may_have_mended_it_for_all_the_log_tells_is_not_accused() {
+        let broken = seen("a.example")
+            .day(100)
+            .clear(Class::PlaintextAfterFailedHandshake);
+        let untold = |day, delivery: &str| Sighting {
+            tls: "unknown".into(),
+            class: Class::Unknown,
+            delivery: delivery.into(),
+            ..seen("a.example").day(day).sighting()
+        };
+        let charged = |then: Sighting| {
+            let records = records(&[broken.clone(), then]);
+            let record = &records[&(Direction::Outbound, "a.example".into())];
+            let charge = of_problem(record, Problem::Handshake);
+            (charge.mails, charge.is_unsure)
+        };
+        assert_eq!(charged(untold(101, "sent")), (0, true));
+        assert_eq!(charged(untold(99, "sent")), (1, false), "before it");
+        assert_eq!(charged(untold(101, "deferred")), (1, false), "not gone");
+    }
+
+    #[test]
+    fn a_server_with_a_new_name_is_the_same_and_where_mail_is_handed_in_is_ours_to_set() {
+        let clear = seen("a.example").day(100).clear(Class::PlaintextNotOffered);
+        let charged = |with: Sighting| {
+            let records = records(&[clear.clone(), with]);
+            let record = &records[&(Direction::Outbound, "a.example".into())];
+            of_problem(record, Problem::NotOffered).mails
+        };
+        let renamed = |organisation: &str| Sighting {
+            host: "mail.a.example".into(),
+            organisation: organisation.into(),
+            ..seen("a.example").day(101).sighting()
+        };
+        assert_eq!(charged(renamed("a.example")), 0);
+        assert_eq!(charged(renamed("other.example")), 1, "one address of two");
+        for (port, expected) in [(25, true), (2525, true), (465, false), (587, false)] {
+            let there = Sighting {
+                port,
+                ..clear.clone()
+            };
+            assert_eq!(Problem::of(&there).is_some(), expected, "{port}");
+        }
     }
 
     #[test]

@@ -96,6 +96,8 @@ pub struct Standing {
     pub people: Vec<Person>,
     /// Of cases that are mended, by their tokens, what was seen to work. Nobody is thanked for anything else.
     pub mended: BTreeMap<String, Mended>,
+    /// The tokens of cases in which a human's answer was not read yet, or nobody has said so.
+    pub unread: BTreeSet<String>,
     /// What makes the tokens of this store differ from those of any other.
     pub secret: String,
 }

@@ -119,6 +119,9 @@ const CHAIN: &[&str] = &[
 /// The words of TLS versions that are out of date (RFC 8996).
 const OLD: &[&str] = &["SSLv2", "SSLv3", "TLSv1", "TLSv1.1"];
 
+/// The ports at which mail is handed in (RFC 6409, RFC 8314).
+const SUBMISSION: &[u16] = &[465, 587];
+
 /// What exactly a letter says of a host: what happened, and what the TLS library said. Hosts of which something else is to be said
 /// belong in another letter.
 pub type Fact = (Class, String);
@@ -179,6 +182,20 @@ impl Problem {
             }
     }
 
+    /// Whether a later sighting of the same host speaks against what a letter would say of it, whatever became of the mail: TLS came up, though
+    /// the recipient was refused or put off; or a server that is said not to offer STARTTLS has offered it, or the other way round.
+    pub fn is_contradicted_by(self, sighting: &Sighting) -> bool {
+        let came_up = || sighting.tls == "encrypted";
+        match self {
+            Problem::NotOffered => came_up() || offers(sighting) == Some(true),
+            Problem::Refused | Problem::Handshake => came_up() || offers(sighting) == Some(false),
+            Problem::Unclear | Problem::InboundClear => came_up(),
+            Problem::Certificate | Problem::OldProtocol | Problem::Dane | Problem::Sts => {
+                self.is_cleared_by(sighting)
+            }
+        }
+    }
+
     /// Whether a sighting shows the very thing to work that did not. Of a certificate this takes its verification: that mail crosses over
     /// TLS says nothing of it. `fact` is what was the matter.
     pub fn works_in(self, sighting: &Sighting, fact: &Fact) -> bool {
@@ -198,6 +215,8 @@ impl Problem {
     pub fn of(sighting: &Sighting) -> Option<Problem> {
         let crossed = sighting.mails > 0 && sighting.tls == "plaintext";
         match (sighting.direction, sighting.fault.as_str()) {
+            // Mail servers take mail from others at port 25: there somebody of ours logs in, and that it goes there is our setting.
+            (Direction::Outbound, _) if SUBMISSION.contains(&sighting.port) => None,
             (Direction::Inbound, "peer") => crossed.then_some(Problem::InboundClear),
             (Direction::Outbound, _) if sighting.is_old() => {
                 sighting.is_tls().then_some(Problem::OldProtocol)
@@ -220,6 +239,20 @@ impl Problem {
             }
             _ => None,
         }
+    }
+}
+
+/// Whether a server of ours was offered STARTTLS; `None` if the sighting does not tell. Whose fault it was that nothing came of it does not matter.
+fn offers(sighting: &Sighting) -> Option<bool> {
+    match sighting.class {
+        Class::PlaintextNotOffered | Class::TlsRequiredNotOffered => Some(false),
+        Class::PlaintextStarttlsRefused
+        | Class::StarttlsRefused
+        | Class::PlaintextAfterFailedHandshake
+        | Class::HandshakeFailed
+        | Class::StarttlsLostConnection
+        | Class::CertVerifyFailed => Some(true),
+        _ => None,
     }
 }
 

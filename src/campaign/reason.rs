@@ -27,7 +27,7 @@ pub enum Reason {
     Control,
     /// Written to not long ago, or nothing new since.
     TooRecent,
-    /// TLS was seen since.
+    /// TLS was seen since, or what denies the accusation.
     TlsSeen,
     /// Too little mail.
     TooFew,
@@ -111,7 +111,11 @@ const REASONS: &[(Reason, &str, &str)] = &[
         "too-recent",
         "was written to lately, or nothing has happened since",
     ),
-    (Reason::TlsSeen, "tls-seen", "has done TLS since"),
+    (
+        Reason::TlsSeen,
+        "tls-seen",
+        "has done TLS since, or something else that it would be told it does not",
+    ),
     (Reason::TooFew, "too-few", "too little mail to speak of"),
     (
         Reason::TooFewDays,

@@ -101,6 +101,12 @@ impl Desk<'_> {
         if let Some(case) = self.ended_elsewhere(turn) {
             return Err((Reason::Closed, case.state.name().to_string()));
         }
+        if let Some(case) = self.answer_waits(&turn.who.1, turn.to) {
+            return Err((
+                Reason::Closed,
+                format!("{}: an answer is to be read", case.token),
+            ));
+        }
         let last = self.last_letter(turn, |_| true);
         self.has_paused(last)?;
         // Their own mail since, not ours: the letter may have shown them to be right, and letters do not count as mail.
@@ -180,6 +186,17 @@ impl Desk<'_> {
             // Who was written to is forgotten, and when with it.
             None => recent("a letter of which nothing is kept"),
         }
+    }
+
+    /// A case with this organisation, or with whoever has this address, in which an answer waits to be read: it may say that they want no more,
+    /// whatever the log has shown since.
+    fn answer_waits(&self, organisation: &str, address: &str) -> Option<&Case> {
+        let is_theirs = |case: &&Case| {
+            case.organisation == organisation
+                || (!address.is_empty() && case.address.eq_ignore_ascii_case(address))
+        };
+        let mut cases = self.standing.cases.iter().filter(is_theirs);
+        cases.find(|case| self.standing.unread.contains(&case.token))
     }
 
     /// A case in which whoever would read this has dealt with it: the domain is the same, and so is the address, but who runs the hosts is
@@ -278,6 +295,7 @@ impl Desk<'_> {
                 && contact::is_address(&case.address)
                 && !self.is_suppressed(&case.address)
                 && !self.is_suppressed(&case.organisation)
+                && self.answer_waits(&case.organisation, &case.address).is_none()
                 && case.was_written()
                 && !case.notices.iter().any(was_thanks)
         });

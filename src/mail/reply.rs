@@ -76,9 +76,13 @@ const STOP: &[&str] = &[
     "abmelden",
     "austragen",
     "remove",
+    "abbestellen",
+    "abmeldung",
     "opt-out",
     "optout",
 ];
+/// What the polite say first.
+const COURTESIES: &[&str] = &["please", "pls", "kindly", "bitte"];
 /// A line that is longer than this is a sentence, which a human reads.
 const STOP_WORDS: usize = 4;
 /// What robots put before a subject.
@@ -400,9 +404,15 @@ fn precedence(message: &Message<'_>) -> String {
 fn says_stop(line: &str) -> bool {
     let mut words = line
         .split(|c: char| !c.is_alphanumeric() && c != '-')
-        .filter(|word| !word.is_empty());
-    let first = words.next().unwrap_or_default().to_lowercase();
-    STOP.contains(&first.as_str()) && words.count() < STOP_WORDS
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .skip_while(|word| COURTESIES.contains(&word.as_str()));
+    let first = words.next().unwrap_or_default();
+    let is_stop = match first.as_str() {
+        "opt" => words.next().is_some_and(|word| word == "out"),
+        first => STOP.contains(&first),
+    };
+    is_stop && words.count() < STOP_WORDS
 }
 
 /// What large senders tell their users whose servers could not do TLS with ours: all the words of one row.
@@ -633,17 +643,21 @@ mod tests {
             is(&format!("{from}{reply}\nStop!\n\n> answer \"stop\"\n")),
             ours(Kind::OptOut)
         );
-        assert_eq!(
-            is(&format!("{from}{reply}\nBitte abmelden.\n")),
-            ours(Kind::Human)
-        );
-        assert_eq!(
-            is(&format!("{from}{reply}\nabmelden bitte\n")),
-            ours(Kind::OptOut)
-        );
+        for text in [
+            "abmelden bitte",
+            "Bitte abmelden.",
+            "Please stop!",
+            "please unsubscribe me",
+            "Opt out",
+        ] {
+            let found = is(&format!("{from}{reply}\n{text}\n"));
+            assert_eq!(found, ours(Kind::OptOut), "{text}");
+        }
         for text in [
             "Thank you! We shall fix it.\n\n> To hear no more of this, answer \"stop\".\n",
             "Stop by our office and we can look at it together on Monday.\n",
+            "Please tell us which server it is.\n",
+            "Opt for another cipher?\n",
             "On Monday Ann wrote:\nstop\n",
         ] {
             assert_eq!(

@@ -189,7 +189,11 @@ fn write_draft(connection: &Connection, plan: &str, draft: &Draft, now: i64) -> 
             params![case, address],
         )?;
     }
-    // A case is about what its latest letter names: what was mended since is none of it any more.
+    // A case is about what its latest letter says, of whom that names: what was mended since is none of it any more.
+    connection.execute(
+        "UPDATE outreach SET problem = ?2 WHERE id = ?1",
+        params![case, draft.problem],
+    )?;
     connection.execute("DELETE FROM outreach_peer WHERE outreach = ?1", [case])?;
     connection.execute(
         "DELETE FROM outreach_event WHERE outreach = ?1 AND what = ?2",

@@ -885,6 +885,39 @@ fn what_was_mended_between_plan_and_sending_is_not_accused() {
 }
 
 #[test]
+fn who_offers_starttls_since_the_plan_is_not_told_that_they_do_not() {
+    let names = ["a.example", "b.example", "c.example"];
+    let sandbox = with(&names.map(|name| (name, Does::NotOffered)));
+    let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();
+    // The one's handshake fails by now; the other's TLS comes up, and the mail has to wait for another reason.
+    let late = delivery(9, "b.example", Does::Tls).replace("status=sent", "status=deferred");
+    let next = log(
+        9..=9,
+        &[("a.example", Does::Breaks), ("c.example", Does::NotOffered)],
+    );
+    import(&sandbox, 10, "next.log", &(next + &late));
+    let said = send(&sandbox, 10, &hash, &taking(&sandbox)).ok().out;
+    assert!(said.contains("not of all they name: 2"), "{said}");
+    assert_eq!(taken(&sandbox), ["postmaster@c.example"]);
+    let again = plan(&sandbox, 10);
+    let mut reasons = strings(&again["skipped"], "reason");
+    reasons.sort();
+    assert_eq!(reasons, ["tls-seen", "tls-seen", "too-few", "too-recent"]);
+    // Of that a letter is planned when it is enough; and it goes out as long as it is so.
+    import(
+        &sandbox,
+        12,
+        "more.log",
+        &log(10..=11, &[("a.example", Does::Breaks)]),
+    );
+    let later = plan(&sandbox, 12);
+    assert_eq!(strings(&later["rows"], "reason"), ["handshake"]);
+    let hash = later["plan"].as_str().unwrap();
+    send(&sandbox, 12, hash, &taking(&sandbox)).ok();
+    assert_eq!(taken(&sandbox).len(), 2);
+}
+
+#[test]
 fn a_letter_that_came_back_silences_its_address_and_no_other() {
     let sandbox = with(&[("a.example", Does::NotOffered)]);
     let hash = plan(&sandbox, 9)["plan"].as_str().unwrap().to_string();

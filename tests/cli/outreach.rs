@@ -446,6 +446,30 @@ fn old_tls_that_was_mended_is_not_written_about() {
 
 /// Something takes our offer of STARTTLS away on the way.
 #[test]
+fn nobody_is_accused_by_what_was_seen_before_the_log_stopped_telling() {
+    let a = ("a.example", "mx.a.example", "192.0.2.50");
+    let b = ("b.example", "mx.b.example", "192.0.2.51");
+    let sandbox = sandbox(9, 2..=8, &[need(2..=8, a), need(2..=8, b)]);
+    let planned = plan(&sandbox, 9);
+    assert_eq!(planned["rows"].as_array().unwrap().len(), 2);
+    // From here on TLS is not logged: a may do it by now. Of b the log tells without.
+    let silent = |peer: Peer| mail(9..=10, peer, &[], ("2.0.0", TAKEN));
+    let mut later = String::new();
+    for n in 0..12 {
+        let (name, host) = (format!("good{n}.example"), format!("mx.good{n}.example"));
+        later += &silent((&name, &host, "192.0.2.60"));
+    }
+    later += &(silent(a) + &need(9..=10, b));
+    import(&sandbox, 11, "later.log", &later);
+    let said = send(&sandbox, 11, &hash(&planned), &taking(&sandbox)).ok();
+    assert!(said.out.contains("not of all they name: 1"), "{}", said.out);
+    assert_eq!(taken(&sandbox), ["postmaster@b.example"]);
+    let again = plan(&sandbox, 11);
+    assert!(reasons(&again).contains(&"unknown".to_string()), "{again}");
+    assert_eq!(again["rows"].as_array().unwrap().len(), 0);
+}
+
+#[test]
 fn senders_who_all_stop_on_one_day_are_not_accused() {
     let names: Vec<String> = (0..10).map(|i| format!("good{i}.example")).collect();
     let week: Vec<String> = names
@@ -534,6 +558,23 @@ fn behind_a_relay_nobody_is_accused_whatever_its_hosts() {
         );
     }
     assert!(!through(8, 2, breaks).contains(&String::new()));
+}
+
+#[test]
+fn our_own_relay_is_no_correspondent_though_nobody_has_set_our_domains() {
+    // For a part of the mail alone, so that it is no smart host; and a host of ours in a domain of others.
+    let relay = need(2..=8, ("inner.example", "gw.us.example", "203.0.113.5"));
+    let other = need(2..=8, ("a.example", "mx.a.example", "203.0.113.6"));
+    let sandbox = sandbox(9, 2..=8, &[relay, other]);
+    let plan = plan(&sandbox, 9);
+    assert_eq!(strings(&plan["rows"], "contact"), ["postmaster@a.example"]);
+    assert_eq!(reasons(&plan), ["own"]);
+    // Of an organisation that is not ours, a host of ours.
+    sandbox.write(
+        "c.toml",
+        format!("own_domains = [\"mx.a.example\"]\n{SETTINGS}"),
+    );
+    assert_eq!(reasons(&self::plan(&sandbox, 9)), ["own", "own"]);
 }
 
 #[test]

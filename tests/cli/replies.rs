@@ -119,6 +119,74 @@ fn a_stop_without_a_token_is_heard_from_whom_we_wrote_to_and_from_others_for_the
     assert_eq!(suppressed(&sandbox), all);
 }
 
+#[test]
+fn who_says_stop_in_anothers_place_is_not_written_to_in_a_thirds() {
+    let sandbox = written(&["a.example", "b.example"]);
+    let token = token(&sandbox, "a.example");
+    replies(
+        &sandbox,
+        10,
+        &mail("Kim@agency.example", &token, "stop", ""),
+    )
+    .ok();
+    let silenced = ["a.example", "kim@agency.example", "postmaster@a.example"];
+    assert_eq!(suppressed(&sandbox), silenced);
+    // Of b's letter to whoever is the contact now: not to them.
+    contact(&sandbox, "b.example", "kim@agency.example");
+    still(&sandbox, 40, &["b.example"]);
+    let plan = plan(&sandbox, 40);
+    assert_eq!(strings(&plan["rows"], "contact"), Vec::<String>::new());
+    assert!(strings(&plan["skipped"], "reason").contains(&"suppressed".to_string()));
+}
+
+#[test]
+fn while_an_answer_waits_to_be_read_nobody_there_is_written_to_not_even_thanked() {
+    let sandbox = written(&["a.example"]);
+    let token = token(&sandbox, "a.example");
+    let answer = mail(
+        "kim@a.example",
+        &token,
+        "Re: TLS",
+        "Never write to us again, please.",
+    );
+    replies(&sandbox, 10, &answer).ok();
+    import(
+        &sandbox,
+        16,
+        "2.log",
+        &log(9..=15, &[("a.example", Does::Tls)]),
+    );
+    let planned = |day| strings(&plan(&sandbox, day)["rows"], "template");
+    assert_eq!(status_of(&sandbox, 16, "a.example"), "fixed");
+    assert_eq!(planned(16), Vec::<String>::new());
+    // It was a friendly one.
+    campaign(&sandbox, 16, &["label", &token, "grateful"]).ok();
+    assert_eq!(planned(16), ["thank-you"]);
+    // Another one comes before the thank-you goes out.
+    let hash = plan(&sandbox, 16)["plan"].as_str().unwrap().to_string();
+    replies(&sandbox, 16, &answer.replace("again", "any more")).ok();
+    let said = send(&sandbox, 16, &hash, &taking(&sandbox)).ok().out;
+    assert!(said.contains("not wanted any more: 1"), "{said}");
+}
+
+#[test]
+fn what_a_postmaster_writes_without_a_token_is_read_before_they_hear_of_us_again() {
+    let sandbox = written(&["a.example", "b.example"]);
+    let mail = |from: &str| {
+        format!("From: {from}\nTo: ann@us.example\nSubject: your mail\n\nSpare us such letters.\n")
+    };
+    let said = replies(&sandbox, 10, &mail("Postmaster@a.example"))
+        .ok()
+        .out;
+    assert!(said.contains("| Spare us such letters."), "{said}");
+    let states = ["a.example", "b.example"].map(|name| status_of(&sandbox, 10, name));
+    assert_eq!(states, ["answered", "sent"]);
+    // Of others there everyday mail comes.
+    let said = replies(&sandbox, 10, &mail("eve@b.example")).ok().out;
+    assert!(said.contains("Not about our letters: 1."), "{said}");
+    assert_eq!(status_of(&sandbox, 10, "b.example"), "sent");
+}
+
 /// All that is known of a letter is deleted, and then it is answered.
 #[test]
 fn a_stop_is_heard_though_its_letter_was_forgotten() {

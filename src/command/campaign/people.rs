@@ -286,8 +286,8 @@ fn rows(text: &str) -> anyhow::Result<Vec<(String, String, String)>> {
             cells.next().unwrap_or_default(),
             cells.next().unwrap_or_default(),
         );
-        if at == 0 && !address.contains('@') {
-            // A line of headings.
+        // A line of headings; a contact with a slip in it is none.
+        if at == 0 && !line.contains(['@', '.']) {
             continue;
         }
         if checked_name(&name).is_err() || !is_address(&address) {
@@ -364,6 +364,18 @@ mod tests {
                 of("b.example", "b@b.example", "")
             ]
         );
+    }
+
+    #[test]
+    fn err_a_slip_in_the_first_line_is_no_heading() {
+        for line in [
+            "a.example,ann",
+            "a.example,\"=1+1\"",
+            "a.example;ann@a.example",
+        ] {
+            let said = rows(line).map(drop).unwrap_err().to_string();
+            assert!(said.starts_with("line 1: expected"), "{line}: {said}");
+        }
     }
 
     #[test]

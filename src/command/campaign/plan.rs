@@ -17,8 +17,8 @@ use crate::query::people::find_people;
 use crate::query::sightings::find_sightings;
 use crate::report::{Column, Kind as CellKind, Note, Section, Table, Value};
 use crate::settings::Campaign;
-use crate::store::Store;
 use crate::store::outreach::{Audience, Case, Draft, State};
+use crate::store::{Store, registrable};
 
 use super::super::period::date;
 use super::super::report::{PrintArgs, put, write};
@@ -110,6 +110,7 @@ pub(super) fn run(args: &PlanArgs, environment: &Environment) -> anyhow::Result<
             false => Vec::new(),
         },
         secret: store.secret()?,
+        unread: store.unread()?,
         mended: seen_mended(&store, &cases, environment)?,
         cases,
     };
@@ -158,7 +159,6 @@ pub(super) fn run(args: &PlanArgs, environment: &Environment) -> anyhow::Result<
 
 fn rules(args: &PlanArgs, environment: &Environment) -> Rules {
     let settings = &environment.settings.campaign;
-    let own = environment.settings.own_domains.iter();
     Rules {
         audience: args.to.audience(),
         min_written: settings.correspondent_messages,
@@ -170,9 +170,7 @@ fn rules(args: &PlanArgs, environment: &Environment) -> Rules {
         probing: !args.no_probe,
         thanks: settings.thanks,
         deadline: settings.enforce_on.clone(),
-        own_domains: own
-            .map(|d| d.trim_matches('.').to_ascii_lowercase())
-            .collect(),
+        own_domains: own_domains(environment),
         pause_days: settings.pause_days,
         will_fix_days: settings.will_fix_days,
         reminder_days: settings.reminder_days,
@@ -180,6 +178,22 @@ fn rules(args: &PlanArgs, environment: &Environment) -> Rules {
         local_share: settings.local_share as f64 / 100.0,
         local_habit_share: settings.local_habit_share as f64 / 100.0,
     }
+}
+
+/// Whose servers are ours: the domains that are set, that of who writes, and that of the server which letters say is ours. A relay of our own is
+/// never a correspondent, whether somebody has thought of setting it or not.
+fn own_domains(environment: &Environment) -> Vec<String> {
+    let settings = &environment.settings.campaign;
+    let addresses = [Some(&settings.address), settings.reply_to.as_ref()];
+    let writers = addresses
+        .into_iter()
+        .flatten()
+        .filter_map(|address| address.rsplit_once('@'))
+        .map(|(_, domain)| domain.to_string());
+    let set = environment.settings.own_domains.iter().cloned();
+    let plain = |name: String| name.trim_matches('.').to_ascii_lowercase();
+    let all = set.chain(writers).chain(registrable(&settings.host));
+    all.map(plain).filter(|name| !name.is_empty()).collect()
 }
 
 /// Takes out the letters that would have to do without proof: neither lines of the log, whose time may be up, nor what a server said.
@@ -227,6 +241,7 @@ pub(super) fn draft_thanks(store: &mut Store, environment: &Environment) -> anyh
     let cases = store.cases()?;
     let standing = Standing {
         suppressions: store.suppressions()?,
+        unread: store.unread()?,
         mended: seen_mended(store, &cases, environment)?,
         cases,
         ..Standing::default()

@@ -1,6 +1,7 @@
 //! `campaign replies`: takes in what came back. Bounces and opt-outs are acted upon at once; what a human wrote is shown, and labelled by
 //! hand. What an answer does is one transaction with the note that it was seen.
 
+use std::collections::BTreeSet;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::campaign::contact::is_address;
-use crate::campaign::never::is_giant;
+use crate::campaign::never::{is_giant, is_within};
 use crate::campaign::optout::{recipients, silenced};
 use crate::mail::mailbox;
 use crate::mail::reply::{self, Kind, Known, Reply};
@@ -108,7 +109,8 @@ fn known(cases: &[Case]) -> Vec<Known> {
     cases.iter().flat_map(of).collect()
 }
 
-/// The case whose token an answer has. Somebody we wrote to who says "stop" without one means all that went to them.
+/// The case whose token an answer has. What somebody we wrote to says without one, "stop" or anything to be read, is about all that went to them; but of people,
+/// whose everyday mail lies here too, only "stop" is.
 fn answered<'c>(cases: &'c [Case], reply: &Reply) -> Vec<&'c Case> {
     if let Some(token) = &reply.token {
         return cases.iter().filter(|case| case.token == *token).collect();
@@ -119,6 +121,10 @@ fn answered<'c>(cases: &'c [Case], reply: &Reply) -> Vec<&'c Case> {
     };
     match reply.kind {
         Kind::OptOut => cases.iter().filter(went_to).collect(),
+        Kind::Human => {
+            let offices = cases.iter().filter(|c| c.audience == Audience::Postmaster);
+            offices.filter(went_to).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -177,8 +183,10 @@ fn effects(case: &Case, reply: &Reply) -> (Effects, &'static str) {
         }
         Kind::OptOut => {
             words.push_str("opt-out");
-            let names = to.iter().flat_map(|to| silenced(case, to));
-            effects.suppressed = names.map(|name| (name, words.clone())).collect();
+            let mut names: BTreeSet<String> = to.iter().flat_map(|to| silenced(case, to)).collect();
+            names.extend(speaker(reply, &names));
+            let named = |name| (name, words.clone());
+            effects.suppressed = names.into_iter().map(named).collect();
             // A person speaks for themselves, not for those who run the server; yet no other person there is asked.
             match case.audience {
                 Audience::Correspondents => {
@@ -197,6 +205,15 @@ fn effects(case: &Case, reply: &Reply) -> (Effects, &'static str) {
     };
     effects.state = next_state(case, &reply.kind).map(|state| (state, words));
     (effects, said)
+}
+
+/// Who says "stop" in another's place, say of a customer they work for: they may be the contact of others too, and have had enough. `None` if
+/// they are silenced already.
+fn speaker(reply: &Reply, names: &BTreeSet<String>) -> Option<String> {
+    let address = reply.from.to_lowercase();
+    let (_, domain) = address.rsplit_once('@')?;
+    let is_silenced = names.contains(&address) || names.iter().any(|name| is_within(domain, name));
+    (is_address(&address) && !is_silenced).then_some(address)
 }
 
 fn in_words(case: &Case, reply: &Reply, said: &str) -> String {

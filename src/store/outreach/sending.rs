@@ -1,5 +1,7 @@
 //! Whether a letter may leave, and what became of it: the one thing that the store decides, because only it can decide it for good.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::outcome::day_of;
@@ -15,7 +17,10 @@ impl Store {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if is_unwanted(&transaction, notice)? || is_closed(&transaction, notice)? {
+        if is_unwanted(&transaction, notice)?
+            || is_closed(&transaction, notice)?
+            || is_unread(&transaction, notice)?
+        {
             return Ok(Release::No);
         }
         if notice.kind != THANKS && was_written_lately(&transaction, notice, now, pause_days)? {
@@ -126,6 +131,31 @@ fn is_unwanted(connection: &Connection, notice: &Notice) -> Result<bool> {
     Ok(names
         .iter()
         .any(|name| unwanted.iter().any(|unwanted| unwanted.covers(name))))
+}
+
+/// Cases in which a human has answered and nobody has said yet what (`label`): it may be that they want no more of it.
+const UNREAD: &str = "SELECT e.outreach FROM outreach_event AS e WHERE e.what IN ('reply-human', 'reply-our-side')
+       AND NOT EXISTS (SELECT 1 FROM outreach_event AS l WHERE l.outreach = e.outreach AND l.what = 'label' AND l.id > e.id)";
+
+impl Store {
+    /// The tokens of the cases in which an answer waits to be read.
+    pub fn unread(&self) -> Result<BTreeSet<String>> {
+        let sql = format!("SELECT token FROM outreach WHERE id IN ({UNREAD})");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let tokens = statement.query_map([], |row| row.get(0))?;
+        Ok(tokens.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+/// Whether an answer waits to be read of the same organisation, or of whoever gets this letter: whatever has become of the case since.
+fn is_unread(connection: &Connection, notice: &Notice) -> Result<bool> {
+    let sql = format!(
+        "SELECT 1 FROM outreach AS o JOIN outreach AS mine ON mine.id = ?1
+         WHERE (o.organisation = mine.organisation OR LOWER(o.address) = LOWER(?2)) AND o.id IN ({UNREAD})"
+    );
+    let of = params![notice.case, notice.address];
+    let found = connection.query_row(&sql, of, |_| Ok(())).optional()?;
+    Ok(found.is_some())
 }
 
 /// Moves a case to where it stands if the letter leaves, which is known only afterwards. When it came there is said then. From here on the

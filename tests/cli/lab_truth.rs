@@ -1,6 +1,7 @@
 //! Who would be written to about a whole log of a real mail server, against what its peers saw themselves: nobody wrongly.
 //!
-//! The log and the truth are of one run of a laboratory: Debian's Sendmail 8.17 at LogLevel 14 between some hundred scripted peers.
+//! The logs and the truth are of runs of a laboratory: Debian's Postfix 3.7 and Sendmail 8.17, in several settings, between some hundred
+//! scripted peers each.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,6 +36,7 @@ const DESERVED: &[(&str, &[&str])] = &[
             "shared-mx-plain",
             "policy-encrypt-not-offered",
             "policy-verify-not-offered",
+            "dane-tlsa-not-offered",
             "tls-then-plain",
         ],
     ),
@@ -43,6 +45,7 @@ const DESERVED: &[(&str, &[&str])] = &[
         &[
             "broken-starttls-",
             "policy-encrypt-454",
+            "dane-tlsa-454",
             "tls-flaky-454",
             "mx1-starttls-454",
         ],
@@ -66,8 +69,21 @@ struct Lab {
     truth: Value,
 }
 
-fn lab() -> Lab {
-    let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/runs/sendmail-l14");
+/// All runs, and how many of a hundred deserving peers are found at least without asking their servers: of clear text, most logs do not say
+/// why, and where sessions leave no line, silence says nothing.
+const RUNS: &[(&str, usize)] = &[
+    ("postfix-iso", 25),
+    ("postfix-loglevel0", 0),
+    ("postfix-postlogd", 18),
+    ("postfix-reuse", 8),
+    ("postfix-rfc3164", 18),
+    ("sendmail-l14", 70),
+    ("sendmail-l9", 18),
+];
+
+fn lab(run: &str) -> Lab {
+    let runs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/runs");
+    let run = runs.join(run);
     let truth = std::fs::read(run.join("truth.json")).unwrap();
     let truth: Value = serde_json::from_slice(&truth).unwrap();
     let sandbox = Sandbox::new();
@@ -106,13 +122,21 @@ fn planned(lab: &Lab, more: &[&str]) -> Value {
 
 #[test]
 fn one_day_of_log_is_no_reason_to_write_to_anybody() {
-    let plan = planned(&lab(), &[]);
-    assert_eq!(strings(&plan["rows"], "domain"), Vec::<String>::new());
+    for (run, _) in RUNS {
+        let plan = planned(&lab(run), &[]);
+        assert_eq!(strings(&plan["rows"], "domain"), Vec::<String>::new());
+    }
 }
 
 #[test]
 fn nobody_is_written_to_whose_tls_was_never_at_fault() {
-    let lab = lab();
+    for (run, least) in RUNS {
+        check_plan(run, *least);
+    }
+}
+
+fn check_plan(run: &str, least: usize) {
+    let lab = lab(run);
     let plan = planned(&lab, &["--min-messages", "1", "--min-days", "1"]);
     let peers = lab.truth["domains"].as_object().unwrap();
     let mut found = Vec::new();
@@ -152,7 +176,7 @@ fn nobody_is_written_to_whose_tls_was_never_at_fault() {
         .filter(|(_, truth)| is_deserving(truth))
         .collect();
     let mut told = format!(
-        "{} of {} are found; missed are\n",
+        "{run}: {} of {} are found; missed are\n",
         found.len(),
         deserving.len()
     );
@@ -169,7 +193,7 @@ fn nobody_is_written_to_whose_tls_was_never_at_fault() {
     {
         println!("{told}");
     }
-    assert!(found.len() * 5 >= deserving.len() * 3, "{told}");
+    assert!(found.len() * 100 >= deserving.len() * least, "{told}");
 }
 
 /// Whether their TLS was at fault at least once. Who had no good word for us, or none at all, did not come as far as TLS.

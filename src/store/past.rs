@@ -19,8 +19,8 @@ use super::{Result, Store};
 const RECENT: i32 = 2;
 /// So many days are added at once: fewer cost an import more writing, more cost a report more reading.
 const STEP: i32 = 28;
-/// So many rows are held in memory while adding up.
-const MOST_ROWS: usize = 100_000;
+/// So many rows are held in memory while adding up: what a table of 2^16 places has room for.
+const MOST_ROWS: usize = 57_344;
 
 /// First and last day that are added up.
 pub type Days = (i32, i32);
@@ -153,8 +153,8 @@ fn add_up(
 
 /// Adds these to the table, in the order of its key, and empties them.
 fn write(connection: &Connection, sums: &mut HashMap<Key, Counts>) -> Result<()> {
-    let mut sorted: Vec<(Key, Counts)> = sums.drain().collect();
-    sorted.sort_unstable_by_key(|(key, _)| *key);
+    let mut sorted: Vec<(&Key, &Counts)> = sums.iter().collect();
+    sorted.sort_unstable_by_key(|(key, _)| **key);
     let mut statement = connection.prepare_cached(
         "INSERT INTO past (peer, outcome, service, day, n, messages, handshakes, first_seen, last_seen)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
@@ -172,6 +172,7 @@ fn write(connection: &Connection, sums: &mut HashMap<Key, Counts>) -> Result<()>
             peer, outcome, service, day, n, messages, handshakes, sum.first, sum.last
         ])?;
     }
+    sums.clear();
     Ok(())
 }
 

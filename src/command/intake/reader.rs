@@ -303,6 +303,8 @@ impl Reader<'_> {
             _ => Ok(()),
         };
         self.progress.finish();
+        // The writer goes on to add up the days gone by, which takes memory of its own.
+        drop(self.tracker);
         self.writer.finish()?;
         committed?;
         read

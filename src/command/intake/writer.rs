@@ -120,6 +120,8 @@ fn write(
                 .with_context(|| format!("writing the store {}", store.path()))?,
         }
     }
+    // What follows takes memory of its own.
+    drop(batch);
     store
         .add_up_past()
         .with_context(|| format!("writing the store {}", store.path()))

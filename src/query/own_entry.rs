@@ -13,8 +13,8 @@ use super::Scope;
 use super::sums::{Entry, Sums};
 use super::tally::is_sent;
 
-/// On so many days at least.
-const DAYS: usize = 3;
+/// On so many days at least: of a domain with less mail in clear nothing is concluded.
+pub const DAYS: usize = 3;
 /// Were each session in clear or not by chance, so seldom would it be those of one domain and no others: once in this many times.
 const SELDOM: f64 = 1000.0;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::outcome::{Class, Direction, ProofLine};
 use crate::query::Scope;
-use crate::query::own_entry::find_own_entries;
+use crate::query::own_entry::{self, find_own_entries};
 use crate::query::peer::{Day, Event, Peer, find_peer};
 use crate::query::servers::find_servers;
 use crate::store::{Claim, Result, Store};
@@ -122,7 +122,18 @@ fn own_entries(store: &Store, peer: &Peer, scope: &Scope) -> Result<Option<Note>
     let untold = peer.events.iter().filter(|e| {
         e.direction == Direction::Outbound && e.group.class == Class::PlaintextCauseUnknown
     });
-    let asked: BTreeSet<String> = untold.map(|e| e.domain.clone()).collect();
+    let mut clear: BTreeMap<&str, u64> = BTreeMap::new();
+    for event in untold {
+        *clear.entry(&event.domain).or_default() += event.group.n;
+    }
+    // All mail of the domain asked for is here; of others there may be more.
+    let is_enough =
+        |(domain, n): &(&str, u64)| *domain != peer.name || *n >= own_entry::DAYS as u64;
+    let asked: BTreeSet<String> = clear
+        .into_iter()
+        .filter(is_enough)
+        .map(|(domain, _)| domain.to_owned())
+        .collect();
     let own: Vec<String> = find_own_entries(store, scope, &asked)?
         .into_iter()
         .collect();

@@ -80,24 +80,33 @@ pub(super) fn without_excerpts(
     kept.into_iter().map(|(ordered, _)| ordered).collect()
 }
 
-/// The logs that were read before, are not among those of this run, and may hold records of one that is new.
+/// The logs that were read before and may hold records of one that is new, without those that are read on in this run, or that one of it is
+/// an edited copy of: of that, only what is new is read anyway.
 fn read_before(
     ordered: &[Ordered],
     remembered: &[Remembered],
 ) -> Vec<(Source, Option<i64>, Extent)> {
-    let is_of_the_time = |r: &Remembered| {
-        let mut new = ordered.iter().filter(|o| o.known_as.is_none());
-        new.any(|o| match (r.first, o.first, o.source.modified) {
+    let new: Vec<&Ordered> = ordered
+        .iter()
+        .filter(|o| o.known_as.is_none() && !o.source.is_stream())
+        .collect();
+    let is_apart = |at: usize| {
+        let mut ordered = ordered.iter();
+        ordered.all(|o| o.known_as != Some(at) && o.rewritten != Some(at))
+    };
+    let may_hold = |r: &Remembered, o: &Ordered| {
+        let is_of_the_time = match (r.first, o.first, o.source.modified) {
             (Some(first), Some(from), Some(to)) => {
                 first - SLACK <= to && from <= r.latest.saturating_add(SLACK)
             }
             _ => true,
-        })
+        };
+        is_of_the_time && family_of(&r.path) != family_of(&o.source.path)
     };
     remembered
         .iter()
         .enumerate()
-        .filter(|(at, r)| ordered.iter().all(|o| o.known_as != Some(*at)) && is_of_the_time(r))
+        .filter(|(at, r)| is_apart(*at) && new.iter().any(|o| may_hold(r, o)))
         .filter_map(|(_, r)| {
             let source = Source::read_before(&r.path, &r.fingerprint)?;
             let extent = extent(&source)?;
@@ -173,7 +182,7 @@ fn extent(source: &Source) -> Option<Extent> {
     if source.is_stream() {
         return None;
     }
-    let family = family(Path::new(source.path.file_name()?).to_str()?);
+    let family = family_of(&source.path)?;
     let start = source.open().ok()?.take(SEARCHED);
     let (first_line, host) = records(start).next()?;
     Some(Extent {
@@ -181,6 +190,11 @@ fn extent(source: &Source) -> Option<Extent> {
         host,
         first_line,
     })
+}
+
+/// What the rotated files of a log have in common.
+fn family_of(path: &Path) -> Option<String> {
+    Some(family(path.file_name()?.to_str()?))
 }
 
 /// The records of a text, whole, with their hosts.

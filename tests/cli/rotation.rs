@@ -175,6 +175,15 @@ fn an_edited_log_counts_only_what_came_later() {
     sandbox.write("backup.log", &old);
     import(&sandbox, &["backup.log"]);
     assert_is(&sandbox, &log(), "an older copy");
+
+    // the same under another name, beside the log it was made of
+    let sandbox = Sandbox::new();
+    sandbox.write("mail.log", &old);
+    import(&sandbox, &["mail.log"]);
+    sandbox.write("copy.log", [&edited[..], &pieces[6], &pieces[7]].concat());
+    let ran = import(&sandbox, &["copy.log"]);
+    assert!(!ran.err.contains("warning"), "nothing is lost: {}", ran.err);
+    assert_is(&sandbox, &log(), "edited, grown and named otherwise");
 }
 
 #[test]

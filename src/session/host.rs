@@ -263,8 +263,11 @@ impl Host {
         found.map(|s| s.failed = false).is_some()
     }
 
-    /// This client's TLS with us failed.
+    /// This client's TLS with us failed; one without an address is nobody that could be told again.
     pub fn note_failure(&mut self, address: &str, cause: Cause, at: i64) {
+        if address.is_empty() {
+            return;
+        }
         let client = name_hash(address.as_bytes());
         if self.failures.len() >= CLIENT_FAILURES && !self.failures.contains_key(&client) {
             let oldest = self.failures.iter().map(|(c, f)| (f.at, *c)).min();

@@ -31,8 +31,12 @@ struct Mail {
 
 impl Mail {
     fn add(&mut self, more: Mail) {
-        if self.n == 0 || more.n == 0 {
-            *self = if self.n == 0 { more } else { *self };
+        // What is not there has no first and no last.
+        if more.n == 0 {
+            return;
+        }
+        if self.n == 0 {
+            *self = more;
             return;
         }
         self.n += more.n;

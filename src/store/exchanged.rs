@@ -40,10 +40,10 @@ impl Store {
                 false => row.messages,
             };
             let sum = found.entry(row.peer).or_default();
-            // What is taken away was added before.
+            // What is taken away was added before, unless an import has written in between.
             *sum = match is_more {
-                true => sum.wrapping_add(mails),
-                false => sum.wrapping_sub(mails),
+                true => *sum + mails,
+                false => sum.saturating_sub(mails),
             };
             Ok(())
         };

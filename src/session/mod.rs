@@ -9,6 +9,7 @@
 
 #[cfg(test)]
 mod cases;
+mod due;
 mod host;
 mod inbound;
 mod letters;

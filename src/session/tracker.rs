@@ -3,16 +3,16 @@
 //!
 //! It holds no rule about TLS: those are in `outbound`, `inbound` and `verdict`.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use maillog::{Cause, Event, Handshake, Logging, Peer, Record, Side};
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{Direction, Emission, Fact, Parameters, ProofLine, Service, Tls, day_of};
 
+use super::due::Due;
 use super::host::Host;
 use super::names::Names;
 use super::own::{self, Own};
@@ -60,25 +60,31 @@ pub struct Place {
 /// All that is under way in a log.
 #[derive(Debug, Default)]
 pub struct Tracker {
-    own: Own,
-    keep_addresses: bool,
-    hosts: Vec<Host>,
+    known: Known,
     /// By the name in stored form, which is what a later run knows it by.
     host_index: HashMap<String, u32>,
-    services: Vec<Tag>,
     /// Per host, by tag in stored form.
     service_index: Vec<HashMap<String, u32>>,
-    /// Per host, when each of its processes is to be looked at, earliest first. A process that is not there any more, or has another
-    /// time, is none of these.
-    due: Vec<BinaryHeap<Reverse<(i64, Key)>>>,
+    /// Per host, when each of its processes is to be looked at. A process that is not there any more, or has another time, is none of
+    /// these.
+    due: Vec<Due>,
     /// Per host, by tag as it stands in the log: whether it is text need not be asked at each line.
     written_tags: Vec<HashMap<Box<[u8]>, u32>>,
     /// Host of the record before.
     latest_host: Vec<u8>,
     host_number: Option<u32>,
+    processes: HashMap<Key, Process>,
+}
+
+/// What is known beside the processes, and what they share.
+#[derive(Debug, Default)]
+struct Known {
+    own: Own,
+    keep_addresses: bool,
+    hosts: Vec<Host>,
+    services: Vec<Tag>,
     /// Steady time of the record at hand.
     steady: i64,
-    processes: HashMap<Key, Process>,
     parameters: Vec<Arc<Parameters>>,
     names: Names,
     spare: Spare,
@@ -277,7 +283,10 @@ impl Context<'_, '_> {
                 && p.key_exchange.as_bytes() == handshake.key_exchange
         };
         if let Some(at) = self.shared.iter().position(same) {
-            return Arc::clone(&self.shared[at]);
+            let found = Arc::clone(&self.shared[at]);
+            // What is asked for often is soon found early.
+            self.shared.swap(at, at / 2);
+            return found;
         }
         let new = Arc::new(Parameters {
             protocol: handshake.protocol,
@@ -309,8 +318,11 @@ impl Tracker {
     /// Nothing under way. `keep_addresses`: outcomes name the correspondent's full address.
     pub fn new(own: Own, keep_addresses: bool) -> Self {
         Tracker {
-            own,
-            keep_addresses,
+            known: Known {
+                own,
+                keep_addresses,
+                ..Known::default()
+            },
             ..Tracker::default()
         }
     }
@@ -328,9 +340,9 @@ impl Tracker {
             self.latest_host.clear();
             self.latest_host.extend_from_slice(host);
         }
-        let host = &mut self.hosts[number as usize];
+        let host = &mut self.known.hosts[number as usize];
         let advance = host.advance(at);
-        self.steady = advance.steady;
+        self.known.steady = advance.steady;
         if let Some(span) = advance.heard {
             let host = host.name.to_string();
             out.push(Emission::Heard { host, span });
@@ -374,33 +386,36 @@ impl Tracker {
             } => {
                 self.lost(host, at, records.unwrap_or(0), out);
                 if *goes_on {
-                    self.hosts[host as usize].doubt_until(self.steady + LOSS_SECONDS);
+                    self.known.hosts[host as usize].doubt_until(self.known.steady + LOSS_SECONDS);
                 }
             }
             Event::Sender { queue_id, sender } => self.sender(service, queue_id, sender),
             // Without a process id nothing can be tied together.
             _ if record.pid.is_none() => {}
             _ => {
-                let mut process = self.processes.remove(&key).unwrap_or_default();
-                if self.steady - process.last > REST_SECONDS {
-                    self.close_one(key, &mut process, out);
-                    process = Process::default();
+                let Tracker {
+                    known,
+                    due,
+                    processes,
+                    ..
+                } = self;
+                let mut entry = match processes.entry(key) {
+                    Entry::Occupied(entry) => entry,
+                    Entry::Vacant(entry) => entry.insert_entry(Process::default()),
+                };
+                let process = entry.get_mut();
+                if known.steady - process.last > REST_SECONDS {
+                    known.close_one(key, process, out);
+                    known.spare.put_all(std::mem::take(process));
                 }
                 // Records overtake each other; a process was not heard of earlier for that.
-                (process.last, process.stamp) = (process.last.max(self.steady), at);
-                apply(
-                    &mut process,
-                    event,
-                    &mut self.context(key, at, place, raw, out),
-                );
-                if process.says_something() {
-                    if process.due == 0 {
-                        process.due = process.last;
-                        self.due[host as usize].push(Reverse((process.due, key)));
-                    }
-                    self.processes.insert(key, process);
-                } else {
-                    self.spare.put_all(process);
+                (process.last, process.stamp) = (process.last.max(known.steady), at);
+                apply(process, event, &mut known.context(key, at, place, raw, out));
+                if !process.says_something() {
+                    known.spare.put_all(entry.remove());
+                } else if process.due == 0 {
+                    process.due = process.last;
+                    due[host as usize].push(process.due, key);
                 }
             }
         }
@@ -415,7 +430,10 @@ impl Tracker {
 
     /// The log hosts seen so far, and the time written on the latest record of each.
     pub fn hosts(&self) -> impl Iterator<Item = (&str, i64)> {
-        self.hosts.iter().map(|host| (&*host.name, host.latest))
+        self.known
+            .hosts
+            .iter()
+            .map(|host| (&*host.name, host.latest))
     }
 
     /// Records were lost just before the record that was last seen, which was written `at`; 0 if it is not known how many.
@@ -427,7 +445,7 @@ impl Tracker {
 
     /// Gives out what was heard of each host since it was last given out: to be called before each [`Tracker::save`].
     pub fn tell_heard(&mut self, out: &mut Vec<Emission>) {
-        for host in &mut self.hosts {
+        for host in &mut self.known.hosts {
             if let Some(span) = host.take_heard() {
                 let host = host.name.to_string();
                 out.push(Emission::Heard { host, span });
@@ -447,7 +465,7 @@ impl Tracker {
             names.iter().any(|name| text.contains(name.as_str()))
         };
         let dropped = self.drop_processes(mentions);
-        let hosts = self.hosts.iter_mut();
+        let hosts = self.known.hosts.iter_mut();
         dropped + hosts.map(|host| host.disguise(names)).sum::<u64>()
     }
 
@@ -459,8 +477,8 @@ impl Tracker {
 
     fn drop_processes(&mut self, is_to_go: impl Fn(&Process) -> bool) -> u64 {
         let before = self.processes.len();
-        let services = &self.services;
-        let hosts = &mut self.hosts;
+        let services = &self.known.services;
+        let hosts = &mut self.known.hosts;
         self.processes.retain(|key, process| {
             let goes = is_to_go(process);
             if goes
@@ -486,8 +504,14 @@ impl Tracker {
         let mut processes: Vec<(&Key, &Process)> = self.processes.iter().collect();
         processes.sort_unstable_by_key(|(key, _)| **key);
         serde_json::to_string(&Saved {
-            hosts: self.hosts.iter().map(|h| (h, h.waiting_ids())).collect(),
+            hosts: self
+                .known
+                .hosts
+                .iter()
+                .map(|h| (h, h.waiting_ids()))
+                .collect(),
             services: self
+                .known
                 .services
                 .iter()
                 .map(|t| (t.host, &t.service.tag, t.told, &t.witness))
@@ -504,23 +528,162 @@ impl Tracker {
             self.new_host(host);
         }
         for (host, tag, told, witness) in saved.services {
-            if host as usize >= self.hosts.len() {
+            if host as usize >= self.known.hosts.len() {
                 continue;
             }
             let number = self.new_service(host, tag);
-            let restored = &mut self.services[number as usize];
+            let restored = &mut self.known.services[number as usize];
             (restored.told, restored.witness) = (told, witness);
         }
         self.processes = saved.processes.into_iter().collect();
         for (key, process) in &mut self.processes {
             process.due = process.last;
-            if let Some(tag) = self.services.get(key.0 as usize) {
-                self.due[tag.host as usize].push(Reverse((process.due, *key)));
+            if let Some(tag) = self.known.services.get(key.0 as usize) {
+                self.due[tag.host as usize].push(process.due, *key);
             }
         }
         Ok(())
     }
 
+    /// Number of the service a record comes from.
+    fn service(&mut self, host: u32, program: &[u8]) -> u32 {
+        if let Some(number) = self.written_tags[host as usize].get(program) {
+            return *number;
+        }
+        let tag = proof::readable(program);
+        let number = match self.service_index[host as usize].get(&*tag) {
+            Some(number) => *number,
+            None => self.new_service(host, tag.into_owned()),
+        };
+        self.written_tags[host as usize].insert(program.into(), number);
+        number
+    }
+
+    /// Number of a host, which begins now if it is new.
+    fn host(&mut self, name: &[u8], at: i64) -> u32 {
+        let name = proof::readable(name);
+        match self.host_index.get(&*name) {
+            Some(number) => *number,
+            None => self.new_host(Host::new((&*name).into(), at)),
+        }
+    }
+
+    fn new_host(&mut self, host: Host) -> u32 {
+        // OK to narrow: far fewer than 2^32 hosts fit into memory.
+        let number = self.known.hosts.len() as u32;
+        self.host_index.insert(host.name.to_string(), number);
+        self.known.hosts.push(host);
+        self.service_index.push(HashMap::new());
+        self.written_tags.push(HashMap::new());
+        self.due.push(Due::default());
+        number
+    }
+
+    fn new_service(&mut self, host: u32, tag: String) -> u32 {
+        let number = self.known.services.len() as u32;
+        self.service_index[host as usize].insert(tag.clone(), number);
+        let service = Service {
+            host: self.known.hosts[host as usize].name.to_string(),
+            tag,
+        };
+        self.known.services.push(Tag {
+            service: Arc::new(service),
+            host,
+            told: [(i32::MIN, 0); 2],
+            witness: Default::default(),
+        });
+        number
+    }
+
+    /// Gives out and drops the processes of a host that have been idle since `limit`, steady time. Looks at those only whose time has
+    /// come: it is when they were first heard of, or were when they were last looked at.
+    fn forget(&mut self, host: u32, limit: i64, out: &mut Vec<Emission>) {
+        let due = &mut self.due[host as usize];
+        let mut gone: Vec<Key> = Vec::new();
+        for (at, key) in due.take_before(limit) {
+            match self.processes.get_mut(&key).filter(|p| p.due == at) {
+                Some(process) if process.last < limit => gone.push(key),
+                Some(process) => {
+                    process.due = process.last;
+                    due.push(process.due, key);
+                }
+                None => {}
+            }
+        }
+        // Sessions come and go much faster than their time comes.
+        if due.len() > DUE_ROOM + 2 * self.processes.len() {
+            let processes = &self.processes;
+            due.retain(|at, key| processes.get(&key).is_some_and(|p| p.due == at));
+        }
+        gone.sort_unstable();
+        gone.dedup();
+        self.close(&gone, out);
+    }
+
+    /// Gives out and drops all processes of a host.
+    fn forget_all(&mut self, host: u32, out: &mut Vec<Emission>) {
+        self.due[host as usize] = Due::default();
+        let is_of_host = |key: &&Key| self.known.services[key.0 as usize].host == host;
+        let mut keys: Vec<Key> = self.processes.keys().filter(is_of_host).copied().collect();
+        keys.sort_unstable();
+        self.close(&keys, out);
+    }
+
+    fn close(&mut self, keys: &[Key], out: &mut Vec<Emission>) {
+        for key in keys {
+            if let Some(mut process) = self.processes.remove(key) {
+                self.known.close_one(*key, &mut process, out);
+                self.known.spare.put_all(process);
+            }
+        }
+    }
+
+    fn lost(&mut self, host: u32, at: i64, records: u64, out: &mut Vec<Emission>) {
+        let host = &mut self.known.hosts[host as usize];
+        // What stands in the same second may still be on either side of the hole.
+        host.lost = host.lost.max(Some(self.known.steady));
+        out.push(Emission::Gap {
+            host: host.name.to_string(),
+            at,
+            records,
+        });
+    }
+
+    fn sender(&mut self, service: u32, queue_id: &[u8], sender: &[u8]) {
+        let host = &mut self.known.hosts[self.known.services[service as usize].host as usize];
+        let key = host.take_id(queue_id);
+        let session = key
+            .and_then(|key| self.processes.get_mut(&key))
+            .and_then(|p| p.inbound.as_mut());
+        let is_letter = letters::is_sender(sender);
+        if is_letter || !host.letters.is_empty() {
+            let tag = key.and_then(|key| self.known.services.get(key.0 as usize));
+            let is_own = |session: &Inbound| {
+                let peer = session.peer.view();
+                let name = maillog::peer::without_dot(peer.name);
+                session.authenticated
+                    || session.reinjected
+                    || tag.is_some_and(|tag| own::submission_service(&tag.service.tag).is_some())
+                    || self.known.own.holds_host(peer.address, name, &host.name)
+            };
+            let is_own = session.as_deref().is_none_or(|session| is_own(session));
+            host.letters
+                .take(queue_id, is_letter && is_own, self.known.steady);
+        }
+        let Some(session) = session else {
+            return;
+        };
+        if let Some(mail) = session
+            .mails
+            .iter_mut()
+            .find(|m| m.queue_id.as_bytes() == queue_id)
+        {
+            mail.sender = proof::short(sender);
+        }
+    }
+}
+
+impl Known {
     fn context<'c, 'l>(
         &'c mut self,
         key: Key,
@@ -549,100 +712,6 @@ impl Tracker {
         }
     }
 
-    /// Number of the service a record comes from.
-    fn service(&mut self, host: u32, program: &[u8]) -> u32 {
-        if let Some(number) = self.written_tags[host as usize].get(program) {
-            return *number;
-        }
-        let tag = proof::readable(program);
-        let number = match self.service_index[host as usize].get(&*tag) {
-            Some(number) => *number,
-            None => self.new_service(host, tag.into_owned()),
-        };
-        self.written_tags[host as usize].insert(program.into(), number);
-        number
-    }
-
-    /// Number of a host, which begins now if it is new.
-    fn host(&mut self, name: &[u8], at: i64) -> u32 {
-        let name = proof::readable(name);
-        match self.host_index.get(&*name) {
-            Some(number) => *number,
-            None => self.new_host(Host::new((&*name).into(), at)),
-        }
-    }
-
-    fn new_host(&mut self, host: Host) -> u32 {
-        // OK to narrow: far fewer than 2^32 hosts fit into memory.
-        let number = self.hosts.len() as u32;
-        self.host_index.insert(host.name.to_string(), number);
-        self.hosts.push(host);
-        self.service_index.push(HashMap::new());
-        self.written_tags.push(HashMap::new());
-        self.due.push(BinaryHeap::new());
-        number
-    }
-
-    fn new_service(&mut self, host: u32, tag: String) -> u32 {
-        let number = self.services.len() as u32;
-        self.service_index[host as usize].insert(tag.clone(), number);
-        let service = Service {
-            host: self.hosts[host as usize].name.to_string(),
-            tag,
-        };
-        self.services.push(Tag {
-            service: Arc::new(service),
-            host,
-            told: [(i32::MIN, 0); 2],
-            witness: Default::default(),
-        });
-        number
-    }
-
-    /// Gives out and drops the processes of a host that have been idle since `limit`, steady time. Looks at those only whose time has
-    /// come: it is when they were first heard of, or were when they were last looked at.
-    fn forget(&mut self, host: u32, limit: i64, out: &mut Vec<Emission>) {
-        let due = &mut self.due[host as usize];
-        let mut gone: Vec<Key> = Vec::new();
-        while let Some(Reverse((at, key))) = due.peek().copied().filter(|d| d.0.0 < limit) {
-            due.pop();
-            match self.processes.get_mut(&key).filter(|p| p.due == at) {
-                Some(process) if process.last < limit => gone.push(key),
-                Some(process) => {
-                    process.due = process.last;
-                    due.push(Reverse((process.due, key)));
-                }
-                None => {}
-            }
-        }
-        // Sessions come and go much faster than their time comes.
-        if due.len() > DUE_ROOM + 2 * self.processes.len() {
-            let processes = &self.processes;
-            due.retain(|Reverse((at, key))| processes.get(key).is_some_and(|p| p.due == *at));
-        }
-        gone.sort_unstable();
-        gone.dedup();
-        self.close(&gone, out);
-    }
-
-    /// Gives out and drops all processes of a host.
-    fn forget_all(&mut self, host: u32, out: &mut Vec<Emission>) {
-        self.due[host as usize].clear();
-        let is_of_host = |key: &&Key| self.services[key.0 as usize].host == host;
-        let mut keys: Vec<Key> = self.processes.keys().filter(is_of_host).copied().collect();
-        keys.sort_unstable();
-        self.close(&keys, out);
-    }
-
-    fn close(&mut self, keys: &[Key], out: &mut Vec<Emission>) {
-        for key in keys {
-            if let Some(mut process) = self.processes.remove(key) {
-                self.close_one(*key, &mut process, out);
-                self.spare.put_all(process);
-            }
-        }
-    }
-
     fn close_one(&mut self, key: Key, process: &mut Process, out: &mut Vec<Emission>) {
         // The proof of an outcome without a last line is in the lines that were kept.
         let place = Place {
@@ -655,50 +724,6 @@ impl Tracker {
         }
         if let Some(session) = &process.inbound {
             inbound::abandoned(session, &mut cx);
-        }
-    }
-
-    fn lost(&mut self, host: u32, at: i64, records: u64, out: &mut Vec<Emission>) {
-        let host = &mut self.hosts[host as usize];
-        // What stands in the same second may still be on either side of the hole.
-        host.lost = host.lost.max(Some(self.steady));
-        out.push(Emission::Gap {
-            host: host.name.to_string(),
-            at,
-            records,
-        });
-    }
-
-    fn sender(&mut self, service: u32, queue_id: &[u8], sender: &[u8]) {
-        let host = &mut self.hosts[self.services[service as usize].host as usize];
-        let key = host.take_id(queue_id);
-        let session = key
-            .and_then(|key| self.processes.get_mut(&key))
-            .and_then(|p| p.inbound.as_mut());
-        let is_letter = letters::is_sender(sender);
-        if is_letter || !host.letters.is_empty() {
-            let tag = key.and_then(|key| self.services.get(key.0 as usize));
-            let is_own = |session: &Inbound| {
-                let peer = session.peer.view();
-                let name = maillog::peer::without_dot(peer.name);
-                session.authenticated
-                    || session.reinjected
-                    || tag.is_some_and(|tag| own::submission_service(&tag.service.tag).is_some())
-                    || self.own.holds_host(peer.address, name, &host.name)
-            };
-            let is_own = session.as_deref().is_none_or(|session| is_own(session));
-            host.letters
-                .take(queue_id, is_letter && is_own, self.steady);
-        }
-        let Some(session) = session else {
-            return;
-        };
-        if let Some(mail) = session
-            .mails
-            .iter_mut()
-            .find(|m| m.queue_id.as_bytes() == queue_id)
-        {
-            mail.sender = proof::short(sender);
         }
     }
 }

@@ -16,10 +16,18 @@ use crate::outcome::{
 
 use super::evidence::{Kept, Proof};
 use super::intern::Interner;
+use super::peer_row::KnownRows;
 use super::shape::Shapes;
 
-/// Names that are kept from one commit to the next; past this many the batch begins anew.
+/// Names that are kept from one commit to the next, and kinds and services; past this many they are forgotten.
 const MOST_NAMES: usize = 32_768;
+const MOST_KINDS: usize = 4096;
+
+/// With more of anything than this a batch is full: of counts because one doubling of their table later they would take 7 MB, of names and
+/// of lines because of the room they take. What is on its way to the batch by then still goes in.
+const FULL_ROWS: usize = 26_624;
+const FULL_NAMES: usize = 36_864;
+const FULL_PROOF_BYTES: usize = 4 * 1024 * 1024;
 
 /// The other side, in one direction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -127,11 +135,14 @@ pub struct Batch {
     pub(super) correspondents: HashMap<(u32, Key), Counts>,
     pub(super) logging: HashMap<(i32, u32, Direction), Logging>,
     pub(super) evidence: HashMap<(u32, u32), Kept>,
+    /// How long the lines of all evidence are.
+    proof_bytes: usize,
     pub(super) gaps: Vec<(String, i64, u64)>,
     pub(super) clock_steps: Vec<(String, i64, i64)>,
     pub(super) spans: HashMap<String, BTreeMap<i32, Span>>,
     pub(super) shapes: Shapes,
     pub(super) rows: RowNumbers,
+    pub(super) known_rows: KnownRows,
 }
 
 /// Row numbers in the store of the first names of a batch.
@@ -186,9 +197,22 @@ impl Batch {
         self.shapes.add(shape, at);
     }
 
-    /// How many rows of daily counts are waiting: a measure of when to commit.
-    pub fn len(&self) -> usize {
-        self.counts.len()
+    /// Whether it takes the room that is meant for it: then it is time to write.
+    pub fn is_full(&self) -> bool {
+        let rows = [
+            self.counts.len(),
+            self.correspondents.len(),
+            self.logging.len(),
+            self.gaps.len(),
+            self.clock_steps.len(),
+        ];
+        rows.iter().sum::<usize>() > FULL_ROWS
+            || self.names() > FULL_NAMES
+            || self.proof_bytes > FULL_PROOF_BYTES
+    }
+
+    fn names(&self) -> usize {
+        self.peers.values().len() + self.addresses.values().len()
     }
 
     /// Nothing is waiting.
@@ -203,15 +227,23 @@ impl Batch {
 
     /// Drops what is waiting, and keeps the names.
     pub fn clear(&mut self) {
-        if self.peers.values().len() + self.addresses.values().len() > MOST_NAMES {
-            let shapes = std::mem::take(&mut self.shapes);
-            *self = Batch::new(self.keep_correspondents);
-            self.shapes = shapes;
+        if self.names() > MOST_NAMES {
+            self.peers.clear();
+            self.addresses.clear();
+            self.rows.peers.clear();
+            self.met = Met::default();
+        }
+        if self.kinds.values().len() + self.services.values().len() > MOST_KINDS {
+            self.kinds.clear();
+            self.services.clear();
+            self.rows.kinds.clear();
+            self.rows.services.clear();
         }
         self.counts.clear();
         self.correspondents.clear();
         self.logging.clear();
         self.evidence.clear();
+        self.proof_bytes = 0;
         self.gaps.clear();
         self.clock_steps.clear();
         self.spans.clear();
@@ -259,15 +291,11 @@ impl Batch {
         }
         // Further recipients of one line rest on the same lines as the first.
         if !outcome.is_plain_success() && !outcome.proof.is_empty() {
-            let proof = Proof {
-                service: key.service,
-                at,
-                lines: outcome.proof.clone(),
-            };
-            self.evidence
-                .entry((key.peer, key.kind))
-                .or_default()
-                .push(proof);
+            let proof = Proof::new(key.service, at, &outcome.proof);
+            self.proof_bytes += proof.bytes();
+            let kept = self.evidence.entry((key.peer, key.kind)).or_default();
+            let over = kept.push(proof);
+            self.proof_bytes -= over.map_or(0, |over| over.bytes());
         }
     }
 

@@ -13,7 +13,7 @@ use crate::outcome::{Direction, Service};
 
 use super::batch::{Batch, Counts, Key, Kind, Logging, RowNumbers};
 use super::bookmark::{save_bookmark, save_open_sessions, save_run, save_state};
-use super::peer_row::{newest_peer, peer_rows};
+use super::peer_row::{KnownRows, newest_peer, peer_rows};
 use super::{Bookmark, Error, Result, RunCounts, Store, evidence, past};
 
 impl Store {
@@ -29,7 +29,10 @@ impl Store {
         let written = self.write(batch, bookmarks, open_sessions, run);
         match written {
             Ok(()) => batch.clear(),
-            Err(_) => batch.rows = RowNumbers::default(),
+            Err(_) => {
+                batch.rows = RowNumbers::default();
+                batch.known_rows = KnownRows::default();
+            }
         }
         written
     }
@@ -98,7 +101,8 @@ fn write_names(connection: &Connection, batch: &mut Batch) -> Result<()> {
         rows.services.push(service_row(connection, service)?);
     }
     let new = &batch.peers.values()[rows.peers.len()..];
-    rows.peers.extend(peer_rows(connection, new)?);
+    rows.peers
+        .extend(peer_rows(connection, &mut batch.known_rows, new)?);
     for kind in &batch.kinds.values()[rows.kinds.len()..] {
         rows.kinds.push(outcome_row(connection, kind)?);
     }
@@ -342,14 +346,15 @@ fn write_evidence(connection: &Connection, batch: &Batch, newest_peer: i64) -> R
         .collect();
     all.sort_unstable_by_key(|(key, _)| *key);
     let mut inserter = evidence::Inserter::prepare(connection)?;
+    let mut trimmer = evidence::Trimmer::prepare(connection)?;
     for ((peer, outcome), kept) in all {
         for proof in kept.iter() {
-            let service = rows.services[proof.service as usize];
+            let service = rows.services[proof.service() as usize];
             inserter.insert(peer, outcome, service, proof)?;
         }
         // Of a peer that is new nothing was kept before.
         if peer <= newest_peer {
-            evidence::trim(connection, peer, outcome)?;
+            trimmer.trim(peer, outcome)?;
         }
     }
     Ok(())

@@ -18,12 +18,40 @@ const LATEST: usize = 4;
 /// What stands in place of a line that proved the logging of a service.
 const EMPTIED: &str = "-";
 
-/// One occurrence, in a batch.
+/// One occurrence, in a batch: its lines as they are stored, which takes less room than a list of them.
 #[derive(Debug)]
 pub(super) struct Proof {
-    pub(super) service: u32,
-    pub(super) at: i64,
-    pub(super) lines: Vec<ProofLine>,
+    service: u32,
+    at: i64,
+    source: i64,
+    offset: u64,
+    lines: Box<str>,
+}
+
+impl Proof {
+    pub(super) fn new(service: u32, at: i64, lines: &[ProofLine]) -> Proof {
+        let (source, offset) = lines
+            .first()
+            .map_or((0, 0), |line| (line.source, line.offset));
+        Proof {
+            service,
+            at,
+            source,
+            offset,
+            // A list of numbers and strings always has a JSON text.
+            lines: serde_json::to_string(lines).unwrap_or_default().into(),
+        }
+    }
+
+    /// Of which service of the batch.
+    pub(super) fn service(&self) -> u32 {
+        self.service
+    }
+
+    /// How long its lines are.
+    pub(super) fn bytes(&self) -> usize {
+        self.lines.len()
+    }
 }
 
 /// The occurrences of one peer and outcome in a batch that may be kept.
@@ -34,15 +62,18 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn push(&mut self, proof: Proof) {
+    /// Takes one, and gives back what is not to be kept any more.
+    pub(super) fn push(&mut self, proof: Proof) -> Option<Proof> {
         if self.first.is_none() {
             self.first = Some(proof);
-            return;
+            return None;
         }
-        if self.latest.len() == LATEST {
-            self.latest.pop_front();
-        }
+        let over = match self.latest.len() {
+            LATEST => self.latest.pop_front(),
+            _ => None,
+        };
         self.latest.push_back(proof);
+        over
     }
 
     /// In the order they came.
@@ -54,8 +85,6 @@ impl Kept {
 /// Writes occurrences.
 pub(super) struct Inserter<'c> {
     statement: CachedStatement<'c>,
-    /// Room for the lines of one.
-    text: Vec<u8>,
 }
 
 impl<'c> Inserter<'c> {
@@ -63,7 +92,6 @@ impl<'c> Inserter<'c> {
         let sql = "INSERT INTO evidence (peer, outcome, service, at, source, offset, lines) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         Ok(Inserter {
             statement: connection.prepare_cached(sql)?,
-            text: Vec::new(),
         })
     }
 
@@ -74,40 +102,48 @@ impl<'c> Inserter<'c> {
         service: i64,
         proof: &Proof,
     ) -> Result<()> {
-        let (source, offset) = proof
-            .lines
-            .first()
-            .map_or((0, 0), |line| (line.source, line.offset));
-        // A list of numbers and strings always has a JSON text.
-        self.text.clear();
-        serde_json::to_writer(&mut self.text, &proof.lines).ok();
-        let lines = std::str::from_utf8(&self.text).unwrap_or_default();
+        let Proof {
+            at, source, lines, ..
+        } = proof;
         // OK to narrow: no file has 2^63 bytes.
-        let offset = offset as i64;
-        self.statement.execute(params![
-            peer, outcome, service, proof.at, source, offset, lines
-        ])?;
+        let offset = proof.offset as i64;
+        self.statement
+            .execute(params![peer, outcome, service, at, source, offset, lines])?;
         Ok(())
     }
 }
 
-/// Brings one peer and outcome back to what is kept.
-pub(super) fn trim(connection: &Connection, peer: i64, outcome: i64) -> Result<()> {
-    let count = "SELECT COUNT(*) FROM evidence WHERE peer = ?1 AND outcome = ?2";
-    let count: i64 = connection
-        .prepare_cached(count)?
-        .query_row([peer, outcome], |row| row.get(0))?;
-    if count <= 1 + LATEST as i64 {
-        return Ok(());
+/// Brings peers and outcomes back to what is kept.
+pub(super) struct Trimmer<'c> {
+    find: CachedStatement<'c>,
+    delete: CachedStatement<'c>,
+    /// Room for the rows of one, oldest first.
+    rows: Vec<i64>,
+}
+
+impl<'c> Trimmer<'c> {
+    pub(super) fn prepare(connection: &'c Connection) -> Result<Trimmer<'c>> {
+        let find = "SELECT id FROM evidence WHERE peer = ?1 AND outcome = ?2 ORDER BY id";
+        Ok(Trimmer {
+            find: connection.prepare_cached(find)?,
+            delete: connection.prepare_cached("DELETE FROM evidence WHERE id = ?1")?,
+            rows: Vec::new(),
+        })
     }
-    connection
-        .prepare_cached(
-            "DELETE FROM evidence WHERE peer = ?1 AND outcome = ?2
-             AND id <> (SELECT MIN(id) FROM evidence WHERE peer = ?1 AND outcome = ?2)
-             AND id NOT IN (SELECT id FROM evidence WHERE peer = ?1 AND outcome = ?2 ORDER BY id DESC LIMIT ?3)",
-        )?
-        .execute(params![peer, outcome, LATEST as i64])?;
-    Ok(())
+
+    /// Drops what lies between the first and the latest. The index alone tells which: most have nothing to drop.
+    pub(super) fn trim(&mut self, peer: i64, outcome: i64) -> Result<()> {
+        self.rows.clear();
+        let mut found = self.find.query([peer, outcome])?;
+        while let Some(row) = found.next()? {
+            self.rows.push(row.get(0)?);
+        }
+        let latest = self.rows.len().saturating_sub(LATEST);
+        for id in self.rows.get(1..latest).unwrap_or_default() {
+            self.delete.execute([id])?;
+        }
+        Ok(())
+    }
 }
 
 /// One occurrence with its lines, as it reads in the light of all that is known.

@@ -43,6 +43,12 @@ impl<T: Eq + Hash> Interner<T> {
         number
     }
 
+    /// Forgets all values, and keeps the room they took.
+    pub(super) fn clear(&mut self) {
+        self.numbers.clear();
+        self.values.clear();
+    }
+
     /// The values, by number.
     pub(super) fn values(&self) -> &[T] {
         &self.values

@@ -5,10 +5,12 @@
 //! SipHash keeps strangers, who choose the names, from making many that share one. What is asked about one name looks at every peer:
 //! a fifth of a microsecond each (`peers`).
 
-use std::hash::Hasher;
+use std::hash::{BuildHasher, Hasher, RandomState};
 
+use hashbrown::HashMap;
 use rusqlite::{CachedStatement, Connection, Row, params};
 use siphasher::sip::SipHasher13;
+use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher128};
 
 use crate::outcome::{Direction, PeerName};
 
@@ -22,6 +24,12 @@ const SEPARATOR: u8 = 0xff;
 /// The key of a peer: the same on every machine, never 0.
 fn key(direction: &str, name: &PeerName) -> i64 {
     let mut hasher = SipHasher13::new();
+    write_names(&mut hasher, direction, name);
+    // 0 is that of a row that has none yet. OK to wrap: it is only compared.
+    hasher.finish().max(1) as i64
+}
+
+fn write_names(hasher: &mut impl Hasher, direction: &str, name: &PeerName) {
     for part in [
         direction,
         name.domain.as_str(),
@@ -32,26 +40,68 @@ fn key(direction: &str, name: &PeerName) -> i64 {
         hasher.write_u8(SEPARATOR);
     }
     hasher.write(&name.port.to_le_bytes());
-    // 0 is that of a row that has none yet. OK to wrap: it is only compared.
-    hasher.finish().max(1) as i64
+}
+
+/// How many rows are remembered; past this many they are forgotten.
+const MOST_ROWS: usize = 229_376;
+
+/// The rows of the peers an import has met, by a number of 128 bits made of their names under a secret that is gone with the process: no
+/// two names have the same, and nobody can look for such. It takes a tenth of the room of the names.
+#[derive(Debug)]
+pub(super) struct KnownRows {
+    rows: HashMap<(u64, u64), i64>,
+    secret: (u64, u64),
+}
+
+impl Default for KnownRows {
+    fn default() -> Self {
+        let random = RandomState::new();
+        KnownRows {
+            rows: HashMap::new(),
+            secret: (random.hash_one(0), random.hash_one(1)),
+        }
+    }
+}
+
+impl KnownRows {
+    fn number(&self, peer: &Peer) -> (u64, u64) {
+        let mut hasher = SipHasher128::new_with_keys(self.secret.0, self.secret.1);
+        write_names(&mut hasher, peer.direction.name(), &peer.name);
+        let number = hasher.finish128();
+        (number.h1, number.h2)
+    }
+
+    fn remember(&mut self, number: (u64, u64), row: i64) {
+        if self.rows.len() == MOST_ROWS {
+            self.rows.clear();
+        }
+        self.rows.insert(number, row);
+    }
 }
 
 /// Finds or makes the rows of these peers, and gives their numbers in the same order.
-pub(super) fn peer_rows(connection: &Connection, peers: &[Peer]) -> Result<Vec<i64>> {
+pub(super) fn peer_rows(
+    connection: &Connection,
+    known: &mut KnownRows,
+    peers: &[Peer],
+) -> Result<Vec<i64>> {
     if !peers.is_empty() {
         make_keys(connection)?;
     }
-    // In the order of the index, so that its pages are written one after the other.
-    let mut keys: Vec<(i64, usize)> = peers
-        .iter()
-        .enumerate()
-        .map(|(at, peer)| (key(peer.direction.name(), &peer.name), at))
-        .collect();
-    keys.sort_unstable();
     let mut rows = vec![0; peers.len()];
+    let mut unknown = Vec::new();
+    for (at, peer) in peers.iter().enumerate() {
+        let number = known.number(peer);
+        match known.rows.get(&number) {
+            Some(row) => rows[at] = *row,
+            None => unknown.push((key(peer.direction.name(), &peer.name), at, number)),
+        }
+    }
+    // In the order of the index, so that its pages are written one after the other.
+    unknown.sort_unstable();
     let mut statements = Statements::prepare(connection)?;
-    let stored = stored_keys(connection, peers.len())?;
-    for (key, at) in keys {
+    let stored = stored_keys(connection, unknown.len())?;
+    for (key, at, number) in unknown {
         let is_new = stored
             .as_ref()
             .is_some_and(|s| s.binary_search(&key).is_err());
@@ -63,6 +113,7 @@ pub(super) fn peer_rows(connection: &Connection, peers: &[Peer]) -> Result<Vec<i
             Some(row) => row,
             None => statements.insert(connection, key, &peers[at])?,
         };
+        known.remember(number, rows[at]);
     }
     Ok(rows)
 }
@@ -216,7 +267,11 @@ mod tests {
         assert_eq!(rows, [1, 2, 3, 4]);
         assert_eq!(row(&peers[2]), 3);
         connection.execute("UPDATE peer SET key = 0", []).unwrap();
-        assert_eq!(peer_rows(connection, &peers).unwrap(), rows);
+        let mut known = KnownRows::default();
+        assert_eq!(peer_rows(connection, &mut known, &peers).unwrap(), rows);
+        // Once more from memory.
+        assert_eq!(known.rows.len(), peers.len());
+        assert_eq!(peer_rows(connection, &mut known, &peers).unwrap(), rows);
         let sql = "SELECT COUNT(DISTINCT key) FROM peer WHERE key <> 0";
         let keys: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
         assert_eq!(keys, 4);

@@ -16,7 +16,7 @@ use crate::store::{Bookmark, Store};
 
 use super::super::Environment;
 use super::parsed::ParsedLine;
-use super::reader::{COMMIT_BYTES, Reader, SourceState};
+use super::reader::{Reader, SourceState};
 use super::{ReadingArgs, Tracker};
 
 /// What marks the bookmark of the journal.
@@ -253,7 +253,7 @@ impl Reader<'_> {
             // Offsets count what is new, however many runs it took.
             self.journal_line(reading, base + line.offset - reading.again, line.bytes);
             reading.bookmark.offset = base + entries.position() - reading.again;
-            if self.since_commit >= COMMIT_BYTES {
+            if self.is_to_commit() {
                 self.bookmarks.push(reading.bookmark()?);
                 self.commit()?;
             }

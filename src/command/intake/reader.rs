@@ -20,8 +20,8 @@ use super::parsed::{self, Ahead, End, ParsedLine};
 use super::told::Intake;
 use super::writer::{Commit, Item, Writer};
 
-/// How many bytes of log go into one transaction.
-pub(super) const COMMIT_BYTES: u64 = 32 * 1024 * 1024;
+/// At most so many bytes of log go into one transaction: a run that is cut off reads no more of them again.
+const COMMIT_BYTES: u64 = 256 * 1024 * 1024;
 /// In place of a shape: there is no telling what may be in such a line.
 const NO_LOG_LINE: &str = "(not a log line)";
 
@@ -179,7 +179,7 @@ impl Reader<'_> {
                 self.since_commit += line.bytes.len() as u64 + 1;
             }
             self.progress.at(self.done + read.load(Ordering::Relaxed));
-            if let Some(here) = block.stop().filter(|_| self.since_commit >= COMMIT_BYTES) {
+            if let Some(here) = block.stop().filter(|_| self.is_to_commit()) {
                 update(bookmark, Some(here), state)?;
                 self.bookmarks.push(bookmark.clone());
                 self.commit()?;
@@ -280,6 +280,11 @@ impl Reader<'_> {
     fn gather(&mut self) {
         self.tracker.tell_heard(&mut self.emissions);
         self.collect();
+    }
+
+    /// Whether as much was found, or read, as goes into one transaction.
+    pub(super) fn is_to_commit(&self) -> bool {
+        self.since_commit >= COMMIT_BYTES || self.writer.is_full()
     }
 
     /// Writes what was found so far, how far each source was read, and what is open, all or nothing.

@@ -4,6 +4,8 @@
 //! What waits is bounded; who is too fast waits. What has been counted goes back, to be dropped where it was made: memory that one
 //! thread takes and another gives back costs an allocator more than anything else done here.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
@@ -15,6 +17,8 @@ use crate::store::{Batch, Bookmark, RunCounts, Store};
 /// How many things found are handed over at once, and how many such bundles may wait: enough to read on while a batch is written.
 const BUNDLE: usize = 1024;
 const WAITING: usize = 24;
+/// After so many commits nothing was full.
+const NEVER: u64 = u64::MAX;
 
 /// What is counted.
 pub(super) enum Item {
@@ -44,6 +48,10 @@ pub(super) struct Writer<'scope> {
     bundle: Vec<Item>,
     messages: SyncSender<Message>,
     counted: Receiver<Vec<Item>>,
+    /// How many commits were handed over.
+    commits: u64,
+    /// After how many commits there was as much to write again as there may be.
+    full_after: Arc<AtomicU64>,
     thread: ScopedJoinHandle<'scope, anyhow::Result<()>>,
 }
 
@@ -56,11 +64,15 @@ impl<'scope> Writer<'scope> {
     ) -> Self {
         let (messages, inbox) = sync_channel(WAITING);
         let (back, counted) = channel();
+        let full_after = Arc::new(AtomicU64::new(NEVER));
+        let tell = Arc::clone(&full_after);
         Writer {
             bundle: Vec::with_capacity(BUNDLE),
             messages,
             counted,
-            thread: scope.spawn(move || write(store, batch, &inbox, &back)),
+            commits: 0,
+            full_after,
+            thread: scope.spawn(move || write(store, batch, &inbox, (&back, &tell))),
         }
     }
 
@@ -76,8 +88,14 @@ impl<'scope> Writer<'scope> {
         }
     }
 
+    /// Whether what waits takes the memory that is meant for it: it is time to commit.
+    pub(super) fn is_full(&self) -> bool {
+        self.full_after.load(Ordering::Relaxed) == self.commits
+    }
+
     /// Has all that was counted written. Fails if the thread has failed; [`Writer::finish`] says why.
     pub(super) fn commit(&mut self, commit: Commit) -> anyhow::Result<()> {
+        self.commits += 1;
         let bundle = std::mem::take(&mut self.bundle);
         let send = |message| self.messages.send(message);
         send(Message::Count(bundle))
@@ -99,8 +117,9 @@ fn write(
     store: &mut Store,
     mut batch: Batch,
     inbox: &Receiver<Message>,
-    back: &Sender<Vec<Item>>,
+    (back, full_after): (&Sender<Vec<Item>>, &AtomicU64),
 ) -> anyhow::Result<()> {
+    let mut commits = 0;
     for message in inbox {
         match message {
             Message::Count(items) => {
@@ -109,15 +128,21 @@ fn write(
                     Item::Shape(shape, at) => batch.add_shape(shape, *at),
                 });
                 back.send(items).ok();
+                if batch.is_full() {
+                    full_after.store(commits, Ordering::Relaxed);
+                }
             }
-            Message::Commit(commit) => store
-                .commit(
-                    &mut batch,
-                    &commit.bookmarks,
-                    &commit.sessions,
-                    Some(commit.run),
-                )
-                .with_context(|| format!("writing the store {}", store.path()))?,
+            Message::Commit(commit) => {
+                store
+                    .commit(
+                        &mut batch,
+                        &commit.bookmarks,
+                        &commit.sessions,
+                        Some(commit.run),
+                    )
+                    .with_context(|| format!("writing the store {}", store.path()))?;
+                commits += 1;
+            }
         }
     }
     // What follows takes memory of its own.

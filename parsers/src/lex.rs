@@ -2,23 +2,23 @@
 //!
 //! What is not here: the meaning of any text, and addresses written in another way than Postfix does (`host [192.0.2.1]`).
 
-use memchr::{memchr, memrchr};
-use nom::bytes::complete::{tag, take_till1, take_while1};
-use nom::character::complete::u16 as decimal_u16;
-use nom::combinator::{map, opt};
+use memchr::memchr_iter;
+use nom::bytes::complete::take_till1;
+use nom::combinator::map;
 use nom::error::{Error, ErrorKind};
-use nom::sequence::{delimited, preceded};
 use nom::{Err, IResult, Parser};
 
 use crate::event::Relay;
 use crate::peer::Peer;
+use crate::scan::{Octets, find_last_octet, find_octet};
 
 /// Offset of `needle`, which must not be empty. For the short needles and short texts of a log line this beats a prepared searcher.
-pub fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+#[inline]
+pub fn find<const N: usize>(text: &[u8], needle: &[u8; N]) -> Option<usize> {
     let first = *needle.first()?;
     let mut from = 0;
     loop {
-        let at = from + memchr(first, text.get(from..)?)?;
+        let at = from + find_octet(text.get(from..)?, first)?;
         if text[at..].starts_with(needle) {
             return Some(at);
         }
@@ -26,12 +26,19 @@ pub fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
     }
 }
 
+/// The same for a needle out of a table.
+pub fn find_entry(text: &[u8], needle: &[u8]) -> Option<usize> {
+    let first = *needle.first()?;
+    memchr_iter(first, text).find(|at| text[*at..].starts_with(needle))
+}
+
 /// Offset of the last `needle`, which must not be empty.
-pub fn find_last(text: &[u8], needle: &[u8]) -> Option<usize> {
+#[inline]
+pub fn find_last<const N: usize>(text: &[u8], needle: &[u8; N]) -> Option<usize> {
     let first = *needle.first()?;
     let mut end = text.len();
     loop {
-        let at = memrchr(first, &text[..end])?;
+        let at = find_last_octet(&text[..end], first)?;
         if text[at..].starts_with(needle) {
             return Some(at);
         }
@@ -40,27 +47,44 @@ pub fn find_last(text: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 /// The text before `literal`; the literal is consumed too.
-pub fn until<'a>(literal: &'static [u8]) -> impl Fn(&'a [u8]) -> IResult<&'a [u8], &'a [u8]> {
+pub fn until<'a, const N: usize>(
+    literal: &'static [u8; N],
+) -> impl Fn(&'a [u8]) -> IResult<&'a [u8], &'a [u8]> {
     move |text| match find(text, literal) {
-        Some(at) => Ok((&text[at + literal.len()..], &text[..at])),
+        Some(at) => Ok((&text[at + N..], &text[..at])),
         None => Err(Err::Error(Error::new(text, ErrorKind::TakeUntil))),
     }
 }
 
 /// The rest of `text` after `literal`.
-pub fn after<'a>(literal: &[u8], text: &'a [u8]) -> Option<&'a [u8]> {
-    find(text, literal).map(|at| &text[at + literal.len()..])
+pub fn after<'a, const N: usize>(literal: &[u8; N], text: &'a [u8]) -> Option<&'a [u8]> {
+    find(text, literal).map(|at| &text[at + N..])
+}
+
+/// What a key of a field is made of.
+const KEY: Octets = Octets::ALPHANUMERIC.with(b"_");
+
+/// A key and what it stands for.
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
+/// The key of `key=` at the start of the text, and what follows it.
+#[inline]
+pub fn key(text: &[u8]) -> Option<Pair<'_>> {
+    let (key, rest) = text.split_at(KEY.span(text));
+    let rest = rest.strip_prefix(b"=")?;
+    (!key.is_empty()).then_some((key, rest))
 }
 
 /// One `key=value` of a list separated by `, `: key, value and what follows the separator.
-pub fn field(text: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
-    let (rest, key) = take_while1(|b: u8| b.is_ascii_alphanumeric() || b == b'_').parse(text)?;
-    let (rest, _) = tag("=")(rest)?;
+#[inline]
+pub fn field(text: &[u8]) -> Option<(Pair<'_>, &[u8])> {
+    let (key, rest) = key(text)?;
     let (value, rest) = split_value(rest);
-    Ok((rest, (key, value)))
+    Some(((key, value), rest))
 }
 
 /// The text up to `, `, and what follows it.
+#[inline(always)] // once for each field: a call of its own is a third of it
 fn split_value(text: &[u8]) -> (&[u8], &[u8]) {
     match find(text, b", ") {
         Some(at) => (&text[..at], &text[at + 2..]),
@@ -81,6 +105,21 @@ pub fn digits(text: &[u8]) -> (u32, &[u8]) {
     (text[..end].iter().fold(0, grow), &text[end..])
 }
 
+/// Hour, minute and second of `10:00:01`, or any other three numbers of two digits.
+#[inline]
+pub fn clock(text: &[u8; 8]) -> Option<[u32; 3]> {
+    const MIDNIGHT: u64 = u64::from_le_bytes(*b"00:00:00");
+    // all eight at once: what is left of a digit is its value, and of a colon nothing
+    let digits = u64::from_le_bytes(*text) ^ MIDNIGHT;
+    const BEYOND_NINE: u64 = u64::from_le_bytes([6, 6, 0, 6, 6, 0, 6, 6]);
+    const NOT_THERE: u64 = u64::from_le_bytes([0xf0, 0xf0, 0xff, 0xf0, 0xf0, 0xff, 0xf0, 0xf0]);
+    if (digits | digits.wrapping_add(BEYOND_NINE)) & NOT_THERE != 0 {
+        return None;
+    }
+    let [h1, h2, _, m1, m2, _, s1, s2] = digits.to_le_bytes().map(u32::from);
+    Some([h1 * 10 + h2, m1 * 10 + m2, s1 * 10 + s2])
+}
+
 /// A decimal fraction without sign or exponent: `0.01`, `302`.
 pub fn decimal(text: &[u8]) -> Option<f32> {
     let (whole, rest) = digits(text);
@@ -92,18 +131,37 @@ pub fn decimal(text: &[u8]) -> Option<f32> {
     (rest.is_empty() && fraction.len() < 10).then(|| whole as f32 + parts as f32 / scale)
 }
 
+/// What no name of a host holds.
+const NAME_END: Octets = Octets::of(b"[ ,=(<");
+
 /// `host[address]:port`, `host[address]`, `[address]:port`; the port only where digits follow the colon. What stands in the brackets
 /// need not be an address: logs are made anonymous in many ways.
 pub fn bracketed_peer(text: &[u8]) -> IResult<&[u8], Peer<'_>> {
-    let name = take_till1(|b| matches!(b, b'[' | b' ' | b',' | b'=' | b'(' | b'<'));
-    let address = delimited(tag("["), take_till1(|b| b == b']'), tag("]"));
-    let port = opt(preceded(tag(":"), decimal_u16));
-    map((opt(name), address, port), |(name, address, port)| Peer {
-        name: name.unwrap_or(b""),
-        address,
-        port,
-    })
-    .parse(text)
+    let (name, rest) = text.split_at(NAME_END.find(text).unwrap_or(text.len()));
+    let address = rest.strip_prefix(b"[").and_then(|inside| {
+        let (address, rest) = inside.split_at(find_octet(inside, b']')?);
+        (!address.is_empty()).then_some((address, &rest[1..]))
+    });
+    let Some((address, rest)) = address else {
+        return Err(Err::Error(Error::new(text, ErrorKind::TakeTill1)));
+    };
+    let (port, rest) = port(rest).map_or((None, rest), |(port, rest)| (Some(port), rest));
+    Ok((
+        rest,
+        Peer {
+            name,
+            address,
+            port,
+        },
+    ))
+}
+
+/// `:25`, and what follows.
+fn port(text: &[u8]) -> Option<(u16, &[u8])> {
+    let text = text.strip_prefix(b":")?;
+    let (number, rest) = digits(text);
+    let port = u16::try_from(number).ok()?;
+    (rest.len() < text.len()).then_some((port, rest))
 }
 
 /// A peer as in [`bracketed_peer`], or a name alone up to a blank, a comma or a colon (Postfix 2.2 to 2.4).
@@ -121,7 +179,7 @@ pub fn relay(value: &[u8]) -> Relay<'_> {
         b"none" | b"" => Relay::None,
         b"local" | b"virtual" => Relay::Local,
         _ => match peer(value) {
-            Ok((_, peer)) if memchr(b'/', peer.address).is_some() => Relay::Local,
+            Ok((_, peer)) if find_octet(peer.address, b'/').is_some() => Relay::Local,
             Ok((_, peer)) => Relay::Peer(peer),
             Err(_) => Relay::None,
         },
@@ -132,6 +190,10 @@ pub fn relay(value: &[u8]) -> Relay<'_> {
 /// balanced (Postfix up to 3.4 does not quote), the first one anywhere.
 pub fn end_of_address(text: &[u8], follow: &[&[u8]]) -> Option<usize> {
     let ends = |at: usize| follow.iter().any(|f| text[at + 1..].starts_with(f));
+    let first = find_octet(text, b'>')?;
+    if ends(first) && find_octet(&text[..first], b'"').is_none() {
+        return Some(first);
+    }
     let (mut quoted, mut escaped) = (false, false);
     for (at, byte) in text.iter().enumerate() {
         match byte {

@@ -18,6 +18,7 @@ pub mod mta;
 pub mod peer;
 pub mod reason;
 pub mod record;
+mod scan;
 pub mod shape;
 pub mod stamp;
 pub mod tls;

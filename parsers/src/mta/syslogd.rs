@@ -11,7 +11,7 @@
 //! The words are the daemon's own and hold no text of a remote party, so they are searched, not anchored.
 
 use crate::event::{Event, Line};
-use crate::lex::{after, digits, find};
+use crate::lex::{digits, find_entry};
 use crate::record::Record;
 
 /// Programs that speak of lost records. `rsyslogd` may be followed by the number of the message (`rsyslogd-2177`).
@@ -47,7 +47,11 @@ const BEFORE_NUMBER: &[&[u8]] = &[b" lost ", b"Suppressed ", b"syslog missed "];
 /// A mark of lost records, or nothing of interest.
 pub(super) fn parse<'a>(record: &Record<'a>) -> Line<'a> {
     let mark = speaks_of_loss(record.program)
-        .then(|| MARKS.iter().find(|(m, _)| find(record.text, m).is_some()))
+        .then(|| {
+            MARKS
+                .iter()
+                .find(|(m, _)| find_entry(record.text, m).is_some())
+        })
         .flatten();
     let Some((_, goes_on)) = mark else {
         return Line::Irrelevant;
@@ -75,12 +79,12 @@ fn count(text: &[u8]) -> Option<u64> {
 }
 
 fn number_after(word: &[u8], text: &[u8]) -> Option<u32> {
-    let rest = after(word, text)?;
+    let rest = &text[find_entry(text, word)? + word.len()..];
     rest.first()?.is_ascii_digit().then(|| digits(rest).0)
 }
 
 fn number_before(word: &[u8], text: &[u8]) -> Option<u32> {
-    let head = &text[..find(text, word)?];
+    let head = &text[..find_entry(text, word)?];
     let len = head.iter().rev().take_while(|b| b.is_ascii_digit()).count();
     (len > 0).then(|| digits(&head[head.len() - len..]).0)
 }

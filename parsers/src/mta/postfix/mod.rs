@@ -16,9 +16,10 @@
 //! never searched; every form is recognised from its start.
 
 use crate::event::{Event, Line, Relay};
-use crate::lex::find;
+use crate::lex::find_entry;
 use crate::mta::Mta;
 use crate::record::Record;
+use crate::scan::{Octets, find_last_octet, find_octet};
 
 mod queue;
 mod samples;
@@ -130,7 +131,7 @@ fn parse_daemon(daemon: Daemon, text: &[u8]) -> Line<'_> {
 
 /// The daemon of a tag; `None` if the tag is not Postfix's.
 fn daemon_of(program: &[u8]) -> Option<Daemon> {
-    let Some(slash) = memchr::memrchr(b'/', program) else {
+    let Some(slash) = find_last_octet(program, b'/') else {
         return (program == b"postfix").then_some(Daemon::Lost);
     };
     let process = &program[slash + 1..];
@@ -139,7 +140,7 @@ fn daemon_of(program: &[u8]) -> Option<Daemon> {
     }
     find_daemon(process).or_else(|| {
         // a renamed copy of an executable: `smtpd.local`
-        let (name, _) = process.split_at(memchr::memchr(b'.', process)?);
+        let (name, _) = process.split_at(find_octet(process, b'.')?);
         find_daemon(name)
     })
 }
@@ -260,9 +261,9 @@ fn first_known(text: &[u8]) -> Line<'_> {
 /// A queue id and the text behind it. Any word of letters and digits is taken for one: other programs that feed a Postfix log make
 /// theirs in other ways, and the words that begin a line of Postfix have been looked at before.
 fn queue_id(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = text.iter().position(|b| !b.is_ascii_alphanumeric())?;
-    let rest = text[end..].strip_prefix(b": ")?;
-    (end >= 3).then(|| (&text[..end], rest.trim_ascii_start()))
+    let (id, rest) = text.split_at(Octets::ALPHANUMERIC.span(text));
+    let rest = rest.strip_prefix(b": ")?;
+    (id.len() >= 3).then(|| (id, rest.trim_ascii_start()))
 }
 
 /// What follows `warning: `, `error: `, `fatal: ` or `panic: `.
@@ -284,7 +285,7 @@ fn starts_with_any(text: &[u8], table: &[&[u8]]) -> bool {
 
 /// Whether `word` is one of the words of a list separated by blanks.
 fn has_word(list: &[u8], word: &[u8]) -> bool {
-    find(list, word).is_some()
+    find_entry(list, word).is_some()
         && list
             .split(|b| *b == b' ')
             .any(|w| w.eq_ignore_ascii_case(word))

@@ -624,7 +624,7 @@ fn parse_fields(mut rest: &[u8]) -> Option<(Fields<'_>, &[u8])> {
         if let Some(status) = rest.strip_prefix(b"status=") {
             return Some((fields, status));
         }
-        let (tail, (key, value)) = field(rest).ok()?;
+        let ((key, value), tail) = field(rest)?;
         match key {
             b"relay" => fields.relay = relay(value),
             b"conn_use" => fields.reused = digits(value).0 >= 2,

@@ -17,6 +17,7 @@ use crate::event::{Disconnect, Event, Line, Transaction};
 use crate::lex::{bracketed_peer, digits, find, peer, until};
 use crate::mta::postfix::{queue_id, starts_with_any, tls, trace, without_severity};
 use crate::reason::{Cause, Reason};
+use crate::scan::find_octet;
 use crate::tls::Side;
 
 /// Ends of a session before its time, up to the last command.
@@ -260,7 +261,7 @@ fn parse_disconnect(text: &[u8]) -> Option<Event<'_>> {
     let (rest, peer) = peer(text).ok()?;
     let mut disconnect = Disconnect {
         peer,
-        counted: memchr::memchr(b'=', rest).is_some(),
+        counted: find_octet(rest, b'=').is_some(),
         ..Disconnect::default()
     };
     for counter in rest.split(|b| *b == b' ') {
@@ -271,7 +272,7 @@ fn parse_disconnect(text: &[u8]) -> Option<Event<'_>> {
 
 /// `rcpt=1/2`: accepted and given; one number if all were accepted.
 fn count(disconnect: &mut Disconnect<'_>, counter: &[u8]) {
-    let Some(equals) = memchr::memchr(b'=', counter) else {
+    let Some(equals) = find_octet(counter, b'=') else {
         return;
     };
     let slot = match &counter[..equals] {

@@ -17,7 +17,7 @@
 //! Not read: digests and signatures of a summary. A summary without its closing `bits)` was cut off, and gives no cipher.
 
 use crate::event::{Detail, Event, HandshakeFailed, Line, Scope};
-use crate::lex::{bracketed_peer, digits, find, peer, until, value_of};
+use crate::lex::{bracketed_peer, digits, find, find_entry, peer, until, value_of};
 use crate::mta::postfix::{starts_with_any, trace, without_severity};
 use crate::peer::Peer;
 use crate::reason::{Cause, Reason, parse_certificate};
@@ -56,7 +56,6 @@ pub(super) fn parse_summary(text: &[u8], duplicate: bool) -> Option<Handshake<'_
     let rest = without_sni(rest)?;
     let (rest, protocol) = until(b" with cipher ")(rest).ok()?;
     let cipher = parse_cipher(rest);
-    let anonymous = ANONYMOUS.iter().any(|a| find(cipher.name, a).is_some());
     Some(Handshake {
         side,
         peer,
@@ -66,13 +65,19 @@ pub(super) fn parse_summary(text: &[u8], duplicate: bool) -> Option<Handshake<'_
         cipher: cipher.name,
         bits: cipher.bits,
         key_exchange: cipher.key_exchange,
-        verification: if anonymous {
+        verification: if is_anonymous(cipher.name) {
             Verification::Anonymous
         } else {
             verification
         },
         scope: Scope::Message,
     })
+}
+
+fn is_anonymous(cipher: &[u8]) -> bool {
+    // most names have neither half of such a part, and more than one of their first letters
+    let possible = find(cipher, b"DH-").is_some() || find(cipher, b"anon").is_some();
+    possible && ANONYMOUS.iter().any(|a| find_entry(cipher, a).is_some())
 }
 
 /// The text behind the peer: `: ` or ` to SNI: `.

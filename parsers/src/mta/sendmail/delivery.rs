@@ -17,11 +17,12 @@
 
 use crate::dsn::{Dsn, Status};
 use crate::event::{Delivery, Event, Line, Recipients, Relay, Scope, StatedTls, Transport};
-use crate::lex::{after, digits, field, find};
+use crate::lex::{self, after, digits, field, find};
 use crate::mta::sendmail::client::decision;
 use crate::mta::sendmail::lex::{coded, find_unquoted, is_this_host, peer};
 use crate::mta::sendmail::tls::verification;
 use crate::reason::{Cause, Reason};
+use crate::scan::find_octet;
 use crate::tls::{Protocol, Verification};
 
 /// Mailers that carry mail no further than this machine, or out of the realm of SMTP.
@@ -109,11 +110,11 @@ impl<'a> Fields<'a> {
                 return Some(fields);
             }
             rest = match field(rest) {
-                Ok((rest, (key, value))) => {
+                Some(((key, value), rest)) => {
                     fields.set(key, value);
                     rest
                 }
-                Err(_) => after(b", ", rest)?,
+                None => after(b", ", rest)?,
             };
         }
     }
@@ -312,15 +313,22 @@ fn is_submission(relay: &Relay<'_>) -> bool {
 
 /// `HH:MM:SS`, or `D+HH:MM:SS`.
 fn seconds(value: &[u8]) -> Option<f32> {
-    let (days, clock) = match memchr::memchr(b'+', value) {
+    let (days, clock) = match find_octet(value, b'+') {
         Some(at) => (digits(&value[..at]).0, &value[at + 1..]),
         None => (0, value),
     };
-    let (hours, rest) = digits(clock);
-    let (minutes, rest) = digits(rest.strip_prefix(b":")?);
-    let (seconds, rest) = digits(rest.strip_prefix(b":")?);
+    let two_digits_each = clock.try_into().ok().and_then(lex::clock);
+    let [hours, minutes, seconds] = two_digits_each.or_else(|| numbers(clock))?;
     let minutes = (days as f32 * 24.0 + hours as f32) * 60.0 + minutes as f32;
-    rest.is_empty().then_some(minutes * 60.0 + seconds as f32)
+    Some(minutes * 60.0 + seconds as f32)
+}
+
+/// Three numbers with colons between them.
+fn numbers(text: &[u8]) -> Option<[u32; 3]> {
+    let (first, rest) = digits(text);
+    let (second, rest) = digits(rest.strip_prefix(b":")?);
+    let (third, rest) = digits(rest.strip_prefix(b":")?);
+    rest.is_empty().then_some([first, second, third])
 }
 
 /// Whether `word` stands in the text, in any case and not inside another word.

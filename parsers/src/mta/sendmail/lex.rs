@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::lex::{field, find};
 use crate::peer::Peer;
+use crate::scan::{find_last_octet, find_octet};
 
 /// `name [192.0.2.1]`, `[192.0.2.1]`, `ident@name [IPv6:2001:db8::1]`, `name.`, each perhaps followed by ` (may be forged)`: the peer
 /// and the text behind it. A name that may be forged is left out: it is whoever controls the address who chose it. `None` if the text begins with a blank or a comma.
@@ -16,11 +17,11 @@ pub(super) fn peer(text: &[u8]) -> Option<(Peer<'_>, &[u8])> {
     }
     let mut peer = match unbracketed(word) {
         Some(inside) => literal(inside),
-        None => Peer::named(memchr::memrchr(b'@', word).map_or(word, |at| &word[at + 1..])),
+        None => Peer::named(find_last_octet(word, b'@').map_or(word, |at| &word[at + 1..])),
     };
     let mut rest = rest;
     if let Some(after) = rest.strip_prefix(b" [")
-        && let Some(end) = memchr::memchr(b']', after)
+        && let Some(end) = find_octet(after, b']')
     {
         peer.address = address(&after[..end]);
         rest = &after[end + 1..];
@@ -72,11 +73,11 @@ pub(super) fn fields(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {
         while !rest.is_empty() {
             match field(rest) {
-                Ok((after, pair)) => {
+                Some((pair, after)) => {
                     rest = after;
                     return Some(pair);
                 }
-                Err(_) => rest = crate::lex::after(b", ", rest).unwrap_or(b""),
+                None => rest = crate::lex::after(b", ", rest).unwrap_or(b""),
             }
         }
         None
@@ -84,7 +85,7 @@ pub(super) fn fields(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 /// Offset of the first `needle` outside quotes; if quotes are not balanced, the first one anywhere. It must not begin with a quote.
-pub(super) fn find_unquoted(text: &[u8], needle: &[u8]) -> Option<usize> {
+pub(super) fn find_unquoted<const N: usize>(text: &[u8], needle: &[u8; N]) -> Option<usize> {
     let first = find(text, needle)?;
     if memchr::memchr(b'"', &text[..first]).is_none() {
         return Some(first);

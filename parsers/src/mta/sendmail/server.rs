@@ -14,11 +14,12 @@
 //! words: the fields behind them are read from the end of the line.
 
 use crate::event::{Event, Line, Logging, Message};
-use crate::lex::{digits, field, find_last};
+use crate::lex::{digits, find_last, key};
 use crate::mta::sendmail::client::Ruling;
 use crate::mta::sendmail::lex::{find_unquoted, peer};
 use crate::peer::Peer;
 use crate::reason::Reason;
+use crate::scan::find_octet;
 
 /// The fields that may stand between `msgid=` and `relay=`, in their order.
 const TAIL: &[&[u8]] = &[
@@ -65,7 +66,8 @@ fn without_brackets(address: &[u8]) -> &[u8] {
 
 /// `nrcpts=` of `2345, class=0, nrcpts=1, msgid=...`: the third field, before anything a client chose.
 fn recipients(head: &[u8]) -> u32 {
-    let third = head.splitn(4, |b| *b == b',').nth(2).unwrap_or(b"");
+    let behind_comma = |text| find_octet(text, b',').map(|at| &text[at + 1..]);
+    let third = behind_comma(head).and_then(behind_comma).unwrap_or(b"");
     third.strip_prefix(b" nrcpts=").map_or(0, |n| digits(n).0)
 }
 
@@ -101,9 +103,9 @@ impl<'a> Tail<'a> {
     }
 }
 
-/// The place of a field in [`TAIL`], if that is before `before`, and its value.
+/// The place of a field, the last one of the text, in [`TAIL`], if that is before `before`, and its value.
 fn ranked(text: &[u8], before: usize) -> Option<(usize, &[u8])> {
-    let (_, (key, value)) = field(text).ok()?;
+    let (key, value) = key(text)?;
     let rank = TAIL[..before].iter().position(|k| *k == key)?;
     Some((rank, value))
 }

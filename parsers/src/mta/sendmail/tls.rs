@@ -126,7 +126,7 @@ const WITHOUT_SIDE: &[(&[u8], Line<'static>)] = &[
 ];
 
 /// What the library says when we close a connection whose handshake did not end: a consequence, not a cause.
-const SHUTDOWN: &[u8] = b":shutdown while in init:";
+const SHUTDOWN: &[u8; 24] = b":shutdown while in init:";
 
 /// Something of our own that keeps a side from TLS.
 pub(super) const fn fault(side: Side, cause: Cause) -> Line<'static> {

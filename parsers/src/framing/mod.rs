@@ -150,6 +150,9 @@ fn finish(mut record: Record<'_>) -> Framed<'_> {
     if syslog::is_noise(record.program, record.text) {
         return Framed::Noise;
     }
+    if !syslog::may_be_repeated(record.text) {
+        return Framed::Record(record);
+    }
     if let Some(times) = syslog::repeat_count(record.text) {
         return Framed::Repeated {
             stamp: record.stamp,

@@ -20,6 +20,7 @@
 //! nobody could tell.
 
 use crate::record::Record;
+use crate::scan::{find_last_octet, find_octet};
 use crate::stamp::Stamp;
 
 use super::time::count_digits;
@@ -63,9 +64,10 @@ pub(super) enum Rest<'a> {
 }
 
 /// ` host tag[pid]: text` and nothing else; the caller has a slower way for the rest.
+#[inline]
 pub(super) fn parse_plain(rest: &[u8]) -> Option<Body<'_>> {
     let rest = rest.strip_prefix(b" ")?;
-    let (host, rest) = rest.split_at(memchr::memchr(b' ', rest)?);
+    let (host, rest) = rest.split_at(find_octet(rest, b' ')?);
     let strange = !host.first()?.is_ascii_alphanumeric()
         || host.ends_with(b":")
         || is_level(host)
@@ -195,14 +197,14 @@ fn parse_tagged(rest: &[u8]) -> Option<Body<'_>> {
 }
 
 /// `postfix/smtp[123]` or `postfix/smtp`; the name may hold colons (`postfix/127.0.0.1:10025/smtpd`).
+#[inline]
 pub(super) fn parse_tag(tag: &[u8]) -> Option<(&[u8], Option<u32>)> {
     let Some(open) = tag.strip_suffix(b"]") else {
         return is_plain_tag(tag).then_some((tag, None));
     };
-    let digits = open.iter().rev().take_while(|b| b.is_ascii_digit()).count();
-    let (program, pid) = open.split_at(open.len() - digits);
-    let program = program.strip_suffix(b"[")?;
-    (!program.is_empty()).then_some((program, Some(parse_number(pid)?)))
+    let at = find_last_octet(open, b'[')?;
+    let pid = parse_number(&open[at + 1..])?;
+    (at > 0).then_some((&open[..at], Some(pid)))
 }
 
 /// A tag of exactly 32 bytes whose end was cut off. A process id that may lack digits is not one.
@@ -225,24 +227,29 @@ fn is_plain_tag(tag: &[u8]) -> bool {
 }
 
 /// The word up to the next blank, and what follows the blank.
+#[inline]
 pub(super) fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
-    match memchr::memchr(b' ', text) {
+    match find_octet(text, b' ') {
         Some(at) => (&text[..at], &text[at + 1..]),
         None => (text, b""),
     }
 }
 
 /// Digits only, as a number that fits.
+#[inline]
 pub(super) fn parse_number(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() {
         return None;
     }
-    // What has become too much for 32 bits is still far from too much for 64.
-    let number = digits.iter().try_fold(0_u64, |sum, b| {
-        let digit = u64::from(b.wrapping_sub(b'0'));
-        (digit < 10 && sum <= u32::MAX.into()).then(|| sum * 10 + digit)
-    })?;
-    u32::try_from(number).ok()
+    let mut number = 0_u32;
+    for b in digits {
+        let digit = b.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(digit.into())?;
+    }
+    Some(number)
 }
 
 /// `<22>` in front of everything.
@@ -305,21 +312,28 @@ fn parse_macos_show(rest: &[u8]) -> Option<Body<'_>> {
 }
 
 /// Solaris's `[ID 801593 mail.info] ` before the text.
+#[inline]
 pub(super) fn strip_message_id(text: &[u8]) -> &[u8] {
-    let Some(id) = text.strip_prefix(b"[ID ") else {
-        return text;
-    };
+    text.strip_prefix(b"[ID ")
+        .and_then(behind_id)
+        .unwrap_or(text)
+}
+
+fn behind_id(id: &[u8]) -> Option<&[u8]> {
     let digits = count_digits(id);
     let (word, after) = split_word(id[digits..].strip_prefix(b" ").unwrap_or(b""));
     let known = digits > 0 && word.strip_suffix(b"]").is_some_and(is_priority);
-    if known { after } else { text }
+    known.then_some(after)
+}
+
+/// Whether the text may be one of the next two: nearly all begin in another way.
+#[inline]
+pub(super) fn may_be_repeated(text: &[u8]) -> bool {
+    matches!(text.first(), Some(b'l' | b'-' | b'm'))
 }
 
 /// `last message repeated N times`, with or without macOS's dashes around it.
 pub(super) fn repeat_count(text: &[u8]) -> Option<u32> {
-    if !matches!(text.first(), Some(b'l' | b'-')) {
-        return None;
-    }
     let text = text.strip_prefix(b"--- ").unwrap_or(text);
     let (times, rest) = split_word(text.strip_prefix(b"last message repeated ")?);
     (rest == b"times" || rest == b"time" || rest == b"times ---").then(|| parse_number(times))?
@@ -345,6 +359,7 @@ const NOISE: &[(&[u8], &[u8])] = &[
 ];
 
 /// Whether a record is such a notice.
+#[inline]
 pub(super) fn is_noise(program: &[u8], text: &[u8]) -> bool {
     matches!(program.first(), Some(b'n' | b'r' | b's'))
         && NOISE
@@ -415,7 +430,7 @@ const SEVERITIES: &[&[u8]] = &[
 
 /// `mail.info`. A host could be called so; then it is known as no host, which does no harm: it is the same for all its lines.
 pub(super) fn is_priority(word: &[u8]) -> bool {
-    let Some(at) = word.iter().take(10).position(|&b| b == b'.') else {
+    let Some(at) = find_octet(&word[..word.len().min(10)], b'.') else {
         return false;
     };
     let severity = &word[at + 1..];

@@ -15,6 +15,7 @@
 
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
+use crate::lex;
 use crate::stamp::Stamp;
 
 /// Days from 0000-12-31 to 1970-01-01 in chrono's count.
@@ -22,11 +23,6 @@ const EPOCH_DAY: i64 = 719_163;
 /// What a TAI64 label has on top of Unix seconds, the way daemontools writes it.
 const TAI64_EPOCH: u64 = (1 << 62) + 10;
 
-const MONTHS: [[u8; 3]; 12] = [
-    *b"Jan", *b"Feb", *b"Mar", *b"Apr", *b"May", *b"Jun", *b"Jul", *b"Aug", *b"Sep", *b"Oct",
-    *b"Nov", *b"Dec",
-];
-const MONTH_DAYS: [u8; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const WEEKDAYS: [&[u8]; 7] = [
     b"Mon ", b"Tue ", b"Wed ", b"Thu ", b"Fri ", b"Sat ", b"Sun ",
 ];
@@ -44,13 +40,32 @@ pub(super) fn parse_stamp(text: &[u8]) -> Option<(Stamp, &[u8])> {
 }
 
 /// `Nov  2 10:00:01`, `Nov 02 10:00:01.123456`, `Nov 2 10:00:01`.
+#[inline]
 pub(super) fn parse_bsd(text: &[u8]) -> Option<(Stamp, &[u8])> {
-    let name = *text.first_chunk()?;
-    let index = MONTHS.iter().position(|m| *m == name)?;
-    let (day, rest) = parse_day(&text[3..])?;
+    let (name, rest) = text.split_first_chunk()?;
+    let (month, days) = month(name)?;
+    let (day, rest) = parse_day(rest)?;
     let (second, rest) = parse_time(rest)?;
-    let month = u8::try_from(index + 1).ok()?;
-    (day <= MONTH_DAYS[index]).then_some((Stamp::Yearless { month, day, second }, rest))
+    (day <= days).then_some((Stamp::Yearless { month, day, second }, rest))
+}
+
+/// Number and length of a month.
+fn month(name: &[u8; 3]) -> Option<(u8, u8)> {
+    Some(match name {
+        b"Jan" => (1, 31),
+        b"Feb" => (2, 29),
+        b"Mar" => (3, 31),
+        b"Apr" => (4, 30),
+        b"May" => (5, 31),
+        b"Jun" => (6, 30),
+        b"Jul" => (7, 31),
+        b"Aug" => (8, 31),
+        b"Sep" => (9, 30),
+        b"Oct" => (10, 31),
+        b"Nov" => (11, 30),
+        b"Dec" => (12, 31),
+        _ => return None,
+    })
 }
 
 /// The day of the month between its blanks.
@@ -66,15 +81,10 @@ fn parse_day(text: &[u8]) -> Option<(u8, &[u8])> {
 }
 
 /// `10:00:01` with an optional fraction, as seconds since midnight.
+#[inline]
 fn parse_time(text: &[u8]) -> Option<(u32, &[u8])> {
-    let [h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = text else {
-        return None;
-    };
-    let (hour, minute, second) = (
-        two_digits(*h1, *h2)?,
-        two_digits(*m1, *m2)?,
-        two_digits(*s1, *s2)?,
-    );
+    let (clock, rest) = text.split_first_chunk()?;
+    let [hour, minute, second] = lex::clock(clock)?;
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }

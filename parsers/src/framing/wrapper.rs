@@ -15,6 +15,7 @@
 use chrono::Datelike;
 
 use crate::record::{Framed, Record};
+use crate::scan::find_octet;
 use crate::stamp::Stamp;
 
 use super::syslog::{is_priority, split_word};
@@ -43,7 +44,7 @@ pub(super) fn unwrap(line: &[u8]) -> Option<(Stamp, &[u8])> {
 fn unwrap_compose(line: &[u8]) -> Option<(Stamp, &[u8])> {
     let head = &line[..line.len().min(LONGEST_NAME + 1)];
     // the blanks are a column: at least one stands before the bar
-    let (name, rest) = line.split_at(memchr::memchr(b' ', head)?);
+    let (name, rest) = line.split_at(find_octet(head, b' ')?);
     let inner = match rest.trim_ascii_start() {
         [b'|'] => b"",
         [b'|', b' ', inner @ ..] => inner,
@@ -117,13 +118,21 @@ fn unwrap_bars(line: &[u8]) -> Option<(Stamp, &[u8])> {
 }
 
 /// Whether a text might be a line of its own. Cheap, and wrong only in the direction that costs time.
+#[inline]
 pub(super) fn may_wrap(text: &[u8]) -> bool {
     match text {
         [b'@' | b'<' | 0xe2, ..] => true,
         [b'A'..=b'Z', b'a'..=b'z', b'a'..=b'z', b' ', ..] => true,
-        [b'0'..=b'9', ..] => may_be_stamp(text) || unwrap_compose(text).is_some(),
-        _ => unwrap_compose(text).is_some(),
+        [b'0'..=b'9', ..] => may_be_stamp(text) || may_be_compose(text),
+        _ => may_be_compose(text),
     }
+}
+
+/// Whether more than one blank, or a bar behind it, follows the first word.
+fn may_be_compose(text: &[u8]) -> bool {
+    let head = &text[..text.len().min(LONGEST_NAME + 1)];
+    let behind = find_octet(head, b' ').and_then(|at| text.get(at + 1));
+    behind.is_some_and(|b| *b == b'|' || b.is_ascii_whitespace())
 }
 
 /// Whether digits might be a year, seconds since 1970, or the version of RFC 5424.

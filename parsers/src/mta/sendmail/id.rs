@@ -11,7 +11,8 @@
 
 use chrono::{NaiveDate, NaiveDateTime};
 
-use crate::lex::find;
+use crate::lex::digits;
+use crate::scan::Octets;
 
 /// The characters of an id in the order of their values. Year to hour stay below 60.
 const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -27,37 +28,41 @@ const LONGEST_PART: usize = 18 + "[4294967295]: ".len();
 
 /// The queue id before a text and the text behind `: `; an empty id if there is none.
 pub(super) fn strip_queue_id(text: &[u8]) -> (&[u8], &[u8]) {
-    let head = &text[..text.len().min(LENGTHS.end() + 2)];
-    match find(head, b": ") {
-        Some(at) if is_queue_id(&text[..at]) => (&text[..at], &text[at + 2..]),
+    let (word, rest) = split_word(text);
+    match rest.strip_prefix(b": ") {
+        Some(rest) if is_shaped(word) => (word, rest),
         _ => (b"", text),
     }
 }
 
-/// Whether this is a queue id, or the word that stands for none.
-fn is_queue_id(word: &[u8]) -> bool {
-    word == b"NOQUEUE"
-        || LENGTHS.contains(&word.len())
-            && word.iter().all(u8::is_ascii_alphanumeric)
-            && word[word.len() - 5..].iter().all(u8::is_ascii_digit)
+/// Letters and digits at the start of a text, as far as an id can go, and what follows them.
+fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
+    let head = &text[..text.len().min(LENGTHS.end() + 1)];
+    text.split_at(Octets::ALPHANUMERIC.span(head))
+}
+
+/// Whether letters and digits are a queue id, or the word that stands for none.
+fn is_shaped(word: &[u8]) -> bool {
+    let number = || word[word.len() - 5..].iter().all(u8::is_ascii_digit);
+    LENGTHS.contains(&word.len()) && number() || word == b"NOQUEUE"
 }
 
 /// The part number of a line that Sendmail split (`QID[2]: `, `[1]: `), and the text behind it.
 pub(super) fn strip_part(text: &[u8]) -> Option<(u32, &[u8])> {
-    let head = &text[..text.len().min(LONGEST_PART)];
-    let (before, after) = text.split_at(find(head, b"]: ")?);
-    let open = find(before, b"[")?;
-    let (id, number) = (&before[..open], &before[open + 1..]);
-    let digits = !number.is_empty() && number.iter().all(u8::is_ascii_digit);
-    (digits && (id.is_empty() || is_queue_id(id)))
-        .then(|| (crate::lex::digits(number).0, &after[3..]))
+    let (id, rest) = split_word(text);
+    let inside = rest.strip_prefix(b"[")?;
+    let (part, rest) = digits(inside);
+    let numbered = rest.len() < inside.len();
+    let rest = rest.strip_prefix(b"]: ")?;
+    let whole = numbered && text.len() - rest.len() <= LONGEST_PART;
+    (whole && (id.is_empty() || is_shaped(id))).then_some((part, rest))
 }
 
 /// When the id was made, in UTC. The year is the one nearest to `year` that the id allows.
 ///
 /// `None` for `NOQUEUE`, ids from before 8.10, and whatever else holds no time.
 pub fn queue_id_time(id: &[u8], year: i32) -> Option<NaiveDateTime> {
-    if id.len() < 13 || !is_queue_id(id) {
+    if id.len() < 13 || !is_shaped(id) || split_word(id).0 != id {
         return None;
     }
     let mut parts = [0u8; 6];

@@ -90,10 +90,7 @@ fn parse<'a>(record: &Record<'a>) -> Option<Line<'a>> {
     if !claims(record) {
         return None;
     }
-    let line = match id::strip_part(record.text) {
-        Some((part, text)) => parse_part(part, text),
-        None => parse_text(record.text),
-    };
+    let line = parse_text(record.text);
     Some(if SUBMISSION_TAGS.contains(&record.program) {
         without_proof(line)
     } else {
@@ -131,6 +128,11 @@ const LOGGING: Line<'static> = Line::Event(Event::Logging(Logging::Sessions));
 
 fn parse_text(text: &[u8]) -> Line<'_> {
     let (queue_id, rest) = id::strip_queue_id(text);
+    if queue_id.is_empty()
+        && let Some((part, text)) = id::strip_part(text)
+    {
+        return parse_part(part, text);
+    }
     let line = match rest.first() {
         Some(b't') => parse_t(queue_id, rest),
         Some(b'f') => rest

@@ -30,10 +30,14 @@ pub struct Mta {
 pub const ALL: &[&Mta] = &[&postfix::POSTFIX, &sendmail::SENDMAIL];
 
 /// What a record says, and whose it is. A record of another program is [`Line::Irrelevant`], unless it tells of lost records.
+#[inline]
 pub fn parse_text<'a>(record: &Record<'a>) -> (Option<&'static str>, Line<'a>) {
-    ALL.iter()
-        .find_map(|mta| Some((Some(mta.name), (mta.parse)(record)?)))
-        .unwrap_or_else(|| (None, syslogd::parse(record)))
+    for mta in ALL {
+        if let Some(line) = (mta.parse)(record) {
+            return (Some(mta.name), line);
+        }
+    }
+    (None, syslogd::parse(record))
 }
 
 #[cfg(test)]

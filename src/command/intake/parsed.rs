@@ -54,15 +54,19 @@ self_cell!(
 impl Block {
     fn parse(text: Text) -> Block {
         Block::new(text, |text| {
-            let line = |(offset, range): &(u64, Range<usize>)| {
+            let mut lines = Vec::with_capacity(text.lines.len());
+            for (offset, range) in &text.lines {
                 let bytes = &text.bytes[range.clone()];
-                ParsedLine {
+                let line = lines.push_mut(ParsedLine {
                     offset: *offset,
                     bytes,
-                    said: stands_alone(bytes).then(|| parse(bytes)),
+                    said: None,
+                });
+                if stands_alone(bytes) {
+                    parse_into(&mut line.said, bytes);
                 }
-            };
-            text.lines.iter().map(line).collect()
+            }
+            lines
         })
     }
 
@@ -77,13 +81,14 @@ impl Block {
     }
 }
 
-/// What a line says by itself. Only a record says anything.
-pub(super) fn parse(line: &[u8]) -> (Framed<'_>, Line<'_>) {
+/// What a line says by itself, written to where it stays: it is too large to be handed up from function to function.
+fn parse_into<'a>(said: &mut Option<(Framed<'a>, Line<'a>)>, line: &'a [u8]) {
     let framed = maillog::framing::parse_line(line);
-    (framed, parse_framed(&framed))
+    let (framed, says) = said.insert((framed, Line::Irrelevant));
+    *says = parse_framed(framed);
 }
 
-/// What a framed line says.
+/// What a framed line says. Only a record says anything.
 pub(super) fn parse_framed<'a>(framed: &Framed<'a>) -> Line<'a> {
     match framed {
         Framed::Record(record) => maillog::mta::parse_text(record).1,

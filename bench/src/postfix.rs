@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::noise;
 use crate::peers::{Host, Peer, Policy};
 use crate::rng::Rng;
-use crate::stamp::{SECOND, Time};
+use crate::stamp::{Civil, SECOND, Time, civil};
 use crate::truth::Fact;
 use crate::world::{Message, Pool, Process, Step, World};
 
@@ -322,7 +322,7 @@ impl Site {
         let id = queue_id(world, at);
         let from = NameAddress(&peer.out);
         world.say(at, smtpd, format_args!("{id}: client={from}"));
-        let queued = self.clean_up(world, at + 900, &id, &peer.domain);
+        let queued = self.clean_up(world, at + 900, &id, Origin::Client(&peer.domain));
         noise::opendkim_inbound(world, self.opendkim, queued, &id, peer);
         let sender = format!("{}@{}", world.rng.one_of(PEOPLE), peer.domain);
         let size = world.rng.between(1_500, 90_000);
@@ -343,16 +343,16 @@ impl Site {
         recipients
     }
 
-    /// cleanup(8) takes the message.
-    fn clean_up(&mut self, world: &mut World<'_>, at: Time, id: &str, domain: &str) -> Time {
+    /// cleanup(8) takes the message, and makes an id for one that has none: see `cleanup_header_done_callback` of Postfix.
+    fn clean_up(&mut self, world: &mut World<'_>, at: Time, id: &str, origin: Origin<'_>) -> Time {
         let cleanup = self.cleanup.take(at, world);
         let (one, two) = (world.rng.bits() as u32, world.rng.bits() as u32);
-        world.state(
-            at,
-            cleanup,
-            Fact::Message,
-            format_args!("{id}: message-id=<{one:08x}.{two:08x}@{domain}>"),
-        );
+        let message_id = match origin {
+            Origin::Client(domain) => format!("{one:08x}.{two:08x}@{domain}"),
+            Origin::Here => format!("{}.{id}@mail.{HOME}", Compact(at)),
+        };
+        let line = format_args!("{id}: message-id=<{message_id}>");
+        world.state(at, cleanup, Fact::Message, line);
         let end = at + world.rng.between(2_000, 90_000);
         self.cleanup.free(cleanup, end);
         end
@@ -412,15 +412,18 @@ impl Site {
     fn submit(&mut self, world: &mut World<'_>, at: Time) {
         let id = queue_id(world, at);
         let sender = format!("{}@{HOME}", world.rng.one_of(PEOPLE));
-        match world.rng.permille(450) {
-            true => world.say(
-                at,
-                self.pickup,
-                format_args!("{id}: uid=1001 from=<{sender}>"),
-            ),
-            false => self.say_submission(world, at, &id, &sender),
-        }
-        let queued = self.clean_up(world, at + 700, &id, HOME);
+        let origin = match world.rng.permille(450) {
+            true => {
+                let line = format_args!("{id}: uid=1001 from=<{sender}>");
+                world.say(at, self.pickup, line);
+                Origin::Here
+            }
+            false => {
+                self.say_submission(world, at, &id, &sender);
+                Origin::Client(HOME)
+            }
+        };
+        let queued = self.clean_up(world, at + 700, &id, origin);
         noise::opendkim_outbound(world, self.opendkim, queued, &id);
         let peer = world.any_peer();
         let count = *world
@@ -527,7 +530,7 @@ impl Site {
     fn bounce(&mut self, world: &mut World<'_>, at: Time, id: &str) {
         let notice = queue_id(world, at);
         let born = at + 1_000;
-        let queued = self.clean_up(world, born, &notice, &format!("mail.{HOME}"));
+        let queued = self.clean_up(world, born, &notice, Origin::Here);
         self.activate(world, queued, &notice, "", 2_900, 1);
         let bounce = self.bounce.take(queued, world);
         world.say(
@@ -673,6 +676,29 @@ pub fn handshake_fails(peer: &Peer, rng: &mut Rng) -> bool {
 /// A person at the peer.
 pub fn recipient(peer: &Peer, rng: &mut Rng) -> String {
     format!("{}{}@{}", rng.one_of(PEOPLE), rng.below(1000), peer.domain)
+}
+
+/// Who made a message: a client, whose domain is in its id, or a program of this host, which leaves that to Postfix.
+enum Origin<'a> {
+    Client(&'a str),
+    Here,
+}
+
+/// `20260302091044`
+struct Compact(Time);
+
+impl fmt::Display for Compact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        } = civil(self.0);
+        write!(f, "{year}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
+    }
 }
 
 /// `4B8D517C`: the microseconds of the second and the inode, in hexadecimal digits.

@@ -53,7 +53,7 @@ pub struct ReadingArgs {
     /// Zone of stamps that name none: local, utc, or an offset such as +01:00. For a place with summer time run TZ=Europe/Berlin tlsnag ...
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
-    /// Year of the first line of a log that writes none [default: found from the file's age and its queue ids]
+    /// Year of the first line of a log that writes none [default: found from the file's age and the ids in it]
     #[arg(long, value_name = "YEAR")]
     pub year: Option<i32>,
 }

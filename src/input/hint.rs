@@ -1,12 +1,17 @@
-//! The year that a queue id knows.
+//! The year that an id knows.
 //!
 //! ```text
 //! 4jXlwW0Qzzz1: to=<...>       Postfix with enable_long_queue_ids: seconds since 1970 in base 52
 //! 6AMNvpM0018629: to=<...>     Sendmail: year modulo 60, month, day, hour, minute, second in UTC
+//! 4B8D517C: message-id=<20260302091044.4B8D517C@mail.example>
+//!                              Postfix, of a bounce or what a program of the host sends: time in UTC and queue id (cleanup_message.c)
 //! ```
 //!
 //! A message is in the queue for some days at most, so its id tells the year of a line that names it. Believed only if month and day
-//! of id and line agree: a word that merely looks like an id does not do that.
+//! of id and line agree: a word that merely looks like an id does not do that. A message id may be anybody's; one that ends in the
+//! queue id was made here, when the message had come in.
+
+use std::ops::Range;
 
 use chrono::{NaiveDate, NaiveDateTime};
 use maillog::{Framed, Stamp};
@@ -27,7 +32,9 @@ pub(super) fn year_of(line: &[u8]) -> Option<i32> {
     };
     let end = memchr::memchr(b':', record.text.get(..40).unwrap_or(record.text))?;
     let id = &record.text[..end];
-    let queued = postfix_instant(id).or_else(|| sendmail_instant(id))?;
+    let queued = postfix_instant(id)
+        .or_else(|| sendmail_instant(id))
+        .or_else(|| message_instant(id, &record.text[end..]))?;
     let year = chrono::Datelike::year(&chrono::DateTime::from_timestamp(queued, 0)?);
     (year - 1..=year + 1).find(|year| fits(record.stamp, *year, queued))
 }
@@ -79,6 +86,31 @@ fn sendmail_instant(id: &[u8]) -> Option<i64> {
     )
 }
 
+/// `: message-id=<`, fourteen digits, a dot, the queue id, `@`.
+fn message_instant(id: &[u8], rest: &[u8]) -> Option<i64> {
+    const DIGITS: usize = 14;
+    let rest = rest.strip_prefix(b": ")?;
+    let rest = rest.strip_prefix(b"resent-").unwrap_or(rest);
+    let (time, rest) = rest
+        .strip_prefix(b"message-id=<")?
+        .split_at_checked(DIGITS)?;
+    let own = rest.strip_prefix(b".")?.strip_prefix(id)?;
+    if id.is_empty() || !own.starts_with(b"@") || !time.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number = |range: Range<usize>| {
+        let grow = |sum, digit: &u8| sum * 10 + u32::from(digit - b'0');
+        time[range].iter().fold(0, grow)
+    };
+    let year = i32::try_from(number(0..4)).ok()?;
+    let date = NaiveDate::from_ymd_opt(year, number(4..6), number(6..8))?;
+    Some(
+        date.and_hms_opt(number(8..10), number(10..12), number(12..14))?
+            .and_utc()
+            .timestamp(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +140,31 @@ mod tests {
             year("Jun  1 00:00:00 mail sm-mta[1]: sA29s2aB004300: to=<a@b>"),
             None
         );
+    }
+
+    #[test]
+    fn a_message_id_made_here_tells_the_year_and_no_other_does() {
+        let year = |id: &str| {
+            let line = format!("Nov 23 00:55:08 mx1 postfix/cleanup[12]: {id}");
+            year_of(line.as_bytes())
+        };
+        let own = "314CA70F: message-id=<20261122235508.314CA70F@mx1.ours.example>";
+        assert_eq!(year(own), Some(2026));
+        assert_eq!(
+            year("314CA70F: resent-message-id=<20261122235508.314CA70F@mx1>"),
+            Some(2026)
+        );
+        for other in [
+            "314CA70F: message-id=<20261122235508.992AD198@smtp4.example>",
+            "314CA70F: message-id=<20261122235508.314CA70FF@mx1>",
+            "314CA70F: message-id=<20260722235508.314CA70F@mx1>",
+            "314CA70F: message-id=<20261322235508.314CA70F@mx1>",
+            "314CA70F: message-id=<2026112223550.314CA70F@mx1>",
+            "314CA70F: message-id=<2026",
+            ": message-id=<20261122235508.@mx1>",
+        ] {
+            assert_eq!(year(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! | `lines` | blocks to lines, each with its offset; where to go on next time |
 //! | `identity` | knows a file again by what is in it: after rotation, renaming, compression |
 //! | `year` | stamps to UTC: the year that is missing, the zone, the hour that comes twice |
-//! | `hint` | the year that queue ids know |
+//! | `hint` | the year that queue and message ids know |
 //! | `join` | records that a container runtime cut into parts, and journal entries |
 //! | `journal` | the systemd journal, through `journalctl` |
 //! | `order` | oldest source first, each content once |

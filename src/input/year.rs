@@ -3,7 +3,7 @@
 //! A log moves forward. A stamp that goes back by more than 26 hours, counted in a leap year, begins a new year; 26 hours absorb
 //! daylight saving, small clock steps and lines that overtake each other. No gap is too long: January to November is one year.
 //!
-//! Where the first year comes from, best first: `--year`; stamps in the same file that have a year, or the time in queue ids; the
+//! Where the first year comes from, best first: `--year`; stamps in the same file that have a year, or the time in queue or message ids; the
 //! time the file was last written, as the latest possible time of its last line. For the last one the years of the whole file have
 //! to be counted before its first line can be dated: that is [`Scan`], one cheap pass, needed for yearless logs only, and only up to a
 //! line that tells the year.
@@ -48,7 +48,7 @@ const NEIGHBOURS: u8 = 3;
 const YEARS_TO_TRY: i32 = 9;
 /// How many different years with a 29 February a scan remembers.
 const MAX_LEAP_DAYS: usize = 64;
-/// How many yearless lines are searched for a queue id that tells the year.
+/// How many yearless lines are searched for an id that tells the year.
 const MAX_SEARCHED: u32 = 10_000;
 /// Zones change their offset at multiples of this.
 const OFFSET_STEP: i64 = HOUR / 4;
@@ -205,9 +205,9 @@ pub struct Scan {
     last: Option<Stamp>,
     /// The year of the first line, from a stamp with a year later in the file.
     stated: Option<i32>,
-    /// The year of the first line, from a queue id.
+    /// The year of the first line, from a queue or message id.
     hinted: Option<i32>,
-    /// Yearless lines searched for queue ids.
+    /// Yearless lines searched for ids.
     searched: u32,
     /// Years, relative to the first line, that have a 29 February.
     leap_days: Vec<i32>,
@@ -261,7 +261,7 @@ impl Scan {
         Ok(scan)
     }
 
-    /// The year is known: stamps have one, or a queue id tells it. The rest of a log would only say it again.
+    /// The year is known: stamps have one, or an id tells it. The rest of a log would only say it again.
     fn is_needless(&self) -> bool {
         self.hinted.is_some() || matches!(self.first, Some(Stamp::Zoned(_) | Stamp::Local(_)))
     }
@@ -407,7 +407,7 @@ impl Clock {
     }
 
     /// Fixes the year of the first line, unless it is known. `year` is what the user says (`--year`), `hint_year` what the caller
-    /// knows better than queue ids and the age of the file, both for the first line; `modified` is when the file was written, `now`
+    /// knows better than ids and the age of the file, both for the first line; `modified` is when the file was written, `now`
     /// the time of this run. Returns the year if nothing but the age of the file, or of its name, tells it.
     pub fn anchor(
         &mut self,

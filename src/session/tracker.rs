@@ -45,6 +45,8 @@ const TURNED_PEERS: u32 = 3;
 const QUIET_SECONDS: i64 = 3600;
 /// How many peers with TLS are remembered for that.
 const ENCRYPTED_PEERS: usize = 32;
+/// How long a process is when it is saved, if it is as most are.
+const SAVED_BYTES: usize = 320;
 /// How many different sets of session parameters are shared between connections.
 const SHARED_PARAMETERS: usize = 128;
 
@@ -503,7 +505,7 @@ impl Tracker {
     pub fn save(&self) -> Result<String, serde_json::Error> {
         let mut processes: Vec<(&Key, &Process)> = self.processes.iter().collect();
         processes.sort_unstable_by_key(|(key, _)| **key);
-        serde_json::to_string(&Saved {
+        let saved = Saved {
             hosts: self
                 .known
                 .hosts
@@ -517,7 +519,11 @@ impl Tracker {
                 .map(|t| (t.host, &t.service.tag, t.told, &t.witness))
                 .collect(),
             processes,
-        })
+        };
+        // Thousands of sessions at once: room that has to grow takes three times as much.
+        let mut text = Vec::with_capacity(self.processes.len() * SAVED_BYTES);
+        serde_json::to_writer(&mut text, &saved)?;
+        Ok(String::from_utf8(text).unwrap_or_default())
     }
 
     /// Takes up what an earlier run left open. Fails if the text is not what [`Tracker::save`] writes.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 use maillog::{Cause, Dsn, Fault, Status};
 
 use crate::outcome::{
@@ -22,6 +22,8 @@ use super::shape::Shapes;
 /// Names that are kept from one commit to the next, and kinds and services; past this many they are forgotten.
 const MOST_NAMES: usize = 32_768;
 const MOST_KINDS: usize = 4096;
+/// How many services are known by where they lie: a log has few that do TLS.
+const SAME_SERVICES: usize = 8;
 
 /// With more of anything than this a batch is full: of counts because one doubling of their table later they would take 7 MB, of names and
 /// of lines because of the room they take. What is on its way to the batch by then still goes in.
@@ -70,16 +72,37 @@ impl Met {
     }
 }
 
-/// All of an outcome that is not who, when and how often.
+/// All of an outcome that is not who, when and how often. It is looked up with parameters that are borrowed: to count another owner of
+/// what two threads own costs more than to compare it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Kind {
+pub(super) struct Kind<P = Arc<Parameters>> {
     pub(super) tls: Tls,
     pub(super) class: Class,
     pub(super) cause: Cause,
     pub(super) fault: Fault,
     pub(super) delivery: Option<Status>,
     pub(super) dsn: Option<Dsn>,
-    pub(super) parameters: Arc<Parameters>,
+    pub(super) parameters: P,
+}
+
+impl<P> Kind<P> {
+    fn with<Q>(&self, parameters: Q) -> Kind<Q> {
+        Kind {
+            tls: self.tls,
+            class: self.class,
+            cause: self.cause,
+            fault: self.fault,
+            delivery: self.delivery,
+            dsn: self.dsn,
+            parameters,
+        }
+    }
+}
+
+impl Equivalent<Kind> for Kind<&Parameters> {
+    fn equivalent(&self, own: &Kind) -> bool {
+        *self == own.with(&*own.parameters)
+    }
 }
 
 /// What is counted under: the primary key of `daily`, with the numbers of this batch.
@@ -127,6 +150,8 @@ pub(super) struct Logging {
 pub struct Batch {
     keep_correspondents: bool,
     pub(super) services: Interner<Arc<Service>>,
+    /// Those met lately, known by where they lie.
+    same: Vec<(Arc<Service>, u32)>,
     pub(super) peers: Interner<Peer>,
     met: Met,
     pub(super) kinds: Interner<Kind>,
@@ -236,6 +261,7 @@ impl Batch {
         if self.kinds.values().len() + self.services.values().len() > MOST_KINDS {
             self.kinds.clear();
             self.services.clear();
+            self.same.clear();
             self.rows.kinds.clear();
             self.rows.services.clear();
         }
@@ -258,13 +284,15 @@ impl Batch {
             fault: outcome.fault(),
             delivery: outcome.delivery,
             dsn: outcome.dsn,
-            parameters: Arc::clone(&outcome.parameters),
+            parameters: &*outcome.parameters,
         };
         let (at, direction) = (outcome.at, outcome.direction);
         let key = Key {
             day: day_of(at),
             peer: self.peer(outcome),
-            kind: self.kinds.number(&kind, || kind.clone()),
+            kind: self
+                .kinds
+                .number(&kind, || kind.with(Arc::clone(&outcome.parameters))),
             service: self.service(&outcome.service),
         };
         let counts = Counts {
@@ -300,21 +328,29 @@ impl Batch {
     }
 
     fn peer(&mut self, outcome: &Outcome) -> u32 {
+        if let Some(number) = self.met.find(outcome.met) {
+            debug_assert_eq!(self.peers.values()[number as usize].name, outcome.peer);
+            return number;
+        }
         let peer = Peer {
             direction: outcome.direction,
             name: Arc::clone(&outcome.peer),
         };
-        if let Some(number) = self.met.find(outcome.met) {
-            debug_assert_eq!(self.peers.values()[number as usize], peer);
-            return number;
-        }
         let number = self.peers.number(&peer, || peer.clone());
         self.met.remember(outcome.met, number);
         number
     }
 
     fn service(&mut self, service: &Arc<Service>) -> u32 {
-        self.services.number(service, || Arc::clone(service))
+        if let Some((_, number)) = self.same.iter().find(|(s, _)| Arc::ptr_eq(s, service)) {
+            return *number;
+        }
+        let number = self.services.number(service, || Arc::clone(service));
+        if self.same.len() == SAME_SERVICES {
+            self.same.clear();
+        }
+        self.same.push((Arc::clone(service), number));
+        number
     }
 
     fn add_fact(

@@ -380,3 +380,71 @@ fn add_counts<K: Eq + std::hash::Hash>(map: &mut HashMap<K, Counts>, key: K, mor
         .and_modify(|have| have.add(&more))
         .or_insert(more);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+    use crate::store::fixture::outbound;
+    use maillog::Protocol;
+
+    fn add(batch: &mut Batch, domains: std::ops::Range<usize>) {
+        for number in domains {
+            let found = outbound(&format!("d{number}.example")).encrypted(Protocol::Tls13);
+            batch.add(&found.build());
+        }
+    }
+
+    fn rows(store: &Store) -> (i64, i64) {
+        let sql = "SELECT COUNT(*), SUM(n) FROM daily";
+        store
+            .connection
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_batch_is_full_of_counts_once_and_forgets_its_names_without_counting_a_peer_anew() {
+        let mut store = Store::in_memory().unwrap();
+        let mut batch = Batch::new(false);
+        add(&mut batch, 0..FULL_ROWS - 1);
+        assert!(!batch.is_full());
+        add(&mut batch, 0..MOST_NAMES + 1);
+        assert!(batch.is_full());
+        store.commit(&mut batch, &[], "", None).unwrap();
+        assert!(!batch.is_full() && batch.is_empty());
+        assert_eq!(batch.names(), 0);
+        // Found again by the rows that are remembered, and by the store.
+        add(&mut batch, 0..10);
+        batch.known_rows = KnownRows::default();
+        store.commit(&mut batch, &[], "", None).unwrap();
+        add(&mut batch, 5..20);
+        store.commit(&mut batch, &[], "", None).unwrap();
+        let (peers, mails) = rows(&store);
+        assert_eq!(peers as usize, MOST_NAMES + 1);
+        assert_eq!(mails as usize, FULL_ROWS - 1 + MOST_NAMES + 1 + 10 + 15);
+    }
+
+    #[test]
+    fn a_batch_is_full_of_proof_by_what_is_kept_of_it() {
+        let mut store = Store::in_memory().unwrap();
+        let mut batch = Batch::new(false);
+        let failed = |peer: u64, offset| {
+            outbound(&format!("d{peer}.example"))
+                .failed(Class::HandshakeFailed, Cause::Eof)
+                .proof(offset)
+                .build()
+        };
+        // Of one peer five are kept, however many there are.
+        (0..100_000).for_each(|offset| batch.add(&failed(0, offset)));
+        assert!(!batch.is_full() && batch.proof_bytes < 1000);
+        let one = batch.proof_bytes / 5;
+        let peers = FULL_PROOF_BYTES / one / 5;
+        for peer in 0..=peers as u64 {
+            (0..5).for_each(|offset| batch.add(&failed(peer, 1_000_000 + offset)));
+        }
+        assert!(batch.is_full());
+        store.commit(&mut batch, &[], "", None).unwrap();
+        assert!(!batch.is_full());
+    }
+}

@@ -1,5 +1,7 @@
 //! `by-...`: how mail falls apart by who the others are and which TLS is used. One report for each way.
 
+use std::rc::Rc;
+
 use maillog::Cause;
 
 use crate::outcome::{Class, Direction};
@@ -9,7 +11,7 @@ use crate::store::{Result, Store};
 
 use super::Report;
 use super::share_line::bar;
-use super::table::{Column, Kind, Note, Section, Table, Value};
+use super::table::{Column, Kind, Note, Rows, Section, Table, Value};
 use super::words::{count, way};
 
 /// How many parts of each direction people see; programs see all.
@@ -135,11 +137,11 @@ pub(super) const REPORTS: [Report; 9] = [
 
 fn build(store: &Store, scope: &Scope, axis: Axis) -> Result<Table> {
     let Breakdown { slices, smart_host } = find_breakdown(store, scope, axis)?;
-    let limit = if scope.all { usize::MAX } else { MOST_ENTRIES };
-    let shown: Vec<&Slice> = [Direction::Outbound, Direction::Inbound]
-        .into_iter()
-        .flat_map(|d| slices.iter().filter(move |s| s.direction == d).take(limit))
-        .collect();
+    let slices = Rc::new(slices);
+    let shown = match scope.all {
+        true => Rc::clone(&slices),
+        false => Rc::new(largest(&slices)),
+    };
     let mut notes = Vec::new();
     if shown.len() < slices.len() {
         let more = slices.len() - shown.len();
@@ -165,7 +167,7 @@ fn build(store: &Store, scope: &Scope, axis: Axis) -> Result<Table> {
     };
     let sent = whole(&slices, Direction::Outbound, axis);
     let received = whole(&slices, Direction::Inbound, axis);
-    let whole = |direction| match direction {
+    let whole = move |direction| match direction {
         Direction::Outbound => sent,
         Direction::Inbound => received,
     };
@@ -176,19 +178,26 @@ fn build(store: &Store, scope: &Scope, axis: Axis) -> Result<Table> {
             Section {
                 title: "",
                 columns: FIELDS,
-                rows: slices
-                    .iter()
-                    .map(|s| fields(s, whole(s.direction), axis))
-                    .collect(),
+                rows: Rows::of(slices, move |s| fields(s, whole(s.direction), axis)),
             },
             Section {
                 title: "",
                 columns,
-                rows: shown.iter().map(|s| row(s, whole(s.direction))).collect(),
+                rows: Rows::of(shown, move |s| row(s, whole(s.direction))),
             },
         ],
         notes,
     })
+}
+
+/// The parts people see of each direction, unless they ask for all.
+fn largest(slices: &[Slice]) -> Vec<Slice> {
+    let of = |direction| {
+        let one_way = slices.iter().filter(move |s| s.direction == direction);
+        one_way.take(MOST_ENTRIES).cloned()
+    };
+    let directions = [Direction::Outbound, Direction::Inbound];
+    directions.into_iter().flat_map(of).collect()
 }
 
 /// All mail of a direction. A sector is a part of what the top-level domains hold already.

@@ -8,7 +8,7 @@ use crate::query::servers::find_servers;
 use crate::store::{Result, Store};
 
 use super::advice::what_to_do;
-use super::table::{Column, Kind, Note, Section, Table, Value};
+use super::table::{Column, Kind, Note, Rows, Section, Table, Value};
 use super::words::{count, what, whose};
 
 const COLUMNS: &[Column] = &[
@@ -60,13 +60,14 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
             "Not shown: what needs no action (--all shows it).".into(),
         ));
     }
+    let to_do = acting.len();
     Ok(Table {
-        headline: headline(acting.len() as u64, of),
-        to_do: acting.len(),
+        headline: headline(to_do as u64, of),
+        to_do,
         sections: vec![Section {
             title: "",
             columns: COLUMNS,
-            rows: shown.iter().map(row).collect(),
+            rows: Rows::of(shown, row),
         }],
         notes,
     })

@@ -5,7 +5,7 @@ pub use crate::query::correspondents::REGULAR;
 use crate::query::correspondents::{Correspondent, find_correspondents};
 use crate::store::{Result, Store};
 
-use super::table::{Column, Kind, Note, Section, Table, Value};
+use super::table::{Column, Kind, Note, Rows, Section, Table, Value};
 use super::words::count;
 
 const fn number(name: &'static str, title: &'static str) -> Column {
@@ -40,8 +40,6 @@ pub fn build(store: &Store, scope: &Scope, regular: u64) -> Result<Table> {
             count(n, one, many)
         ),
     };
-    // By default those to do something about.
-    let shown = found.list.iter().filter(|c| scope.all || c.in_clear() > 0);
     let mut notes = Vec::new();
     if found.robots > 0 {
         notes.push(Note::Paragraph(format!(
@@ -55,13 +53,16 @@ pub fn build(store: &Store, scope: &Scope, regular: u64) -> Result<Table> {
                 .into(),
         ));
     }
+    // By default those to do something about.
+    let is_shown = |c: &Correspondent| scope.all || c.in_clear() > 0;
+    let shown: Vec<Correspondent> = found.list.into_iter().filter(is_shown).collect();
     Ok(Table {
         headline,
         to_do: in_clear,
         sections: vec![Section {
             title: "",
             columns: COLUMNS,
-            rows: shown.map(row).collect(),
+            rows: Rows::of(shown, row),
         }],
         notes,
     })

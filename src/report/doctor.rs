@@ -104,7 +104,7 @@ fn page(
         Section {
             title: "",
             columns: FIELDS,
-            rows: all_fields(&found, &shapes, health, paths),
+            rows: all_fields(&found, &shapes, health, paths).into(),
         },
         Section {
             title: "",

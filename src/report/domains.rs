@@ -11,7 +11,7 @@ use crate::store::{Result, Store};
 
 use super::advice::what_to_do;
 use super::share_line::Lines;
-use super::table::{Column, Kind, Note, Section, Table, Value};
+use super::table::{Column, Kind, Note, Rows, Section, Table, Value};
 use super::words::{count, what, whose};
 
 const COLUMNS: &[Column] = &[
@@ -56,18 +56,19 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
         "domain",
         "domains",
     ));
+    let (to_do, of) = (acting.len(), shown.len() + left.len());
     Ok(Table {
         headline: headline(
-            acting.len() as u64,
-            (shown.len() + left.len()) as u64,
+            to_do as u64,
+            of as u64,
             "recipient domain",
             "recipient domains",
         ),
-        to_do: acting.len(),
+        to_do,
         sections: vec![Section {
             title: "",
             columns: COLUMNS,
-            rows: shown.iter().map(|d| row(d, &lines)).collect(),
+            rows: Rows::of(shown, move |d| row(d, &lines)),
         }],
         notes,
     })

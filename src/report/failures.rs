@@ -10,7 +10,7 @@ use crate::store::{Result, Store};
 
 use super::advice::what_to_do;
 use super::share_line::Lines;
-use super::table::{Column, Kind, Section, Table, Value};
+use super::table::{Column, Kind, Rows, Section, Table, Value};
 use super::words::{count, way, what, whose};
 
 const COLUMNS: &[Column] = &[
@@ -55,14 +55,14 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
     );
     let peers = failures.iter().map(|f| (f.direction, f.peer.clone()));
     let lines = Lines::of(store, scope, peers)?;
-    let rows = failures.iter().map(|f| row(f, &lines)).collect();
+    let to_do = tls.len();
     Ok(Table {
         headline,
-        to_do: tls.len(),
+        to_do,
         sections: vec![Section {
             title: "",
             columns: COLUMNS,
-            rows,
+            rows: Rows::of(failures, move |f| row(f, &lines)),
         }],
         notes,
     })

@@ -9,7 +9,7 @@ use crate::store::{Result, Store};
 
 use super::advice::what_to_do;
 use super::domains::{headline, left_out, needs_action, size};
-use super::table::{Column, Kind, Section, Table, Value};
+use super::table::{Column, Kind, Rows, Section, Table, Value};
 use super::words::{what, whose};
 
 const COLUMNS: &[Column] = &[
@@ -50,18 +50,14 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
             .filter_map(|h| Some((h.problem.class?, h.problem.cause.as_str()))),
     );
     notes.extend(left_out(left.iter().map(|h| h.verdict), "host", "hosts"));
+    let (to_do, of) = (acting.len(), shown.len() + left.len());
     Ok(Table {
-        headline: headline(
-            acting.len() as u64,
-            (shown.len() + left.len()) as u64,
-            "MX host",
-            "MX hosts",
-        ),
-        to_do: acting.len(),
+        headline: headline(to_do as u64, of as u64, "MX host", "MX hosts"),
+        to_do,
         sections: vec![Section {
             title: "",
             columns: COLUMNS,
-            rows: shown.iter().map(row).collect(),
+            rows: Rows::of(shown, row),
         }],
         notes,
     })

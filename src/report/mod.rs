@@ -25,6 +25,7 @@ pub mod peer;
 mod plaintext;
 pub mod policy;
 mod protocols;
+mod rows;
 mod scoreboard;
 mod share_line;
 pub mod store;

@@ -173,12 +173,12 @@ pub(super) fn table(
         Section {
             title: "What happened",
             columns: EVENTS,
-            rows: merged_events(&peer.events),
+            rows: merged_events(&peer.events).into(),
         },
         Section {
             title: "Share over TLS",
             columns: share_line::COLUMNS,
-            rows: lines(&peer.days),
+            rows: lines(&peer.days).into(),
         },
         Section {
             title: "By day",

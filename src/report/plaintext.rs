@@ -9,7 +9,7 @@ use crate::store::{Result, Store};
 
 use super::advice::what_to_do;
 use super::share_line::Lines;
-use super::table::{Column, Kind, Section, Table, Value};
+use super::table::{Column, Kind, Rows, Section, Table, Value};
 use super::words::{count, way, what, whose};
 
 const COLUMNS: &[Column] = &[
@@ -52,14 +52,13 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
     );
     let peers = found.iter().map(|p| (p.direction, p.peer.clone()));
     let lines = Lines::of(store, scope, peers)?;
-    let rows = found.iter().map(|p| row(p, &lines)).collect();
     Ok(Table {
         headline,
         to_do: found.len(),
         sections: vec![Section {
             title: "",
             columns: COLUMNS,
-            rows,
+            rows: Rows::of(found, move |p| row(p, &lines)),
         }],
         notes,
     })

@@ -71,7 +71,7 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
         sections: vec![Section {
             title: "",
             columns: COLUMNS,
-            rows,
+            rows: rows.into(),
         }],
         notes,
     })

@@ -111,7 +111,7 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
         Section {
             title: "",
             columns: FIELDS,
-            rows: fields(&summary),
+            rows: fields(&summary).into(),
         },
         Section {
             title: "Mail",
@@ -121,7 +121,7 @@ pub(super) fn build(store: &Store, scope: &Scope) -> Result<Table> {
         Section {
             title: "Share over TLS",
             columns: share_line::COLUMNS,
-            rows: lines(&find_days(store, scope)?),
+            rows: lines(&find_days(store, scope)?).into(),
         },
         Section {
             title: "Recipient domains",

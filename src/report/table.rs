@@ -1,5 +1,7 @@
 //! A report as a value: sections of columns and rows, with what is said before and after them.
 
+pub use super::rows::Rows;
+
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -110,7 +112,7 @@ pub struct Section {
     /// The columns.
     pub columns: &'static [Column],
     /// The rows: as many cells as columns.
-    pub rows: Vec<Vec<Value>>,
+    pub rows: Rows,
 }
 
 /// Something said under the tables.

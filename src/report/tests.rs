@@ -147,11 +147,12 @@ fn text_is_at_most_100_columns_wide_even_with_long_names() {
 fn the_default_is_what_to_act_on() {
     let names = |all| -> Vec<String> {
         let table = (find("domains").unwrap().build)(&store(), &Scope { all, ..scope() }).unwrap();
-        let name = |row: &Vec<Value>| match &row[0] {
+        let name = |cell: &Value| match cell {
             Value::Text(text) => text.clone(),
             other => panic!("{other:?}"),
         };
-        table.sections[0].rows.iter().map(name).collect()
+        let rows = table.sections[0].rows.iter();
+        rows.map(|row| name(&row[0])).collect()
     };
     assert_eq!(names(false), ["clear.example", "old.example"]);
     assert_eq!(
@@ -343,7 +344,8 @@ fn hostile(format: Format) -> String {
             rows: vec![vec![
                 Value::text(name),
                 Value::List(vec!["@x".into(), "y".into()]),
-            ]],
+            ]]
+            .into(),
         }],
         notes: vec![Note::Item(name.into()), Note::Line(format!("{name}\n```"))],
         to_do: 1,

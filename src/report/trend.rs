@@ -106,7 +106,7 @@ fn section(title: &'static str, columns: &'static [Column], rows: Vec<Vec<Value>
     Section {
         title,
         columns,
-        rows,
+        rows: rows.into(),
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn run(args: &HistoryArgs, environment: &Environment) -> anyhow::Resu
         sections: vec![Section {
             title: "",
             columns: COLUMNS,
-            rows,
+            rows: rows.into(),
         }],
         notes: Vec::new(),
     };

@@ -16,7 +16,7 @@ pub(super) fn render(table: &Table) -> String {
         }
         // Writing to memory does not fail, and all rows of a section have the columns of its head.
         let _ = writer.write_record(fields.iter().map(|(_, column)| column.name));
-        for row in &section.rows {
+        for row in section.rows.iter() {
             let _ = writer.write_record(fields.iter().filter_map(|(at, _)| row.get(*at)).map(cell));
         }
     }

@@ -22,12 +22,12 @@ pub(super) fn push_visible(shown: &mut String, text: &str) {
 
 /// A JSON text with the same written as JSON's own escapes, so that a program reads what was there. The line feeds that lay the text
 /// out stay: within strings there are none.
-pub(super) fn visible_json(text: &str) -> String {
+pub(super) fn visible_json(text: String) -> String {
     if text
         .bytes()
         .all(|octet| matches!(octet, b' '..=b'~' | b'\n'))
     {
-        return text.to_owned();
+        return text;
     }
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -58,7 +58,7 @@ mod tests {
     fn json_says_the_same_with_and_without_escapes() {
         let text = "a\u{1b}\u{9b}31m\u{202e}\u{e0041}\u{7f}\n\t\"ü";
         let json = serde_json::to_string_pretty(&[text]).unwrap();
-        let shown = visible_json(&json);
+        let shown = visible_json(json);
         assert!(!shown.contains(|c: char| c.is_control() && c != '\n'));
         assert!(shown.contains("\\u202e\\udb40\\udc41\\u007f"));
         assert_eq!(serde_json::from_str::<[String; 1]>(&shown).unwrap(), [text]);

@@ -3,6 +3,7 @@
 //!
 //! Every value goes through the template engine's escape. The policy in the page's head forbids all that an escape could have missed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use handlebars::Handlebars;
@@ -12,7 +13,7 @@ use crate::query::Scope;
 
 use super::super::chart::{Drawn, DrawnSpark};
 use super::super::page::{Page, Part, Tile};
-use super::super::table::{Column, Kind, Note, Section};
+use super::super::table::{Column, Kind, Note, Section, Value};
 use super::escape::visible;
 use super::text::cell;
 use super::{period_in_words, titled};
@@ -219,7 +220,7 @@ fn section_view(
     if !sparks.is_empty() {
         headings.push(SPARK);
     }
-    let row = |(at, row): (usize, &Vec<super::super::table::Value>)| {
+    let row = |(at, row): (usize, Cow<'_, [Value]>)| {
         let mut cells: Vec<Cell> = columns
             .iter()
             .filter_map(|(place, column)| Some((row.get(*place)?, column)))
@@ -312,7 +313,7 @@ mod tests {
             sections: vec![Section {
                 title: "",
                 columns: COLUMNS,
-                rows: vec![vec![Value::text(NAME)]],
+                rows: vec![vec![Value::text(NAME)]].into(),
             }],
             notes: vec![Note::Line("</pre><script>alert(1)</script>".into())],
             to_do: 1,

@@ -1,10 +1,10 @@
 //! JSON, for programs. An interface: fields are added, never renamed or removed, while the schema keeps its number.
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::query::Scope;
 
-use super::super::table::{Column, Section, Table, Value};
+use super::super::table::{Column, Table, Value};
 use super::escape::visible_json;
 use super::{bounds, date, fields, rfc3339};
 
@@ -14,15 +14,14 @@ pub(super) const SCHEMA: &str = "tlsnag.report/1";
 
 pub(super) fn render(name: &str, scope: &Scope, table: &Table) -> String {
     let (from, to) = bounds(&scope.period);
-    let rows: Vec<Row<'_>> = table.sections.iter().flat_map(rows_of).collect();
     let document = Document {
         schema: SCHEMA,
         report: name,
         period: Dates { from, to },
-        rows,
+        rows: Rows(table),
     };
     // Texts and numbers always have a JSON text.
-    let mut text = visible_json(&serde_json::to_string_pretty(&document).unwrap_or_default());
+    let mut text = visible_json(serde_json::to_string_pretty(&document).unwrap_or_default());
     text.push('\n');
     text
 }
@@ -32,7 +31,7 @@ struct Document<'a> {
     schema: &'a str,
     report: &'a str,
     period: Dates,
-    rows: Vec<Row<'a>>,
+    rows: Rows<'a>,
 }
 
 #[derive(serde::Serialize)]
@@ -41,32 +40,30 @@ struct Dates {
     to: String,
 }
 
+/// The rows of all sections, written one after the other.
+struct Rows<'a>(&'a Table);
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for section in &self.0.sections {
+            let fields = fields(section);
+            if fields.is_empty() {
+                continue;
+            }
+            for cells in section.rows.iter() {
+                let cells = fields
+                    .iter()
+                    .filter_map(|(at, column)| Some((*column, cells.get(*at)?)));
+                list.serialize_element(&Row(cells.collect()))?;
+            }
+        }
+        list.end()
+    }
+}
+
 /// A row as an object with the fields in the order of the columns.
 struct Row<'a>(Vec<(&'static Column, &'a Value)>);
-
-fn rows_of(section: &Section) -> Vec<Row<'_>> {
-    let fields = fields(section);
-    if fields.is_empty() {
-        return Vec::new();
-    }
-    let row = |cells: &'_ Vec<Value>| -> Vec<(&'static Column, usize)> {
-        fields
-            .iter()
-            .filter(|(at, _)| *at < cells.len())
-            .map(|(at, column)| (*column, *at))
-            .collect()
-    };
-    section
-        .rows
-        .iter()
-        .map(|cells| {
-            Row(row(cells)
-                .into_iter()
-                .map(|(column, at)| (column, &cells[at]))
-                .collect())
-        })
-        .collect()
-}
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

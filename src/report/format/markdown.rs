@@ -2,7 +2,7 @@
 
 use crate::query::Scope;
 
-use super::super::table::{Kind, Note, Section, Table};
+use super::super::table::{Kind, Note, Section, Table, Value};
 use super::escape::visible;
 use super::text::cell;
 use super::{period_in_words, titled};
@@ -38,7 +38,13 @@ pub(super) fn render(name: &str, scope: &Scope, table: &Table) -> String {
 }
 
 fn write_section(out: &mut String, section: &Section) {
-    let columns = titled(section);
+    let mut columns = titled(section);
+    let is_blank = |at: usize| {
+        let blank = Value::text("");
+        let mut rows = section.rows.iter();
+        rows.all(|row| row.get(at).is_none_or(|value| *value == blank))
+    };
+    columns.retain(|(at, column)| column.kind != Kind::Picture || !is_blank(*at));
     if columns.is_empty() {
         return;
     }
@@ -52,7 +58,7 @@ fn write_section(out: &mut String, section: &Section) {
     ));
     let rule = |kind: Kind| if kind == Kind::Number { "---:" } else { "---" }.to_string();
     out.push_str(&line(columns.iter().map(|(_, c)| rule(c.kind)).collect()));
-    for row in &section.rows {
+    for row in section.rows.iter() {
         out.push_str(&line(
             columns
                 .iter()

@@ -14,7 +14,7 @@ use chrono::DateTime;
 
 use crate::query::{Period, Scope};
 
-use super::table::{Column, Kind, Section, Table, Value};
+use super::table::{Column, Section, Table};
 
 /// How a table is written down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,15 +118,7 @@ fn titled(section: &Section) -> Vec<(usize, &'static Column)> {
         .columns
         .iter()
         .enumerate()
-        .filter(|(at, column)| {
-            let has_pictures = || {
-                section
-                    .rows
-                    .iter()
-                    .any(|row| row.get(*at).is_some_and(|v| *v != Value::text("")))
-            };
-            !column.title.is_empty() && (column.kind != Kind::Picture || has_pictures())
-        })
+        .filter(|(_, column)| !column.title.is_empty())
         .collect()
 }
 

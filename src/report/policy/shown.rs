@@ -64,7 +64,7 @@ pub(super) fn table(question: &Question, plan: &Plan, merged: &Merged, in_use: b
             Section {
                 title: "",
                 columns: FIELDS,
-                rows: fields(plan, merged),
+                rows: fields(plan, merged).into(),
             },
             Section {
                 title: "",

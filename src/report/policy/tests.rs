@@ -414,7 +414,7 @@ fn an_entry_is_taken_back_at_the_first_evidence_against_it_or_when_it_is_over() 
         entries(&text(&answer)),
         ["good.example encrypt", "quiet.example encrypt"]
     );
-    let reasons = &answer.table.sections[0].rows;
+    let reasons: Vec<_> = answer.table.sections[0].rows.iter().collect();
     assert_eq!(
         reasons[0][8],
         Value::text("2026-11-20: in clear: the server does not offer STARTTLS")

@@ -148,7 +148,7 @@ fn sections(case: &Case<'_>) -> Vec<Section> {
         Section {
             title: "",
             columns: fields::FIELDS,
-            rows: fields::rows(case),
+            rows: fields::rows(case).into(),
         },
         Section {
             title: "Who would be lost, in whole or in part",
@@ -158,7 +158,7 @@ fn sections(case: &Case<'_>) -> Vec<Section> {
         Section {
             title: "Organisations with several domains among them",
             columns: ORGANISATIONS,
-            rows: organisation_rows(&answer.losses),
+            rows: organisation_rows(&answer.losses).into(),
         },
         Section {
             title: "Persons among them",

@@ -145,10 +145,9 @@ pub fn find_breakdown(store: &Store, scope: &Scope, axis: Axis) -> Result<Breakd
         _ => HashMap::new(),
     };
     let slices = both_ways(|direction| slices(&sums, direction, axis, &software));
-    Ok(Breakdown {
-        slices: slices.concat(),
-        smart_host: smart_host(&sums),
-    })
+    let slices = slices.into_iter().flatten().collect();
+    let smart_host = smart_host(&sums);
+    Ok(Breakdown { slices, smart_host })
 }
 
 /// The parts of one direction.
@@ -158,17 +157,17 @@ fn slices(
     axis: Axis,
     software: &HashMap<(&str, &str), Software>,
 ) -> Vec<Slice> {
-    let senders = match direction {
+    let strangers = match direction {
         Direction::Outbound => HashSet::new(),
-        Direction::Inbound => senders(sums),
+        Direction::Inbound => strangers(sums),
     };
     let mut parts: HashMap<Cow<'_, str>, Part> = HashMap::new();
+    let mut of_peer = Vec::new();
     let by_peer = sums.by_name(|entry| {
         let is_one = entry.peer.direction() == direction;
         is_one.then(|| entry.peer_name())
     });
     for (peer, named) in by_peer.iter() {
-        let is_stranger = direction == Direction::Inbound && !senders.contains(peer);
         let facts = named.entries().map(|entry| Fact {
             direction,
             entry,
@@ -178,8 +177,9 @@ fn slices(
             },
         });
         // What is our own fault stays: it may be why they never got to send.
-        let facts = facts.filter(|f| !(is_stranger && f.is_mere_failure()));
-        for (name, part) in of_peer(facts, axis) {
+        let facts = facts.filter(|f| !(f.is_mere_failure() && strangers.contains(peer)));
+        count_peer(facts, axis, &mut of_peer);
+        for (name, part) in of_peer.drain(..) {
             parts.entry(name).or_default().add(&part);
         }
     }
@@ -197,14 +197,27 @@ fn software_of(entry: &Entry<'_>, known: &HashMap<(&str, &str), Software>) -> &'
     software.map_or("", |software| software.name())
 }
 
-/// The names of the clients that sent us anything. The failures of others are left out, as the summary does: whoever scans the net meets our
-/// TLS too.
-fn senders(sums: &Sums) -> HashSet<&str> {
-    let is_sender = |e: &Entry<'_>| e.peer.direction() == Direction::Inbound && e.mails() > 0;
-    let senders = sums.each().filter(is_sender);
-    senders
-        .flat_map(|e| [e.peer.organisation(), e.peer.host(), e.peer.address()])
-        .collect()
+/// The names of the clients that failed and never sent us anything. They are left out, as the summary does: whoever scans the net meets our TLS too.
+fn strangers(sums: &Sums) -> HashSet<&str> {
+    let direction = Direction::Inbound;
+    let inbound = || sums.each().filter(|e| e.peer.direction() == direction);
+    let has_failed = |entry: &Entry<'_>| {
+        let fact = Fact {
+            direction,
+            entry: *entry,
+            software: "",
+        };
+        fact.is_mere_failure()
+    };
+    let failed = inbound().filter(has_failed);
+    let mut strangers: HashSet<&str> = failed.map(|entry| entry.peer_name()).collect();
+    for sender in inbound().filter(|entry| entry.mails() > 0) {
+        let [_, organisation, host, address] = sender.peer.names();
+        for name in [organisation, host, address] {
+            strangers.remove(name);
+        }
+    }
+    strangers
 }
 
 /// The hosts and addresses to which mail went in clear, or failed because of TLS.
@@ -217,9 +230,12 @@ fn in_question(sums: &Sums) -> HashSet<(&str, &str)> {
     hosts.map(|e| (e.peer.host(), e.peer.address())).collect()
 }
 
-/// The parts to which a peer belongs, and what it is of each.
-fn of_peer<'s>(facts: impl Iterator<Item = Fact<'s>>, axis: Axis) -> Vec<(Cow<'s, str>, Part)> {
-    let mut parts: Vec<(Cow<'s, str>, Part)> = Vec::new();
+/// Adds the parts to which a peer belongs, and what it is of each.
+fn count_peer<'s>(
+    facts: impl Iterator<Item = Fact<'s>>,
+    axis: Axis,
+    parts: &mut Vec<(Cow<'s, str>, Part)>,
+) {
     let mut count = |fact: &Fact<'s>, name: &Cow<'s, str>| match parts
         .iter_mut()
         .find(|(same, _)| same == name)
@@ -232,7 +248,7 @@ fn of_peer<'s>(facts: impl Iterator<Item = Fact<'s>>, axis: Axis) -> Vec<(Cow<'s
         }
     };
     // The counts of a name follow each other mostly.
-    let mut last: Option<(Named<'s>, Vec<Cow<'s, str>>)> = None;
+    let mut last: Option<(Named<'s>, Names<'s>)> = None;
     for fact in facts {
         let Some(named) = fact.named(axis) else {
             fact.word(axis).iter().for_each(|name| count(&fact, name));
@@ -241,11 +257,13 @@ fn of_peer<'s>(facts: impl Iterator<Item = Fact<'s>>, axis: Axis) -> Vec<(Cow<'s
         if last.as_ref().is_none_or(|(same, _)| *same != named) {
             last = Some((named, named.parts(axis)));
         }
-        let names = last.iter().flat_map(|(_, names)| names);
+        let names = last.iter().flat_map(|(_, names)| names.iter().flatten());
         names.for_each(|name| count(&fact, name));
     }
-    parts
 }
+
+/// The parts a name belongs to: one, or two where there is a sector.
+type Names<'s> = [Option<Cow<'s, str>>; 2];
 
 /// What the parts follow from where they are made of names.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -256,16 +274,17 @@ struct Named<'s> {
 }
 
 impl<'s> Named<'s> {
-    fn parts(self, axis: Axis) -> Vec<Cow<'s, str>> {
-        let one = |name: &'s str| vec![Cow::Borrowed(name)];
+    fn parts(self, axis: Axis) -> Names<'s> {
+        let one = |name: &'s str| [Some(Cow::Borrowed(name)), None];
         match axis {
             Axis::Organisation if self.direction == Direction::Outbound => {
-                vec![registrable(self.name).map_or(Cow::Borrowed(self.name), Cow::Owned)]
+                one(registrable(self.name).unwrap_or(self.name))
             }
-            Axis::Suffix => match suffixes(self.name) {
-                found if found.is_empty() => one(""),
-                found => found.into_iter().map(Cow::Owned).collect(),
-            },
+            Axis::Suffix => {
+                let mut found = suffixes(self.name).into_iter().map(Cow::Owned);
+                let first = found.next().unwrap_or(Cow::Borrowed(""));
+                [Some(first), found.next()]
+            }
             Axis::Operator => one(match registrable(self.name) {
                 // A host without a name of its own.
                 None => "",

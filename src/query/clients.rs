@@ -67,27 +67,33 @@ type Name<'s> = (&'s str, &'s str);
 
 /// All of them, by address. Those that never sent mail nor failed because of TLS only if the scope asks for every row.
 pub fn find_clients(store: &Store, scope: &Scope) -> Result<Vec<Client>> {
-    let clients = clients(&Sums::load(store, scope)?).into_iter();
-    Ok(clients
-        .filter(|c| scope.all || c.sessions.total() + c.sessions_failed + c.messages.total() > 0)
-        .collect())
-}
-
-/// Every one of what is loaded.
-fn clients(sums: &Sums) -> Vec<Client> {
+    let sums = Sums::load(store, scope)?;
+    let is_wanted = |client: &Client| {
+        scope.all || client.sessions.total() + client.sessions_failed + client.messages.total() > 0
+    };
     let by_address = sums.by_name(address);
-    let clients = by_address.iter().map(|((address, _), named)| {
+    Ok(by_address.make_in_order(|(address, _), named| {
         let rows = named.groups_by(|e| Some((e.peer.host(), e.peer.organisation())));
         let groups: Vec<Group> = rows.into_iter().map(|(_, group)| group).collect();
-        client(address, &groups, most_frequent_name(named))
-    });
-    clients.collect()
+        Some(client(address, &groups, most_frequent_name(named))).filter(is_wanted)
+    }))
 }
 
-/// Addresses, names and organisations of the clients that sent us anything.
-pub(super) fn senders(sums: &Sums) -> HashSet<&str> {
+/// Those of these names that are addresses, names or organisations of clients that sent us anything.
+pub(super) fn senders<'s>(sums: &'s Sums, asked: &HashSet<&str>) -> HashSet<&'s str> {
+    let is_asked = |entry: &Entry<'_>| {
+        let [_, organisation, host, address] = entry.peer.names();
+        let mut names = [organisation, host, address].into_iter();
+        names.any(|name| asked.contains(name))
+    };
+    // Of a client each session is needed: it goes by the name of most of them.
+    let mut clients = HashSet::new();
+    if !asked.is_empty() {
+        clients.extend(sums.each().filter(is_asked).filter_map(|e| address(&e)));
+    }
+    let of_asked = sums.by_name(|entry| address(entry).filter(|client| clients.contains(client)));
     let mut senders = HashSet::new();
-    for ((address, _), named) in sums.by_name(address).iter() {
+    for ((address, _), named) in of_asked.iter() {
         let sent = named
             .entries()
             .filter(|e| e.meaning.class != Class::InProbe);

@@ -26,16 +26,10 @@ pub struct Domain {
 
 /// All of them, by name. Attempts whose recipient the log does not name are in no row.
 pub fn find_domains(store: &Store, scope: &Scope) -> Result<Vec<Domain>> {
-    Ok(domains(&Sums::load(store, scope)?))
-}
-
-/// The same, of what is loaded.
-fn domains(sums: &Sums) -> Vec<Domain> {
+    let sums = Sums::load(store, scope)?;
     let by_domain = sums.by_name(domain_of);
-    let domains = by_domain
-        .iter()
-        .map(|(name, named)| domain(name, &named.groups()));
-    domains.filter(|d| !d.counters.is_empty()).collect()
+    let is_one = |domain: &Domain| !domain.counters.is_empty();
+    Ok(by_domain.make_in_order(|name, named| Some(domain(name, &named.groups())).filter(is_one)))
 }
 
 /// The verdicts alone.

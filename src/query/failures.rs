@@ -52,7 +52,7 @@ pub(super) fn failures(sums: &Sums, all: bool) -> Vec<Failure> {
         (is_wanted && (has_failed || fell_back(meaning.class))).then(key)
     });
     let failures = by_problem
-        .iter()
+        .in_order()
         .map(|((direction, peer, host, _), named)| {
             let sum = |n: fn(&Entry<'_>) -> u64| named.entries().map(|entry| n(&entry)).sum();
             let meaning = named.entries().next().map(|entry| entry.meaning);

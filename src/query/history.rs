@@ -5,13 +5,12 @@
 //! A year of a large site has millions of cells: what is said of each peer and of each way to send is kept once, by number, and names have
 //! their numbers in the order of the alphabet, so that the order in which the store numbers things makes no difference.
 
-use hashbrown::HashMap;
-
 use crate::outcome::{Class, Direction};
 use crate::store::numbered::{Count, Meaning, Numbered, NumberedPeer};
 use crate::store::{Result, Store};
 
 use super::failures::who;
+use super::numbers::Numbers;
 use super::strata::{Mail, PeerDay};
 use super::tally::is_sent;
 use super::{Scope, bounds};
@@ -78,7 +77,7 @@ pub struct History {
     pub hows: Vec<How>,
     /// Parts of the days, in order.
     parts: Vec<Cells>,
-    names: Vec<String>,
+    names: Texts,
 }
 
 /// Loads it.
@@ -155,28 +154,17 @@ fn side(direction: Direction) -> usize {
     usize::from(direction == Direction::Inbound)
 }
 
-/// Gives names numbers.
-#[derive(Default)]
-struct Names<'n> {
-    list: Vec<&'n str>,
-    numbers: HashMap<&'n str, NameId>,
-}
+type Names<'n> = Numbers<&'n str>;
 
-impl<'n> Names<'n> {
-    fn number(&mut self, name: &'n str) -> NameId {
-        let list = &mut self.list;
-        *self.numbers.entry(name).or_insert_with(|| {
-            list.push(name);
-            // OK to narrow: no store has 2^32 peers.
-            (list.len() - 1) as NameId
-        })
-    }
-
-    fn who(&mut self, peer: &'n str, operator: &'n str) -> Who {
-        Who {
-            peer: self.number(peer),
-            operator: self.number(operator),
-        }
+fn known_as<'n>(peer: &'n str, operator: &'n str, names: &mut Names<'n>) -> Who {
+    let number = names.number(peer);
+    Who {
+        peer: number,
+        // Most clients go by the name of who runs them.
+        operator: match operator == peer {
+            true => number,
+            false => names.number(operator),
+        },
     }
 }
 
@@ -197,10 +185,11 @@ fn how<'n>(meaning: &'n Meaning, service: NameId, names: &mut Names<'n>) -> How 
 
 /// Gives names the numbers of their order.
 fn sorted(parts: Vec<Cells>, mut whos: Vec<Who>, mut hows: Vec<How>, names: &Names<'_>) -> History {
-    let mut order: Vec<(u64, NameId)> = (0..).zip(&names.list).map(|(n, s)| (head(s), n)).collect();
+    let names = &names.names;
+    let mut order: Vec<(u64, NameId)> = (0..).zip(names).map(|(n, s)| (head(s), n)).collect();
     // Most names differ in their first octets.
     order.sort_unstable_by(|a, b| {
-        let name = |n: NameId| names.list[n as usize];
+        let name = |n: NameId| names[n as usize];
         a.0.cmp(&b.0).then_with(|| name(a.1).cmp(name(b.1)))
     });
     let mut rank = vec![0; order.len()];
@@ -222,14 +211,32 @@ fn sorted(parts: Vec<Cells>, mut whos: Vec<Who>, mut hows: Vec<How>, names: &Nam
             place(id);
         }
     }
-    let names = order
-        .iter()
-        .map(|(_, n)| names.list[*n as usize].to_owned());
+    let mut sorted = Texts::default();
+    for (_, number) in order {
+        sorted.text.push_str(names[number as usize]);
+        sorted.ends.push(sorted.text.len());
+    }
     History {
         whos,
         hows,
         parts,
-        names: names.collect(),
+        names: sorted,
+    }
+}
+
+/// Texts by number, in one piece of memory.
+#[derive(Clone, Debug, Default)]
+struct Texts {
+    text: String,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    fn get(&self, number: usize) -> Option<&str> {
+        let end = *self.ends.get(number)?;
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        Some(&self.text[start..end])
     }
 }
 
@@ -254,14 +261,14 @@ impl History {
         let met = met(peers.len(), &parts);
         let whos = peers.iter().zip(&met).map(|(peer, is_met)| {
             if !is_met {
-                return names.who("", "");
+                return known_as("", "", &mut names);
             }
             let name = who(peer.direction(), peer.names());
             let operator = match peer.organisation() {
                 "" => name,
                 organisation => organisation,
             };
-            names.who(name, operator)
+            known_as(name, operator, &mut names)
         });
         let whos = whos.collect();
         let ways = meanings
@@ -274,12 +281,12 @@ impl History {
 
     /// The name of this number.
     pub fn name(&self, id: NameId) -> &str {
-        self.names.get(id as usize).map_or("", String::as_str)
+        self.names.get(id as usize).unwrap_or_default()
     }
 
     /// How many names there are.
     pub fn names(&self) -> usize {
-        self.names.len()
+        self.names.ends.len()
     }
 
     /// The cells of one direction, a day at a time, in the order of days.
@@ -293,8 +300,8 @@ impl History {
         let cells = self.parts.iter().map(|part| part[side(direction)].len());
         let mut days = Vec::with_capacity(cells.sum());
         // One day at a time: each peer at its place, and a bit for each place that is taken.
-        let mut of_day = vec![PeerDay::default(); self.names.len()];
-        let mut taken = vec![0_u64; self.names.len().div_ceil(64)];
+        let mut of_day = vec![PeerDay::default(); self.names()];
+        let mut taken = vec![0_u64; self.names().div_ceil(64)];
         for cells in self.days(direction) {
             for cell in cells {
                 let who = self.whos[cell.who as usize];
@@ -333,7 +340,7 @@ impl History {
     /// A history of mail sent, as tests make it: peers and operators are called by their numbers.
     pub(super) fn of_peer_days(mail: &[PeerDay], why: impl Fn(&PeerDay) -> Why) -> History {
         let numbers: Vec<u32> = mail.iter().flat_map(|d| [d.peer, d.operator]).collect();
-        let texts: HashMap<u32, String> = numbers
+        let texts: std::collections::HashMap<u32, String> = numbers
             .into_iter()
             .map(|number| (number, format!("p{number}.example")))
             .collect();
@@ -360,7 +367,8 @@ impl History {
                     how: hows.len() as u32,
                     mail,
                 });
-                whos.push(names.who(&texts[&day.peer], &texts[&day.operator]));
+                let (peer, operator) = (&texts[&day.peer], &texts[&day.operator]);
+                whos.push(known_as(peer, operator, &mut names));
                 hows.push(How {
                     service: names.number(service),
                     channel,

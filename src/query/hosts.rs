@@ -43,10 +43,8 @@ pub fn find_hosts(store: &Store, scope: &Scope) -> Result<Vec<Host>> {
         let is_one = entry.peer.direction() == Direction::Outbound;
         Some(entry.peer.host()).filter(|name| is_one && !name.is_empty())
     });
-    let hosts = by_host.iter().map(|(name, named)| host(name, named));
-    Ok(hosts
-        .filter(|h| !h.counters.is_empty() || h.handshakes > 0)
-        .collect())
+    let is_one = |host: &Host| !host.counters.is_empty() || host.handshakes > 0;
+    Ok(by_host.make_in_order(|name, named| Some(host(name, named)).filter(is_one)))
 }
 
 fn host(name: &str, named: Named<'_, '_>) -> Host {

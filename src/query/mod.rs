@@ -32,6 +32,7 @@
 //! | `requirement` | does a session meet what would be required |
 //! | `sightings` | what was seen of each peer, day by day |
 //! | `sums` | the counts of a scope, loaded once for those that do not tell days apart |
+//! | `numbers` | which number a name has |
 //! | `tally` | what several of them share: counters, and the problem that dominates |
 //! | `certainty` | how sure a claim is |
 //! | `history`, `parts`, `verdict` | of a change: who wrote when and how, what carries it, what it is called |
@@ -61,6 +62,7 @@ pub mod hosts;
 pub mod limits;
 pub mod logging;
 pub mod news;
+mod numbers;
 pub mod own_entry;
 pub mod parts;
 pub mod peer;

@@ -108,7 +108,7 @@ fn events(sums: &Sums) -> Vec<Event> {
         );
         Some((peer.direction(), names))
     });
-    let events = by_host.iter().flat_map(|((direction, names), named)| {
+    let events = by_host.in_order().flat_map(|((direction, names), named)| {
         let (domain, host, address, _) = names;
         let event = move |group| Event {
             direction,
@@ -132,7 +132,7 @@ fn is_within(claim: &Claim, scope: &Scope) -> bool {
 
 fn days(sums: &Sums) -> Vec<Day> {
     let by_day = sums.by_name(|entry| Some((entry.count.day, entry.peer.direction())));
-    let days = by_day.iter().map(|((day, direction), named)| Day {
+    let days = by_day.in_order().map(|((day, direction), named)| Day {
         day,
         direction,
         counters: match direction {

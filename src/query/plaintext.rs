@@ -41,9 +41,12 @@ pub(super) fn plaintext(sums: &Sums) -> Vec<Plaintext> {
         entry.is_mail().then_some(peer)
     });
     let peers = by_peer.iter();
-    peers
+    let mut found: Vec<Plaintext> = peers
         .filter_map(|((direction, peer), named)| of_peer(direction, peer, named))
-        .collect()
+        .collect();
+    // Few of all are in clear.
+    found.sort_by(|a, b| (a.direction, &a.peer).cmp(&(b.direction, &b.peer)));
+    found
 }
 
 fn of_peer(direction: Direction, peer: &str, named: Named<'_, '_>) -> Option<Plaintext> {

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use crate::outcome::Direction;
 use crate::store::{Result, Store, natural};
 
+use super::sums::{Named, Sums};
+use super::tally::is_sent;
 use super::{Scope, ask, read_direction};
 
 /// Mail of one service in one direction: recipients delivered to, outbound; messages accepted, inbound.
@@ -27,6 +29,17 @@ pub struct Service {
 }
 
 impl Service {
+    /// Adds mail over a channel.
+    fn add(&mut self, tls: &str, mails: u64) {
+        match tls {
+            "encrypted" => self.encrypted += mails,
+            "plaintext" => self.plaintext += mails,
+            "unknown" => self.unknown += mails,
+            // No mail crossed.
+            _ => {}
+        }
+    }
+
     /// All its mail.
     pub fn total(&self) -> u64 {
         self.encrypted + self.plaintext + self.unknown
@@ -48,13 +61,12 @@ const LOGGING: &str = "SELECT l.direction, s.host, s.tag
   GROUP BY l.direction, s.host, s.tag
   ORDER BY l.direction, s.host, s.tag";
 
+/// Direction, host and tag.
+type Key = (Direction, String, String);
+
 /// All of them: outbound, then inbound; by host and tag.
 pub fn find_services(store: &Store, scope: &Scope) -> Result<Vec<Service>> {
-    let logging = ask(store, LOGGING, scope, |row| {
-        let (host, tag) = (row.get::<_, String>(1)?, row.get::<_, String>(2)?);
-        Ok((read_direction(row, 0)?, host, tag))
-    })?;
-    let logging: BTreeSet<(Direction, String, String)> = logging.into_iter().collect();
+    let logging = find_logging(store, scope)?;
     ask(store, SERVICES, scope, |row| {
         let key = (read_direction(row, 0)?, row.get(1)?, row.get(2)?);
         let logs = logging.contains(&key);
@@ -69,6 +81,51 @@ pub fn find_services(store: &Store, scope: &Scope) -> Result<Vec<Service>> {
             logs,
         })
     })
+}
+
+/// The same, of what is loaded.
+pub(super) fn services(store: &Store, scope: &Scope, sums: &Sums) -> Result<Vec<Service>> {
+    let logging = find_logging(store, scope)?;
+    let by_service = sums.by_name(|entry| Some((entry.peer.direction(), entry.count.service)));
+    let services = by_service.iter();
+    let mut services: Vec<Service> = services
+        .filter_map(|((direction, _), named)| service(direction, named, &logging))
+        .collect();
+    services.sort_by(|a, b| (a.direction, &a.host, &a.tag).cmp(&(b.direction, &b.host, &b.tag)));
+    Ok(services)
+}
+
+fn service(direction: Direction, named: Named<'_, '_>, logging: &BTreeSet<Key>) -> Option<Service> {
+    let (host, tag) = named.entries().next()?.service.clone();
+    let key = (direction, host, tag);
+    let logs = logging.contains(&key);
+    let (direction, host, tag) = key;
+    let mut service = Service {
+        direction,
+        host,
+        tag,
+        encrypted: 0,
+        plaintext: 0,
+        unknown: 0,
+        logs,
+    };
+    for entry in named.entries() {
+        let mails = match is_sent(entry.meaning.delivery) {
+            true => entry.count.n,
+            false => entry.count.messages,
+        };
+        service.add(entry.meaning.tls, mails);
+    }
+    Some(service)
+}
+
+/// Those that have logged TLS sessions.
+fn find_logging(store: &Store, scope: &Scope) -> Result<BTreeSet<Key>> {
+    let logging = ask(store, LOGGING, scope, |row| {
+        let (host, tag) = (row.get::<_, String>(1)?, row.get::<_, String>(2)?);
+        Ok((read_direction(row, 0)?, host, tag))
+    })?;
+    Ok(logging.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -101,5 +158,8 @@ mod tests {
                 (Direction::Inbound, 0, 0, 1, false)
             ]
         );
+        let sums = Sums::load(&store, &Scope::ALL).unwrap();
+        let loaded = super::services(&store, &Scope::ALL, &sums).unwrap();
+        assert_eq!(loaded, services);
     }
 }

@@ -13,7 +13,7 @@ use super::domains::verdicts;
 use super::failures::{Failure, failures};
 use super::limits::{Limits, limits, smart_host};
 use super::plaintext::{Plaintext, plaintext};
-use super::services::{Service, find_services};
+use super::services::{Service, services};
 use super::sums::Sums;
 use super::tally::Verdict;
 
@@ -84,7 +84,7 @@ pub struct ToDo {
 /// Sums up.
 pub fn find_summary(store: &Store, scope: &Scope) -> Result<Summary> {
     let sums = Sums::load(store, scope)?;
-    let services = find_services(store, scope)?;
+    let services = services(store, scope, &sums)?;
     let limits = limits(store, scope, &services, smart_host(&sums))?;
     let (verdicts, (failures, strangers), clear) = at_once(&sums);
     Ok(Summary {
@@ -101,9 +101,10 @@ pub fn find_summary(store: &Store, scope: &Scope) -> Result<Summary> {
 #[expect(clippy::type_complexity, reason = "named where it is taken apart")]
 fn at_once(sums: &Sums) -> (Vec<(Verdict, u64)>, (Vec<Failure>, u64), Vec<Plaintext>) {
     std::thread::scope(|scope| {
-        let failures = scope.spawn(|| without_strangers(sums, failures(sums, false)));
-        let (verdicts, clear) = (count_verdicts(sums), plaintext(sums));
-        let failures = failures.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let clear = scope.spawn(|| plaintext(sums));
+        let verdicts = count_verdicts(sums);
+        let failures = without_strangers(sums, failures(sums, false));
+        let clear = clear.join().unwrap_or_else(|panic| resume_unwind(panic));
         (verdicts, failures, clear)
     })
 }
@@ -143,10 +144,10 @@ fn count_verdicts(sums: &Sums) -> Vec<(Verdict, u64)> {
 /// Takes out the failures of clients that never sent us anything: whoever scans the net meets our TLS too. What is our own fault
 /// stays: it may be why they never got to send.
 fn without_strangers(sums: &Sums, failures: Vec<Failure>) -> (Vec<Failure>, u64) {
-    let senders = senders(sums);
-    let known = |f: &Failure| {
-        f.direction == Direction::Outbound || f.fault == "us" || senders.contains(f.peer.as_str())
-    };
+    let is_ours = |f: &Failure| f.direction == Direction::Outbound || f.fault == "us";
+    let asked = failures.iter().filter(|f| !is_ours(f));
+    let senders = senders(sums, &asked.map(|f| f.peer.as_str()).collect());
+    let known = |f: &Failure| is_ours(f) || senders.contains(f.peer.as_str());
     let (kept, strange): (Vec<_>, Vec<_>) = failures.into_iter().partition(known);
     let strange: BTreeSet<String> = strange
         .into_iter()

@@ -230,7 +230,7 @@ impl<'m> Mail<'m> {
         let meaning = entry.meaning;
         Mail {
             direction: entry.peer.direction(),
-            server: Server::of(entry.tag),
+            server: Server::of(entry.tag()),
             tls: meaning.tls,
             class: meaning.class,
             protocol: &meaning.protocol,
@@ -314,7 +314,7 @@ fn alone_in_clear(sums: &Sums, is_concerned: impl Fn(&Entry<'_>) -> bool) -> BTr
         .filter(|e| {
             let is_clear = e.meaning.tls == "plaintext";
             let is_untold = is_clear && e.meaning.class == Class::PlaintextCauseUnknown;
-            is_untold && Server::of(e.tag) == Server::Postfix
+            is_untold && Server::of(e.tag()) == Server::Postfix
         })
         .collect();
     if untold.is_empty() {
@@ -337,7 +337,7 @@ fn find_distrustful<'s>(mails: impl Iterator<Item = Entry<'s>>) -> Vec<Server> {
         (Server::Sendmail, false, false),
     ];
     for entry in sent {
-        let server = Server::of(entry.tag);
+        let server = Server::of(entry.tag());
         for (_, bad, good) in found.iter_mut().filter(|(of, ..)| *of == server) {
             match entry.meaning.verification.as_str() {
                 "untrusted" => *bad = true,
@@ -384,7 +384,7 @@ impl<'q> Tally<'q> {
         }
     }
 
-    /// Adds all mail of a peer; they come in the order of their names.
+    /// Adds all mail of a peer.
     fn add(&mut self, direction: Direction, peer: &'q str, mails: Named<'q, '_>) {
         let mut total = self.totals.iter_mut().find(|t| t.direction == direction);
         let mut loss = Loss::new(direction);
@@ -420,7 +420,7 @@ impl<'q> Tally<'q> {
             let m = Mail::of(entry);
             let is_lost = self.question.judge(&m.session(self.distrustful)) == Judgement::Lost;
             let way = [m.protocol, m.cipher, m.key_exchange, m.verification];
-            is_lost.then(|| (entry.peer.names(), entry.tag, way))
+            is_lost.then(|| (entry.peer.names(), entry.tag(), way))
         });
         let groups = groups
             .into_iter()
@@ -468,10 +468,13 @@ impl<'q> Tally<'q> {
         answer.losses = self.losses;
         answer.unknown = self.unknown;
         let cut_off = |l: &Loss| l.fate.kept == 0;
-        answer
-            .losses
-            .sort_by_key(|l| Reverse((cut_off(l), l.fate.lost)));
-        answer.unknown.sort_by_key(|l| Reverse(l.fate.unknown));
+        let by_name = |a: &Loss, b: &Loss| (a.direction, &a.peer).cmp(&(b.direction, &b.peer));
+        let lost = |l: &Loss| Reverse((cut_off(l), l.fate.lost));
+        let unknown = |l: &Loss| Reverse(l.fate.unknown);
+        let losses = &mut answer.losses;
+        losses.sort_by(|a, b| lost(a).cmp(&lost(b)).then_with(|| by_name(a, b)));
+        let untold = &mut answer.unknown;
+        untold.sort_by(|a, b| unknown(a).cmp(&unknown(b)).then_with(|| by_name(a, b)));
         for (key, exception) in &mut self.exceptions {
             exception.verified = self.verified.get(key).copied().unwrap_or(0);
         }
@@ -520,7 +523,7 @@ impl Loss {
     fn named(self, peer: &str) -> Loss {
         Loss {
             peer: peer.to_string(),
-            organisation: registrable(peer).unwrap_or_else(|| peer.to_string()),
+            organisation: registrable(peer).unwrap_or(peer).to_owned(),
             ..self
         }
     }

@@ -9,6 +9,7 @@ pub(super) fn organisation(host: &str, domain: &str) -> String {
         .into_iter()
         .find_map(registrable)
         .unwrap_or_default()
+        .to_owned()
 }
 
 /// The public suffix of a host name (`gov.uk`, `com`); `None` for addresses.
@@ -17,10 +18,8 @@ pub fn public_suffix(name: &str) -> Option<&str> {
 }
 
 /// The registrable domain of a host name; `None` for addresses and for names that have none.
-pub fn registrable(name: &str) -> Option<String> {
-    bare_name(name)
-        .and_then(psl::domain_str)
-        .map(str::to_string)
+pub fn registrable(name: &str) -> Option<&str> {
+    bare_name(name).and_then(psl::domain_str)
 }
 
 /// A name, if it is no address.

@@ -192,7 +192,8 @@ fn own_domains(environment: &Environment) -> Vec<String> {
         .map(|(_, domain)| domain.to_string());
     let set = environment.settings.own_domains.iter().cloned();
     let plain = |name: String| name.trim_matches('.').to_ascii_lowercase();
-    let all = set.chain(writers).chain(registrable(&settings.host));
+    let host = registrable(&settings.host).map(str::to_owned);
+    let all = set.chain(writers).chain(host);
     all.map(plain).filter(|name| !name.is_empty()).collect()
 }
 

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
-
 use crate::store::numbered::NumberedPeer;
 use crate::store::relay::{Relay, Taken, carrier, relay_of};
 use crate::store::{Result, Store};
@@ -75,19 +73,12 @@ pub(super) fn smart_host(sums: &Sums) -> Option<String> {
     let sent = || sums.each().filter(is_sent);
     let all: u64 = sent().map(|entry| entry.count.n).sum();
     let most = SMART_HOST_SHARE * all as f64;
-    // Names are compared once for each host.
-    let mut hosts: HashMap<&str, (NumberedPeer<'_>, u64)> = HashMap::new();
-    for entry in sent() {
-        let host = hosts.entry(host_of(entry.peer)).or_insert((entry.peer, 0));
-        host.1 += entry.count.n;
+    let carried = sent().map(|entry| (carrier_of(entry.peer), entry.count.n));
+    let (carrier, lead) = leader(carried)?;
+    // What takes such a share leads all others together by twice as much as it has beyond a half.
+    if lead as f64 <= 2.0 * most - all as f64 {
+        return None;
     }
-    let mut carriers: HashMap<Cow<'_, str>, u64> = HashMap::new();
-    for (peer, mails) in hosts.values() {
-        *carriers.entry(carrier_of(*peer)).or_default() += mails;
-    }
-    let (carrier, _) = carriers
-        .into_iter()
-        .find(|(_, mails)| *mails as f64 > most)?;
     let mut theirs: BTreeMap<&str, Taken<'_>> = BTreeMap::new();
     for entry in sent().filter(|entry| carrier_of(entry.peer) == carrier) {
         let taken = theirs.entry(host_of(entry.peer)).or_default();
@@ -96,6 +87,17 @@ pub(super) fn smart_host(sums: &Sums) -> Option<String> {
     }
     let relay = relay_of(&carrier, &theirs, most);
     named(relay)
+}
+
+/// Who has more than half of it all, if anybody has, and by how much more than all others: whoever comes along takes away from a leader that is
+/// not the same (Boyer and Moore, 1981). So nothing need be held for each.
+fn leader<N: PartialEq>(parts: impl Iterator<Item = (N, u64)>) -> Option<(N, u64)> {
+    parts.fold(None, |leader, (name, n)| match leader {
+        Some((same, lead)) if same == name => Some((same, lead + n)),
+        Some((other, lead)) if lead >= n => Some((other, lead - n)),
+        Some((_, lead)) => Some((name, n - lead)),
+        None => Some((name, n)),
+    })
 }
 
 /// A relay of the mail of many.

@@ -31,8 +31,8 @@ const SMALL: f64 = 0.01;
 pub struct Part {
     /// Outbound the recipient domain; inbound the organisation, name or address of the client. [`OTHERS`] for many.
     pub peer: String,
-    /// Who runs its server; of an operator or a service the same as `peer`.
-    pub operator: String,
+    /// Who runs its server, by its number in the history; `None` of many, and of a service.
+    pub operator: Option<NameId>,
     /// How many unrelated ones it stands for.
     pub operators: usize,
     /// Its mail in the period before, and in this one.
@@ -82,7 +82,7 @@ pub struct Facets {
 pub type Periods = (Known, Known);
 
 /// A name, and who runs the other server.
-type Key<'h> = (&'h str, &'h str);
+type Key<'h> = (&'h str, Option<NameId>);
 
 /// The mail of one direction in two periods, added up by who it was exchanged with and how.
 pub(super) struct Sums<'h> {
@@ -170,7 +170,7 @@ impl<'h> Sums<'h> {
             }
         }
         if !operators.is_empty() {
-            let pooled = part((OTHERS, OTHERS), others, whole);
+            let pooled = part((OTHERS, None), others, whole);
             parts.extend(pooled.map(|p| Part {
                 operators: operators.len(),
                 ..p
@@ -198,7 +198,7 @@ impl<'h> Sums<'h> {
         let history = self.history;
         (0..).zip(groups).filter_map(move |(name, group)| {
             let ((_, operator), mail) = group?;
-            Some(((history.name(name), history.name(operator)), mail))
+            Some(((history.name(name), Some(operator)), mail))
         })
     }
 
@@ -218,7 +218,7 @@ impl<'h> Sums<'h> {
         };
         Facets {
             operators: operators
-                .filter_map(|((operator, _), mail)| part((operator, operator), mail, whole))
+                .filter_map(|(operator, mail)| part(operator, mail, whole))
                 .collect(),
             services: self.by_service(whole),
             reasons: components(clear.map(|(h, n)| (reason(h), *n)), whole, -1.0),
@@ -237,7 +237,7 @@ impl<'h> Sums<'h> {
         }
         let services = services.into_iter();
         services
-            .filter_map(|(service, mail)| part((service, service), mail, whole))
+            .filter_map(|(service, mail)| part((service, None), mail, whole))
             .collect()
     }
 }
@@ -292,7 +292,7 @@ fn part((peer, operator): Key<'_>, (before, now): Periods, whole: Periods) -> Op
     let middle = f64::midpoint(all_before, all_now);
     Some(Part {
         peer: peer.to_string(),
-        operator: operator.to_string(),
+        operator,
         operators: 1,
         before,
         now,

@@ -2,9 +2,10 @@
 //!
 //! Ourselves come before the others: where many who have nothing to do with each other change at once, the one thing they share is us.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::{Become, Change};
+use super::history::NameId;
 use super::parts::{OTHERS, Part};
 
 /// With fewer mails than this in either period, a share says nothing.
@@ -148,9 +149,9 @@ fn bearer(change: &Change, rates: f64, ours: f64) -> Shape {
 
 /// How many operators it takes to carry nearly all of a change.
 fn operators(change: &Change, rates: f64) -> usize {
-    let mut sums: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
+    let mut sums: BTreeMap<Option<NameId>, (f64, usize)> = BTreeMap::new();
     for part in &change.parts {
-        let entry = sums.entry(&part.operator).or_insert((0.0, part.operators));
+        let entry = sums.entry(part.operator).or_insert((0.0, part.operators));
         entry.0 += part.rate / rates;
     }
     let mut largest: Vec<(f64, usize)> = sums.into_values().collect();
@@ -179,8 +180,8 @@ fn all_at_once(change: &Change, rates: f64) -> Option<OurSign> {
         .filter(before)
         .collect();
     let count = |parts: &mut dyn Iterator<Item = &&Part>| {
-        let names: std::collections::BTreeSet<&str> = parts.map(|p| p.operator.as_str()).collect();
-        names.len()
+        let operators: BTreeSet<Option<NameId>> = parts.map(|p| p.operator).collect();
+        operators.len()
     };
     let all = count(&mut witnesses.iter());
     let same = count(&mut witnesses.iter().filter(|p| p.rate * rates > 0.0));

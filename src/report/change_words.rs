@@ -370,7 +370,7 @@ mod tests {
         ]);
         let service = |name: &str, rate| Part {
             peer: name.into(),
-            operator: name.into(),
+            operator: None,
             operators: 1,
             before: Known {
                 encrypted: 100,

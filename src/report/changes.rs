@@ -486,7 +486,7 @@ mod tests {
         };
         Part {
             peer: "clear.example".into(),
-            operator: "clear.example".into(),
+            operator: Some(0),
             operators: 1,
             before: clear(before),
             now: clear(now),

@@ -11,7 +11,7 @@ use crate::store::{Result, Store};
 
 use super::binomial;
 use super::fallback::{Failures, OfFailing, Turn, days_looked_at, turns};
-use super::history::{Cells, History, NameId, OfMail};
+use super::history::{Cells, History, NameId, OfMail, room};
 use super::parts::{Facets, Part, Sums};
 use super::shifts::{Course, Shift, differ, find_course, find_course_of_one};
 use super::strata::{PeerDay, Strata};
@@ -181,7 +181,7 @@ pub fn find_changes(store: &Store, scope: &Scope) -> Result<Vec<Change>> {
     };
     let mut numbered = store.numbered(days_looked_at(&both, first_day))?;
     let (mail, failing) = (OfMail::of(&numbered, &both), OfFailing::of(&numbered));
-    let start = || (Cells::default(), Failures::default());
+    let start = |counts| (room(counts), Failures::default());
     let parts = numbered.fold_days(start, |(cells, failures), peer, count| {
         mail.add(cells, peer, &count);
         failing.add(failures, peer, &count);

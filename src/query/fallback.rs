@@ -323,7 +323,7 @@ mod tests {
         let add = |failures: &mut Failures, peer: NumberedPeer<'_>, count: Count| {
             failing.add(failures, peer, &count);
         };
-        let parts = numbered.fold_days(Failures::default, add).unwrap();
+        let parts = numbered.fold_days(|_| Failures::default(), add).unwrap();
         turns(&mut numbered, parts, first_day).unwrap()
     }
 

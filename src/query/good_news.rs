@@ -145,11 +145,14 @@ fn counts_of<'n>(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let parts = numbered.fold_days(Vec::new, |counts, _, count| {
-        if wanted.contains(&count.peer) {
-            counts.push(count);
-        }
-    })?;
+    let parts = numbered.fold_days(
+        |_| Vec::new(),
+        |counts, _, count| {
+            if wanted.contains(&count.peer) {
+                counts.push(count);
+            }
+        },
+    )?;
     let mut counts = parts.concat();
     // Stable: those of a peer stay in the order of days.
     counts.sort_by_key(|count| count.peer);

@@ -85,7 +85,7 @@ pub fn find_history(store: &Store, scope: &Scope) -> Result<History> {
     let (from, to, ..) = bounds(scope);
     let mut numbered = store.numbered((from, to))?;
     let mail = OfMail::of(&numbered, scope);
-    let parts = numbered.fold_days(Cells::default, |cells, peer, count| {
+    let parts = numbered.fold_days(room, |cells, peer, count| {
         mail.add(cells, peer, &count);
     })?;
     Ok(History::of(&numbered, parts))
@@ -93,6 +93,12 @@ pub fn find_history(store: &Store, scope: &Scope) -> Result<History> {
 
 /// The cells of some days: outbound and inbound, each in the order of days.
 pub(super) type Cells = [Vec<Cell>; 2];
+
+/// None yet, with room for so many in either direction: millions need not be moved as they become more, and what is not filled is never
+/// touched.
+pub(super) fn room(counts: usize) -> Cells {
+    [Vec::with_capacity(counts), Vec::with_capacity(counts)]
+}
 
 /// Which counts are of mail that belongs to a history.
 pub(super) struct OfMail {

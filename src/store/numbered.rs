@@ -3,14 +3,12 @@
 //!
 //! What a silence means is still said by the view `meaning` alone: it is asked once for each way in which a service has logged.
 
-use std::panic::resume_unwind;
-
 use hashbrown::HashMap;
 use rusqlite::{ToSql, params};
 
 use crate::outcome::{Class, Direction};
 
-use super::packed::{PackedDay, Row, unpack};
+use super::packed::Row;
 use super::peers::{Numbers, Peers};
 use super::words::read_word;
 use super::{Result, Store};
@@ -66,6 +64,9 @@ pub struct Count {
 /// In so many days most peers are met: they are loaded at once.
 const MANY_DAYS: i64 = 7;
 
+/// A count takes about so many octets where it is packed.
+const OCTETS: u64 = 10;
+
 /// How a service logged: what is noted of it for a direction and day, a bit for each.
 type Flags = u8;
 
@@ -109,54 +110,46 @@ impl Numbered<'_> {
     ) -> Result<()> {
         let (from, to) = self.days;
         if i64::from(to) - i64::from(from) >= MANY_DAYS {
-            self.peers.load_all(self.store)?;
+            self.load_peers()?;
         }
         let (store, days) = (self.store, self.days);
         store.each_row(days, |row| self.give(row, &mut take))
     }
 
     /// Gives every count as [`Numbered::each_day`] does, but of two parts of the days at once, where there is a second core. What each part was
-    /// made into, in the order of days.
+    /// made into, in the order of days; it begins with what knows about how many counts there will be.
     pub fn fold_days<T: Send>(
         &mut self,
-        start: impl Fn() -> T,
+        start: impl Fn(usize) -> T + Sync,
         take: impl Fn(&mut T, NumberedPeer<'_>, Count) + Sync,
     ) -> Result<Vec<T>> {
         let (store, (from, to)) = (self.store, self.days);
-        let (mut first, mut second) = (start(), start());
         if i64::from(to) - i64::from(from) < MANY_DAYS {
-            self.each_day(|peer, _, count| take(&mut first, peer, count))?;
-            return Ok(vec![first]);
+            let mut made = start(0);
+            self.each_day(|peer, _, count| take(&mut made, peer, count))?;
+            return Ok(vec![made]);
         }
-        let packed = self.load_peers_while(|store| store.packed_days((from, to)))?;
+        self.load_peers()?;
         let (peers, meaning_of) = (&self.peers, &self.meaning_of);
-        let give = |made: &mut T, row: &Row, last: &mut Last| {
-            // Whom an import has met since the peers were loaded is not there yet.
-            let Some(number) = peers.known(row.peer) else {
-                return Ok(());
-            };
-            let peer = peers.get(number);
-            if let Some(count) = meaning_of.count(row, (number, peer.direction()), last) {
-                take(made, peer, count);
-            }
-            Ok(())
-        };
-        let unpack_all = |made: &mut T, days: &[PackedDay]| {
-            let mut last = Last::default();
-            let mut each = days.iter();
-            each.try_for_each(|(day, octets)| {
-                unpack(*day, octets, |row| give(made, &row, &mut last))
-            })
-        };
-        let (earlier, later) = packed.split_at(middle(&packed));
-        std::thread::scope(|scope| -> Result<()> {
-            let worker = scope.spawn(|| unpack_all(&mut first, earlier));
-            unpack_all(&mut second, later)?;
-            let mut last = Last::default();
-            store.each_unpacked_row((from, to), |row| give(&mut second, row, &mut last))?;
-            worker.join().unwrap_or_else(|panic| resume_unwind(panic))
+        let (half, octets) = store.half_of_packed((from, to))?;
+        // OK to narrow: so many are held in memory.
+        let counts = (octets / OCTETS) as usize;
+        let parts = store.both_at_once([(from, half), (half + 1, to)], |store, days| {
+            let (mut made, mut last) = (start(counts), Last::default());
+            store.each_row(days, |row| {
+                // Whom an import has met since the peers were loaded is not there yet.
+                let Some(number) = peers.known(row.peer) else {
+                    return Ok(());
+                };
+                let peer = peers.get(number);
+                if let Some(count) = meaning_of.count(row, (number, peer.direction()), &mut last) {
+                    take(&mut made, peer, count);
+                }
+                Ok(())
+            })?;
+            Ok(made)
         })?;
-        Ok(vec![first, second])
+        Ok(parts.into())
     }
 
     /// Gives every count, those of days gone by added up if all of them are asked for: the `day` of a sum stands for all its days, and
@@ -186,6 +179,9 @@ impl Numbered<'_> {
 
     /// Loads all peers there are, with mail on these days or without.
     pub fn load_peers(&mut self) -> Result<()> {
+        if self.peers.is_empty() {
+            self.peers = Peers::all(self.store)?;
+        }
         self.peers.load_all(self.store)
     }
 
@@ -360,17 +356,6 @@ fn load_meanings_of(
         take(row.get(0)?, meaning);
     }
     Ok(())
-}
-
-/// Where the second half of all octets begins.
-fn middle(days: &[PackedDay]) -> usize {
-    let all: usize = days.iter().map(|(_, octets)| octets.len()).sum();
-    let mut before = 0;
-    let mut is_first_half = |(_, octets): &PackedDay| {
-        before += octets.len();
-        2 * before <= all
-    };
-    days.iter().take_while(|day| is_first_half(day)).count()
 }
 
 fn direction(inbound: bool) -> Direction {

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -91,6 +92,24 @@ impl Store {
             connection,
             generation: self.generation,
             run_row: None,
+        })
+    }
+
+    /// Reads two things in the same way, at once where there is a second core.
+    pub(super) fn both_at_once<D: Copy + Send, T: Send>(
+        &self,
+        [one, other]: [D; 2],
+        read: impl Fn(&Store, D) -> Result<T> + Sync,
+    ) -> Result<[T; 2]> {
+        let Some(beside) = self.beside() else {
+            return Ok([read(self, one)?, read(self, other)?]);
+        };
+        std::thread::scope(|scope| {
+            let read = &read;
+            let worker = scope.spawn(move || read(&beside, other));
+            let one = read(self, one);
+            let other = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+            Ok([one?, other?])
         })
     }
 

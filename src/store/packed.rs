@@ -10,9 +10,6 @@ use super::{Error, Result, Store, natural};
 
 const DAYS: &str = "SELECT day, counts FROM packed WHERE day >= ?1 AND day <= ?2 ORDER BY day";
 
-/// A day and its counts.
-pub(super) type PackedDay = (i32, Vec<u8>);
-
 /// A row of `daily`: day, peer, outcome, service, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Row {
@@ -138,15 +135,26 @@ impl Store {
         self.each_unpacked_row((from, to), take)
     }
 
-    /// The packed days from one day to another, both included.
-    pub(super) fn packed_days(&self, (from, to): (i32, i32)) -> Result<Vec<PackedDay>> {
-        let mut statement = self.connection.prepare_cached(DAYS)?;
-        let rows = statement.query_map([from, to], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    /// The last of the packed days from one to another that are the first half of all their octets (the day before if there is none), and how
+    /// many octets a half has.
+    pub(super) fn half_of_packed(&self, (from, to): (i32, i32)) -> Result<(i32, u64)> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT day, LENGTH(counts) FROM packed WHERE day >= ?1 AND day <= ?2 ORDER BY day",
+        )?;
+        let days = statement.query_map([from, to], |row| Ok((row.get(0)?, natural(row, 1)?)))?;
+        let days: Vec<(i32, u64)> = days.collect::<rusqlite::Result<_>>()?;
+        let all: u64 = days.iter().map(|(_, octets)| octets).sum();
+        let mut before = 0;
+        let first_half = days.iter().take_while(|(_, octets)| {
+            before += octets;
+            2 * before <= all
+        });
+        let last = first_half.last().map(|(day, _)| *day);
+        Ok((last.unwrap_or(from.saturating_sub(1)), all / 2))
     }
 
     /// Gives every row of the days that are not packed.
-    pub(super) fn each_unpacked_row(
+    fn each_unpacked_row(
         &self,
         (from, to): (i32, i32),
         take: impl FnMut(&Row) -> Result<()>,

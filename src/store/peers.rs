@@ -4,7 +4,7 @@
 use std::panic::resume_unwind;
 
 use hashbrown::HashMap;
-use rusqlite::Row;
+use rusqlite::{Row, params};
 
 use crate::outcome::Direction;
 
@@ -125,38 +125,73 @@ impl<'p> NumberedPeer<'p> {
 impl Store {
     /// The rows of the peers whose domain, host, address or organisation is `name`.
     pub fn peers_named(&self, name: &str) -> Result<Vec<i64>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT id FROM peer WHERE domain = ?1 OR host = ?1 OR address = ?1 OR organisation = ?1 ORDER BY id",
-        )?;
-        let rows = statement.query_map([name], |row| row.get(0))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        let halves = self.look_at_peers(|store, (after, last)| {
+            let mut statement = store.connection.prepare_cached(
+                "SELECT id FROM peer
+                 WHERE id > ?2 AND id <= ?3 AND (domain = ?1 OR host = ?1 OR address = ?1 OR organisation = ?1) ORDER BY id",
+            )?;
+            let rows = statement.query_map(params![name, after, last], |row| row.get(0))?;
+            Ok(rows.collect::<rusqlite::Result<Vec<i64>>>()?)
+        })?;
+        Ok(halves.concat())
     }
 
     /// The same of each of several names, which are looked for at once: there is no index of names.
     pub fn peers_of_names(&self, names: &[&str]) -> Result<Vec<Vec<i64>>> {
+        self.peers_with(&["domain", "host", "address", "organisation"], names)
+    }
+
+    /// The rows of the peers of each of these domains.
+    pub fn peers_of_domains(&self, domains: &[&str]) -> Result<Vec<Vec<i64>>> {
+        self.peers_with(&["domain"], domains)
+    }
+
+    /// The rows of the peers that go by each of these hosts or addresses.
+    pub fn peers_of_servers(&self, servers: &[&str]) -> Result<Vec<Vec<i64>>> {
+        self.peers_with(&["host", "address"], servers)
+    }
+
+    fn peers_with(&self, columns: &[&str], names: &[&str]) -> Result<Vec<Vec<i64>>> {
         let places: HashMap<&str, usize> = names.iter().copied().zip(0..).collect();
-        let mut found: Vec<Vec<i64>> = vec![Vec::new(); names.len()];
-        let mut statement = self.connection.prepare_cached(
-            "SELECT id, domain, host, address, organisation FROM peer ORDER BY id",
-        )?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let id = row.get(0)?;
-            for column in 1..=4 {
-                let name = row
-                    .get_ref(column)?
-                    .as_str()
-                    .map_err(rusqlite::Error::from)?;
-                let place = places.get(name);
-                let Some(rows) = place.and_then(|place| found.get_mut(*place)) else {
-                    continue;
-                };
-                if rows.last() != Some(&id) {
-                    rows.push(id);
+        let sql = format!(
+            "SELECT id, {} FROM peer WHERE id > ?1 AND id <= ?2 ORDER BY id",
+            columns.join(", ")
+        );
+        let [mut found, rest] = self.look_at_peers(|store, (after, last)| {
+            let mut found: Vec<Vec<i64>> = vec![Vec::new(); names.len()];
+            let mut statement = store.connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([after, last])?;
+            while let Some(row) = rows.next()? {
+                for column in 1..=columns.len() {
+                    let name = row.get_ref(column)?.as_str();
+                    let place = places.get(name.map_err(rusqlite::Error::from)?);
+                    let Some(of_name) = place.and_then(|place| found.get_mut(*place)) else {
+                        continue;
+                    };
+                    let id = row.get(0)?;
+                    if of_name.last() != Some(&id) {
+                        of_name.push(id);
+                    }
                 }
             }
+            Ok(found)
+        })?;
+        for (first, second) in found.iter_mut().zip(rest) {
+            first.extend(second);
         }
         Ok(found)
+    }
+
+    /// Looks at all peers, the first half of their rows and the second at once where there is a second core: after which row, up to which.
+    fn look_at_peers<T: Send>(
+        &self,
+        look: impl Fn(&Store, (i64, i64)) -> Result<T> + Sync,
+    ) -> Result<[T; 2]> {
+        let last: i64 = self
+            .connection
+            .prepare_cached("SELECT COALESCE(MAX(id), 0) FROM peer")?
+            .query_row([], |row| row.get(0))?;
+        self.both_at_once([(i64::MIN, last / 2), (last / 2, i64::MAX)], look)
     }
 }
 
@@ -232,22 +267,56 @@ impl Peers {
         })
     }
 
+    /// Every one that there is, two halves of them loaded at once where there is a second core.
+    pub(super) fn all(store: &Store) -> Result<Peers> {
+        let [mut peers, rest] = store.look_at_peers(|store, rows| {
+            let mut peers = Peers::default();
+            peers.load_rows(store, rows).map(|()| peers)
+        })?;
+        peers.append(&rest);
+        peers.all = true;
+        Ok(peers)
+    }
+
     /// Loads every one that there is, by row.
     pub(super) fn load_all(&mut self, store: &Store) -> Result<()> {
-        if self.all {
-            return Ok(());
+        if !self.all {
+            self.load_rows(store, (i64::MIN, i64::MAX))?;
+            self.all = true;
         }
+        Ok(())
+    }
+
+    /// Loads those after one row, up to another.
+    fn load_rows(&mut self, store: &Store, (after, last): (i64, i64)) -> Result<()> {
         let mut statement = store.connection.prepare_cached(
-            "SELECT id, direction = 'inbound', domain, organisation, host, address FROM peer ORDER BY id",
+            "SELECT id, direction = 'inbound', domain, organisation, host, address FROM peer
+             WHERE id > ?1 AND id <= ?2 ORDER BY id",
         )?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query([after, last])?;
         while let Some(row) = rows.next()? {
             if self.numbers.get(row.get(0)?).is_none() {
                 self.add(row)?;
             }
         }
-        self.all = true;
         Ok(())
+    }
+
+    /// Takes others in, none of which it has.
+    fn append(&mut self, others: &Peers) {
+        // OK to narrow, as below.
+        let offset = self.text.len() as u32;
+        self.text.push_str(&others.text);
+        self.directions.extend(&others.directions);
+        for known in &others.known {
+            let number = self.known.len() as u32;
+            self.numbers.insert(known.row, number);
+            self.known.push(Known {
+                row: known.row,
+                start: known.start + offset,
+                ends: known.ends.map(|end| end + offset),
+            });
+        }
     }
 
     fn add(&mut self, row: &Row<'_>) -> rusqlite::Result<u32> {

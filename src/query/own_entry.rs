@@ -54,16 +54,18 @@ struct Taken {
 
 type Day<'s> = BTreeMap<&'s str, Taken>;
 
-/// Those of these domains that are rather in clear by an entry of our own.
+/// Those of these domains that are rather in clear by an entry of our own, given the names of all their servers.
 pub fn find_own_entries(
     store: &Store,
     scope: &Scope,
     asked: &BTreeSet<String>,
+    servers: &BTreeSet<&str>,
 ) -> Result<BTreeSet<String>> {
     if asked.is_empty() || !scope.includes(Direction::Outbound) {
         return Ok(BTreeSet::new());
     }
-    let sums = load(store, scope, asked)?;
+    let servers: Vec<&str> = servers.iter().copied().collect();
+    let sums = load(store, scope, store.peers_of_servers(&servers)?)?;
     let mut servers: BTreeMap<Server<'_>, BTreeMap<i32, Day<'_>>> = BTreeMap::new();
     for entry in sums.each().filter(|e| is_sent(e.meaning.delivery)) {
         let server = (entry.peer.host(), entry.peer.address(), entry.count.service);
@@ -84,32 +86,47 @@ pub fn find_own_entries(
     Ok(asked.iter().filter(is_own).cloned().collect())
 }
 
-/// What the servers of these domains took, of whomever, day by day.
-fn load(store: &Store, scope: &Scope, asked: &BTreeSet<String>) -> Result<Sums> {
+/// The names of all servers of these domains.
+pub fn find_servers_of(
+    store: &Store,
+    scope: &Scope,
+    asked: &BTreeSet<String>,
+) -> Result<BTreeSet<String>> {
+    if asked.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let domains: Vec<&str> = asked.iter().map(String::as_str).collect();
+    let sums = load(store, scope, store.peers_of_domains(&domains)?)?;
+    let servers = servers_of(&sums, asked).into_iter();
+    Ok(servers.map(str::to_owned).collect())
+}
+
+/// The same, of what is loaded.
+pub(super) fn servers_of<'s>(sums: &'s Sums, asked: &BTreeSet<String>) -> BTreeSet<&'s str> {
+    let is_sent = |e: &Entry<'_>| e.peer.direction() == Direction::Outbound;
+    let sent = sums.each().filter(is_sent);
+    let of_asked = sent.filter(|e| asked.contains(e.peer.domain()));
+    of_asked
+        .map(|e| server_name(e.peer.host(), e.peer.address()))
+        .collect()
+}
+
+/// What a server is found by.
+pub fn server_name<'n>(host: &'n str, address: &'n str) -> &'n str {
+    match host {
+        "" => address,
+        host => host,
+    }
+}
+
+/// The mail we sent to the peers with these rows, day by day.
+fn load(store: &Store, scope: &Scope, rows: Vec<Vec<i64>>) -> Result<Sums> {
     let scope = Scope {
         direction: Some(Direction::Outbound),
         ..*scope
     };
-    let of_names = |names: BTreeSet<&str>| {
-        let names: Vec<&str> = names.into_iter().collect();
-        let rows: BTreeSet<i64> = store
-            .peers_of_names(&names)?
-            .into_iter()
-            .flatten()
-            .collect();
-        Sums::of_peers(store, &scope, &rows.into_iter().collect::<Vec<_>>())
-    };
-    let theirs = of_names(asked.iter().map(String::as_str).collect())?;
-    let of_asked = theirs.each().filter(|e| asked.contains(e.peer.domain()));
-    of_names(of_asked.map(|e| server_name(&e)).collect())
-}
-
-/// What a server is found by.
-fn server_name<'s>(entry: &Entry<'s>) -> &'s str {
-    match entry.peer.host() {
-        "" => entry.peer.address(),
-        host => host,
-    }
+    let rows: BTreeSet<i64> = rows.into_iter().flatten().collect();
+    Sums::of_peers(store, &scope, &rows.into_iter().collect::<Vec<_>>())
 }
 
 fn taken(entry: &Entry<'_>) -> Taken {
@@ -179,6 +196,12 @@ mod tests {
     use crate::store::fixture::{self, outbound};
     use maillog::Protocol;
 
+    fn find(store: &Store, asked: &BTreeSet<String>) -> BTreeSet<String> {
+        let servers = find_servers_of(store, &Scope::ALL, asked).unwrap();
+        let servers = servers.iter().map(String::as_str).collect();
+        find_own_entries(store, &Scope::ALL, asked, &servers).unwrap()
+    }
+
     /// The sessions of a day with one host, in order: `A` over TLS and `a` in clear for one domain, `B` and `b` for another.
     fn day(number: i64, sessions: &str) -> Vec<Emission> {
         let session = |(at, letter): (usize, char)| {
@@ -200,7 +223,7 @@ mod tests {
         let days = (0..).zip(days).flat_map(|(n, sessions)| day(n, sessions));
         let store = fixture::store(days);
         let asked = BTreeSet::from(["a.example".to_string()]);
-        let found = find_own_entries(&store, &Scope::ALL, &asked).unwrap();
+        let found = find(&store, &asked);
         found.contains("a.example")
     }
 
@@ -235,7 +258,7 @@ mod tests {
         });
         let store = fixture::store(days);
         let asked = BTreeSet::from(["a.example".to_string()]);
-        let found = find_own_entries(&store, &Scope::ALL, &asked).unwrap();
+        let found = find(&store, &asked);
         assert!(found.is_empty(), "the server may have had none before");
     }
 }

@@ -17,7 +17,7 @@ use crate::store::{Result, Store, natural, registrable};
 
 use super::certainty::Certainty;
 use super::failures::who;
-use super::own_entry::find_own_entries;
+use super::own_entry::{find_own_entries, servers_of};
 use super::policy::Server;
 use super::requirement::{Judgement, Session};
 use super::servers::find_servers;
@@ -281,7 +281,8 @@ pub fn find_losses(store: &Store, scope: &Scope, question: &Question) -> Result<
     let is_concerned =
         |entry: &Entry<'_>| entry.is_mail() && question.require.concerns(entry.peer.direction());
     let distrustful = find_distrustful(sums.each().filter(is_concerned));
-    let own = find_own_entries(store, scope, &alone_in_clear(&sums, is_concerned))?;
+    let alone = alone_in_clear(&sums, is_concerned);
+    let own = find_own_entries(store, scope, &alone, &servers_of(&sums, &alone))?;
     let by_peer = sums
         .by_name(|entry| is_concerned(entry).then(|| (entry.peer.direction(), entry.peer_name())));
     let mut tally = Tally::new(scope, question, &distrustful);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::outcome::{Class, Direction, ProofLine};
 use crate::query::Scope;
-use crate::query::own_entry::{self, find_own_entries};
+use crate::query::own_entry::{self, find_own_entries, find_servers_of, server_name};
 use crate::query::peer::{Day, Event, Peer, find_peer};
 use crate::query::servers::find_servers;
 use crate::store::{Claim, Result, Store};
@@ -134,11 +134,25 @@ fn own_entries(store: &Store, peer: &Peer, scope: &Scope) -> Result<Option<Note>
         .filter(is_enough)
         .map(|(domain, _)| domain.to_owned())
         .collect();
-    let own: Vec<String> = find_own_entries(store, scope, &asked)?
-        .into_iter()
-        .collect();
+    let found: BTreeSet<String>;
+    let servers = match asked.iter().any(|domain| *domain != peer.name) {
+        true => {
+            found = find_servers_of(store, scope, &asked)?;
+            found.iter().map(String::as_str).collect()
+        }
+        false => servers_of(peer),
+    };
+    let own = find_own_entries(store, scope, &asked, &servers)?;
+    let own: Vec<String> = own.into_iter().collect();
     let text = format!("{}: {OWN_ENTRY}", own.join(", "));
     Ok((!own.is_empty()).then_some(Note::Paragraph(text)))
+}
+
+/// The names of the servers of a domain.
+fn servers_of(peer: &Peer) -> BTreeSet<&str> {
+    let is_sent = |e: &&Event| e.direction == Direction::Outbound && e.domain == peer.name;
+    let sent = peer.events.iter().filter(is_sent);
+    sent.map(|e| server_name(&e.host, &e.address)).collect()
 }
 
 /// What is known of a peer.

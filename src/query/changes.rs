@@ -5,12 +5,13 @@
 //! by its name. What chance, or more mail of some and less of others, can do, is not called a change of what peers do.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 
 use crate::outcome::{Direction, day_of};
 use crate::store::{Result, Store};
 
 use super::binomial;
-use super::fallback::{Failures, OfFailing, Turn, days_looked_at, turns};
+use super::fallback::{Failures, OfFailing, Turn, days_looked_at, turned, turns};
 use super::history::{Cells, History, NameId, OfMail, room};
 use super::parts::{Facets, Part, Sums};
 use super::shifts::{Course, Shift, differ, find_course, find_course_of_one};
@@ -187,14 +188,20 @@ pub fn find_changes(store: &Store, scope: &Scope) -> Result<Vec<Change>> {
         failing.add(failures, peer, &count);
     })?;
     let (cells, failures): (Vec<Cells>, Vec<Failures>) = parts.into_iter().unzip();
-    let history = History::of(&numbered, cells);
+    let peers = &numbered.peers;
+    let (history, found) = std::thread::scope(|scope| {
+        let found = scope.spawn(|| turned(peers, failures, first_day));
+        let history = History::of(&numbered, cells);
+        let found = found.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (history, found)
+    });
     let changes = both_ways(|direction| change(&history, direction, first_day)).into_iter();
     let mut changes: Vec<Change> = changes.filter(|c| scope.includes(c.direction)).collect();
     if let Some(change) = changes
         .iter_mut()
         .find(|c| c.direction == Direction::Outbound)
     {
-        change.turns = turns(&mut numbered, failures, first_day)?;
+        change.turns = turns(&mut numbered, found)?;
     }
     Ok(changes)
 }

@@ -135,22 +135,26 @@ pub(super) fn days_looked_at(both: &Scope, first_day: i32) -> (i32, i32) {
     (from.min(first_day.saturating_sub(LOOK_BACK)), to)
 }
 
+/// A turn of which it is not known yet what was delivered, and the hosts of the domain by number.
+pub(super) type Turned = (Turn, Vec<u32>);
+
 /// All of them, by name, from the failures of parts of the days, which follow each other.
-pub(super) fn turns(
-    numbered: &mut Numbered<'_>,
-    parts: Vec<Failures>,
-    first_day: i32,
-) -> Result<Vec<Turn>> {
+pub(super) fn turned(peers: &Peers, parts: Vec<Failures>, first_day: i32) -> Vec<Turned> {
     let mut covered: Vec<i32> = parts.iter().flat_map(|p| &p.covered).copied().collect();
     covered.dedup();
-    let mut found: Vec<(Turn, Vec<u32>)> = Vec::new();
-    for (domain, failing) in by_domain(&numbered.peers, parts) {
+    let mut found = Vec::new();
+    for (domain, failing) in by_domain(peers, parts) {
         let turn = turn(&covered, &failing.days, first_day);
         found.extend(turn.map(|turn| {
             let peer = domain.to_owned();
             (Turn { peer, ..turn }, failing.hosts)
         }));
     }
+    found
+}
+
+/// The same with what was delivered.
+pub(super) fn turns(numbered: &mut Numbered<'_>, found: Vec<Turned>) -> Result<Vec<Turn>> {
     let mut turns = Vec::new();
     for (mut turn, hosts) in found {
         for host in hosts {
@@ -324,7 +328,8 @@ mod tests {
             failing.add(failures, peer, &count);
         };
         let parts = numbered.fold_days(|_| Failures::default(), add).unwrap();
-        turns(&mut numbered, parts, first_day).unwrap()
+        let found = turned(&numbered.peers, parts, first_day);
+        turns(&mut numbered, found).unwrap()
     }
 
     fn days(from: i32, to: i32) -> Scope {

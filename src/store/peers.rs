@@ -4,7 +4,7 @@
 use std::panic::resume_unwind;
 
 use hashbrown::HashMap;
-use rusqlite::{Row, params};
+use rusqlite::Row;
 
 use crate::outcome::Direction;
 
@@ -125,15 +125,11 @@ impl<'p> NumberedPeer<'p> {
 impl Store {
     /// The rows of the peers whose domain, host, address or organisation is `name`.
     pub fn peers_named(&self, name: &str) -> Result<Vec<i64>> {
-        let halves = self.look_at_peers(|store, (after, last)| {
-            let mut statement = store.connection.prepare_cached(
-                "SELECT id FROM peer
-                 WHERE id > ?2 AND id <= ?3 AND (domain = ?1 OR host = ?1 OR address = ?1 OR organisation = ?1) ORDER BY id",
-            )?;
-            let rows = statement.query_map(params![name, after, last], |row| row.get(0))?;
-            Ok(rows.collect::<rusqlite::Result<Vec<i64>>>()?)
-        })?;
-        Ok(halves.concat())
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id FROM peer WHERE domain = ?1 OR host = ?1 OR address = ?1 OR organisation = ?1 ORDER BY id",
+        )?;
+        let rows = statement.query_map([name], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// The same of each of several names, which are looked for at once: there is no index of names.
@@ -146,13 +142,15 @@ impl Store {
         self.peers_with(&["domain"], domains)
     }
 
-    /// The rows of the peers that go by each of these hosts or addresses.
+    /// The rows of the peers with each of these hosts, or, where the log names no host, addresses.
     pub fn peers_of_servers(&self, servers: &[&str]) -> Result<Vec<Vec<i64>>> {
-        self.peers_with(&["host", "address"], servers)
+        let server = "CASE WHEN host = '' THEN address ELSE host END";
+        self.peers_with(&[server], servers)
     }
 
     fn peers_with(&self, columns: &[&str], names: &[&str]) -> Result<Vec<Vec<i64>>> {
-        let places: HashMap<&str, usize> = names.iter().copied().zip(0..).collect();
+        let octets = names.iter().map(|name| name.as_bytes());
+        let places: HashMap<&[u8], usize> = octets.zip(0..).collect();
         let sql = format!(
             "SELECT id, {} FROM peer WHERE id > ?1 AND id <= ?2 ORDER BY id",
             columns.join(", ")
@@ -163,7 +161,7 @@ impl Store {
             let mut rows = statement.query([after, last])?;
             while let Some(row) = rows.next()? {
                 for column in 1..=columns.len() {
-                    let name = row.get_ref(column)?.as_str();
+                    let name = row.get_ref(column)?.as_bytes();
                     let place = places.get(name.map_err(rusqlite::Error::from)?);
                     let Some(of_name) = place.and_then(|place| found.get_mut(*place)) else {
                         continue;

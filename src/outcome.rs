@@ -405,8 +405,14 @@ impl Outcome {
         self.direction == Direction::Outbound && self.parameters.is_old()
     }
 
-    /// Encrypted and nothing else to say: counted, not kept as evidence.
-    pub fn is_plain_success(&self) -> bool {
+    /// Whether the lines behind it are kept: where something is claimed about a peer. Plain success claims nothing, and neither does a
+    /// session that never sent mail; of those, strangers' most of them, no report tells.
+    pub fn wants_proof(&self) -> bool {
+        !self.is_plain_success() && self.class != Class::InProbe
+    }
+
+    /// Encrypted and nothing else to say.
+    fn is_plain_success(&self) -> bool {
         self.tls == Tls::Encrypted
             && self.class != Class::DaneDowngraded
             && !self.is_old()

@@ -93,6 +93,10 @@ const DAYS: &[Column] = &[
     },
 ];
 
+/// Said of clients without mail.
+const NO_PROOF: &str =
+    "No lines are kept of sessions that never sent mail: nothing is claimed about them.";
+
 /// How long log lines are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
@@ -390,6 +394,14 @@ fn proof(
         notes.push(Note::Paragraph(
             "`tlsnag report summary` names the setting that makes the log tell.".into(),
         ));
+    }
+    let is_probe = |class: Class| class == Class::InProbe;
+    let (seen, shown) = (
+        peer.events.iter().any(|e| is_probe(e.group.class)),
+        peer.claims.iter().any(|c| is_probe(c.class)),
+    );
+    if seen && !shown {
+        notes.push(Note::Paragraph(NO_PROOF.into()));
     }
     notes
 }

@@ -480,7 +480,7 @@ fn emit(
         },
         proof: Vec::new(),
     };
-    if is_proven && !outcome.is_plain_success() && !internal {
+    if is_proven && outcome.wants_proof() && !internal {
         outcome.proof = session.lines.clone();
         if !cx.raw.is_empty() {
             outcome.proof.push(cx.proof());

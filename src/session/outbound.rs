@@ -719,7 +719,7 @@ fn emit(
         },
         proof: Vec::new(),
     };
-    if with_proof && !outcome.is_plain_success() && !internal {
+    if with_proof && outcome.wants_proof() && !internal {
         outcome.proof = state.lines.clone();
         outcome.proof.push(cx.proof());
     }

@@ -318,7 +318,7 @@ impl Batch {
             add_counts(&mut self.correspondents, (address, key), mail);
         }
         // Further recipients of one line rest on the same lines as the first.
-        if !outcome.is_plain_success() && !outcome.proof.is_empty() {
+        if outcome.wants_proof() && !outcome.proof.is_empty() {
             let proof = Proof::new(key.service, at, &outcome.proof);
             self.proof_bytes += proof.bytes();
             let kept = self.evidence.entry((key.peer, key.kind)).or_default();

@@ -179,3 +179,24 @@ fn a_client_that_falls_back_before_its_failed_session_has_ended_is_not_blamed() 
     assert_eq!(row["messages_plaintext"], 1, "{row}");
     assert_eq!(row["fault"], "us", "{row}");
 }
+
+#[test]
+fn a_client_that_never_sends_mail_is_named_and_its_lines_are_not_kept() {
+    let log = "\
+2026-11-20T15:45:58.000000+00:00 relay postfix/smtpd[550]: connect from unknown[198.19.0.77]
+2026-11-20T15:45:58.100000+00:00 relay postfix/smtpd[550]: lost connection after EHLO from unknown[198.19.0.77]
+2026-11-20T15:45:58.200000+00:00 relay postfix/smtpd[550]: disconnect from unknown[198.19.0.77] ehlo=1 commands=1
+";
+    let sandbox = Sandbox::new();
+    sandbox.write("mail.log", log);
+    sandbox.run(&["import", "mail.log"]).ok();
+    let said = sandbox.run(&["peer", "198.19.0.77"]).ok().out;
+    assert!(said.contains("a session that never sent mail"), "{said}");
+    assert!(
+        said.contains("No lines are kept of sessions that never sent mail"),
+        "{said}"
+    );
+    let store = std::fs::read(sandbox.path("store.db")).expect("the store can be read");
+    let line = b"lost connection after EHLO";
+    assert!(!store.windows(line.len()).any(|w| w == line));
+}

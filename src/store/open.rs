@@ -123,7 +123,7 @@ impl Store {
         let version = refuse_what_is_not_ours(&connection, path)?;
         // Rows are written with the numbers of rows that were just found or made; to look each of them up again is 3 % of an import.
         connection.execute_batch(
-            "PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;",
+            "PRAGMA cache_size = -5000; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;",
         )?;
         if version < VERSION {
             connection.execute_batch("PRAGMA page_size = 8192;")?;

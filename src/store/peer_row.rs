@@ -42,8 +42,8 @@ fn write_names(hasher: &mut impl Hasher, direction: &str, name: &PeerName) {
     hasher.write(&name.port.to_le_bytes());
 }
 
-/// How many rows are remembered; past this many they are forgotten.
-const MOST_ROWS: usize = 229_376;
+/// How many rows are remembered, in 3 MB; past this many they are forgotten.
+const MOST_ROWS: usize = 114_688;
 
 /// The rows of the peers an import has met, by a number of 128 bits made of their names under a secret that is gone with the process: no
 /// two names have the same, and nobody can look for such. It takes a tenth of the room of the names.
@@ -135,8 +135,12 @@ fn stored_keys(connection: &Connection, wanted: usize) -> Result<Option<Vec<i64>
         return Ok(None);
     }
     let mut statement = connection.prepare_cached("SELECT key FROM peer ORDER BY key")?;
-    let keys = statement.query_map([], |row| row.get(0))?;
-    Ok(Some(keys.collect::<rusqlite::Result<_>>()?))
+    let mut keys = Vec::with_capacity(usize::try_from(newest).unwrap_or(0));
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        keys.push(row.get(0)?);
+    }
+    Ok(Some(keys))
 }
 
 /// What finds and makes a row.

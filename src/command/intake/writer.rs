@@ -16,7 +16,7 @@ use crate::store::{Batch, Bookmark, RunCounts, Store};
 
 /// How many things found are handed over at once, and how many such bundles may wait: enough to read on while a batch is written.
 const BUNDLE: usize = 1024;
-const WAITING: usize = 24;
+const WAITING: usize = 40;
 /// After so many commits nothing was full.
 const NEVER: u64 = u64::MAX;
 

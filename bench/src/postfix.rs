@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::noise;
 use crate::peers::{Host, Peer, Policy};
 use crate::rng::Rng;
-use crate::stamp::{Civil, SECOND, Time, civil};
+use crate::stamp::{SECOND, Time, civil};
 use crate::truth::Fact;
 use crate::world::{Message, Pool, Process, Step, World};
 
@@ -689,15 +689,9 @@ struct Compact(Time);
 
 impl fmt::Display for Compact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Civil {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-        } = civil(self.0);
-        write!(f, "{year}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
+        let at = civil(self.0);
+        write!(f, "{}{:02}{:02}", at.year, at.month, at.day)?;
+        write!(f, "{:02}{:02}{:02}", at.hour, at.minute, at.second)
     }
 }
 

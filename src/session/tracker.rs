@@ -45,7 +45,7 @@ const TURNED_PEERS: u32 = 3;
 const QUIET_SECONDS: i64 = 3600;
 /// How many peers with TLS are remembered for that.
 const ENCRYPTED_PEERS: usize = 32;
-/// How long a process is when it is saved, if it is as most are.
+/// How many bytes most processes take when they are saved.
 const SAVED_BYTES: usize = 320;
 /// How many different sets of session parameters are shared between connections.
 const SHARED_PARAMETERS: usize = 128;
@@ -523,7 +523,8 @@ impl Tracker {
         // Thousands of sessions at once: room that has to grow takes three times as much.
         let mut text = Vec::with_capacity(self.processes.len() * SAVED_BYTES);
         serde_json::to_writer(&mut text, &saved)?;
-        Ok(String::from_utf8(text).unwrap_or_default())
+        // JSON is UTF-8.
+        String::from_utf8(text).map_err(serde::ser::Error::custom)
     }
 
     /// Takes up what an earlier run left open. Fails if the text is not what [`Tracker::save`] writes.

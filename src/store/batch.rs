@@ -25,8 +25,8 @@ const MOST_KINDS: usize = 4096;
 /// How many services are known by where they lie: a log has few that do TLS.
 const SAME_SERVICES: usize = 8;
 
-/// With more of anything than this a batch is full: of counts because one doubling of their table later they would take 7 MB, of names and
-/// of lines because of the room they take. What is on its way to the batch by then still goes in.
+/// With more of anything than this a batch is full: of counts because their table would soon double, to 4 MB, of names and of lines because
+/// of the room they take. What is on its way to the batch by then still goes in.
 const FULL_ROWS: usize = 26_624;
 const FULL_NAMES: usize = 36_864;
 const FULL_PROOF_BYTES: usize = 4 * 1024 * 1024;
